@@ -1,0 +1,5 @@
+//! What is alive on one node.
+
+mod clock;
+
+pub use clock::Clock;

@@ -1,0 +1,190 @@
+//! An agent: who he is, and how much he carries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, ConversationId, Email, Line, Name, Rejection, Role};
+
+/// What an agent wants to be taken for. His will, not what his sockets say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Gets offers, accepts.
+    Online,
+    /// Gets no offers, may accept and keeps what he holds.
+    Away,
+    /// Gives back what he holds.
+    #[default]
+    Offline,
+}
+
+/// A person who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Names him.
+    pub id: AgentId,
+    /// Names him at log-in, in the whole installation.
+    pub email: Email,
+    /// For people, visitors too.
+    pub name: Name,
+    /// What he may.
+    pub role: Role,
+    /// How many conversations he may hold at once.
+    pub capacity: u32,
+    /// For routing by skill.
+    pub skills: Vec<Line<64>>,
+    /// For routing by language, BCP 47 tags.
+    pub languages: Vec<Line<35>>,
+    /// May not log in.
+    pub disabled: bool,
+    /// May make workspaces.
+    pub operator: bool,
+    /// The argon2id hash of his password, in PHC form.
+    pub password_hash: Box<str>,
+    /// What he last wanted to be taken for.
+    pub status: Status,
+}
+
+impl Agent {
+    /// The default of `capacity`.
+    pub const CAPACITY: u32 = 5;
+
+    /// As logs and other people see him.
+    pub fn card(&self) -> AgentCard {
+        AgentCard { id: self.id, name: self.name.clone() }
+    }
+}
+
+/// An agent as logs and other people see him.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentCard {
+    /// Names him.
+    pub id: AgentId,
+    /// His name then.
+    pub name: Name,
+}
+
+/// What an agent carries: what he holds, and what is reserved while an assignment to him is being written.
+///
+/// Capacity counts both, so however many assignments race, he never holds more than he may. Nothing of it is
+/// stored: it is rebuilt from the conversations that name him.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    held: BTreeMap<ConversationId, u64>,
+    reserved: BTreeMap<ConversationId, u32>,
+}
+
+impl Load {
+    /// How many he holds or is about to.
+    pub fn count(&self) -> usize {
+        self.held.len() + self.reserved.keys().filter(|id| !self.held.contains_key(id)).count()
+    }
+
+    /// What he holds, by id.
+    pub fn held(&self) -> impl Iterator<Item = ConversationId> + '_ {
+        self.held.keys().copied()
+    }
+
+    /// He holds this one.
+    pub fn holds(&self, conversation: ConversationId) -> bool {
+        self.held.contains_key(&conversation)
+    }
+
+    /// Keeps a place for an assignment that is about to be written. What he holds already needs no second place.
+    pub fn reserve(&mut self, conversation: ConversationId, capacity: u32) -> Result<(), Rejection> {
+        let has_place = self.held.contains_key(&conversation) || self.reserved.contains_key(&conversation);
+        if !has_place && self.count() >= capacity as usize {
+            return Err(Rejection::CapacityExceeded);
+        }
+        *self.reserved.entry(conversation).or_insert(0) += 1;
+        Ok(())
+    }
+
+    /// The reservation is settled; `assigned` holds the epoch when the conversation is his now. Says whether he
+    /// now holds more than he may because of it.
+    pub fn settle(&mut self, conversation: ConversationId, assigned: Option<u64>, capacity: u32) -> bool {
+        if let Some(count) = self.reserved.get_mut(&conversation) {
+            *count -= 1;
+            if *count == 0 {
+                self.reserved.remove(&conversation);
+            }
+        }
+        assigned.is_some_and(|epoch| self.hold(conversation, epoch, capacity))
+    }
+
+    /// The log says that he has it since `epoch`. Says whether he now holds more than he may because of it.
+    pub fn hold(&mut self, conversation: ConversationId, epoch: u64, capacity: u32) -> bool {
+        let newest = self.held.entry(conversation).or_insert(epoch);
+        *newest = epoch.max(*newest);
+        self.held.len() > capacity as usize
+    }
+
+    /// The log says that he lost what he had since `epoch`; a later assignment to him stands.
+    pub fn drop_held(&mut self, conversation: ConversationId, epoch: u64) {
+        if self.held.get(&conversation).is_some_and(|&since| since <= epoch) {
+            self.held.remove(&conversation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn conversation(n: u8) -> ConversationId {
+        ConversationId::from_hash([n; 16])
+    }
+
+    proptest! {
+        #[test]
+        fn reservations_never_pass_capacity(
+            capacity in 0u32..4,
+            steps in proptest::collection::vec((0u8..6, 0u8..4), 0..60),
+        ) {
+            let mut load = Load::default();
+            let mut open: Vec<ConversationId> = Vec::new();
+            for (n, what) in steps {
+                let id = conversation(n);
+                match what {
+                    0 | 1 => {
+                        if load.reserve(id, capacity).is_ok() {
+                            open.push(id);
+                        }
+                    }
+                    2 => {
+                        if let Some(at) = open.iter().position(|&other| other == id) {
+                            open.swap_remove(at);
+                            prop_assert!(!load.settle(id, (n % 2 == 0).then_some(1), capacity));
+                        }
+                    }
+                    _ => load.drop_held(id, 1),
+                }
+                prop_assert!(load.count() <= capacity as usize);
+            }
+            for id in open.drain(..) {
+                load.settle(id, None, capacity);
+            }
+            prop_assert_eq!(load.count(), load.held().count());
+        }
+    }
+
+    #[test]
+    fn a_late_loss_does_not_undo_a_newer_assignment() {
+        let mut load = Load::default();
+        load.hold(conversation(1), 3, 5);
+        load.drop_held(conversation(1), 2);
+        assert!(load.holds(conversation(1)));
+        load.drop_held(conversation(1), 3);
+        assert!(!load.holds(conversation(1)));
+    }
+
+    #[test]
+    fn an_assignment_that_nobody_reserved_is_told_when_it_passes_capacity() {
+        let mut load = Load::default();
+        assert!(!load.hold(conversation(1), 1, 1));
+        assert!(load.hold(conversation(2), 1, 1));
+    }
+}

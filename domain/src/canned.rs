@@ -1,0 +1,104 @@
+//! Canned responses: texts that agents send often.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, CannedId, Line, MessageText, TeamId, TextError};
+
+/// What an agent types after `/`: 1 to 32 of `a-z 0-9 _ -`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shortcut(Box<str>);
+
+impl Shortcut {
+    /// Keeps the text as it is, or says which rule it breaks.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.into()))
+        } else {
+            Err(TextError::Form("1 to 32 characters of a-z, 0-9, _ and -"))
+        }
+    }
+
+    /// Without the `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who sees a canned response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CannedScope {
+    /// Everybody of the workspace.
+    Workspace,
+    /// The members of one team.
+    Team(TeamId),
+    /// The one who made it.
+    Own(AgentId),
+}
+
+/// A text that agents send often. Its shortcut is unique in its scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canned {
+    /// Names it.
+    pub id: CannedId,
+    /// What an agent types.
+    pub shortcut: Shortcut,
+    /// For lists.
+    pub title: Line<300>,
+    /// May hold variables such as `{{visitor.name}}`, filled when it is listed for a conversation.
+    pub text: MessageText,
+    /// Who sees it.
+    pub scope: CannedScope,
+}
+
+impl Canned {
+    /// The text with its variables filled: `lookup` gives a variable's value; a variable without one stays as it is.
+    pub fn fill(text: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((name, behind)) = after.split_once("}}") else { break };
+            filled.push_str(before);
+            match lookup(name.trim()) {
+                Some(value) => filled.push_str(&value),
+                None => {
+                    filled.push_str("{{");
+                    filled.push_str(name);
+                    filled.push_str("}}");
+                }
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_filled_and_the_unknown_stay() {
+        let lookup = |name: &str| (name == "visitor.name").then(|| "Ann {{x}}".to_owned());
+        for (text, filled) in [
+            ("Hi {{visitor.name}}!", "Hi Ann {{x}}!"),
+            ("Hi {{ visitor.name }}!", "Hi Ann {{x}}!"),
+            ("{{other}} {{visitor.name", "{{other}} {{visitor.name"),
+            ("plain", "plain"),
+            ("{{}}", "{{}}"),
+        ] {
+            assert_eq!(Canned::fill(text, lookup), filled);
+        }
+    }
+
+    #[test]
+    fn shortcuts_have_one_spelling() {
+        assert!(Shortcut::parse("thank-you_2").is_ok());
+        for wrong in ["", "Thanks", "a b", "é", "/a", &"a".repeat(33)] {
+            assert!(Shortcut::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

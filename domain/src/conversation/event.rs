@@ -1,0 +1,280 @@
+//! What a conversation's log holds. Logs live for years: a field may be added (with `#[serde(default)]`), none may
+//! change its meaning or go.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AgentCard, BotId, FileCard, Line, MessageId, MessageText, Name, Paragraph, Reason, Seq, SiteId,
+    Subject, TeamId, TextError, Timestamp, VisitorCard, VisitorId,
+};
+
+use super::dedupe::RequestMark;
+
+/// One entry of a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its position, and the only order.
+    pub seq: Seq,
+    /// For display; never earlier than the entry before.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Author,
+    /// The request that caused it, when its sender named it: this is how a repeat is known.
+    #[serde(default)]
+    pub request: Option<RequestMark>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Author {
+    /// The visitor.
+    Visitor {
+        /// Himself.
+        id: VisitorId,
+        /// As he gave it.
+        name: Option<Name>,
+    },
+    /// An agent.
+    Agent(AgentCard),
+    /// A program.
+    Bot {
+        /// Itself.
+        id: BotId,
+        /// For people.
+        name: Name,
+    },
+    /// Switchboard itself.
+    System,
+}
+
+impl Author {
+    /// The side of the conversation that he writes for; the system writes for none.
+    pub fn side(&self) -> Option<Side> {
+        match self {
+            Author::Visitor { .. } => Some(Side::Visitor),
+            Author::Agent(_) | Author::Bot { .. } => Some(Side::Agent),
+            Author::System => None,
+        }
+    }
+}
+
+/// The two sides of a conversation: each has one read mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Side {
+    /// The one who asks.
+    Visitor,
+    /// Those who answer.
+    Agent,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// Always `seq` 1.
+    Started(Start),
+    /// Words or files for the other side.
+    MessagePosted {
+        /// Names it.
+        message_id: MessageId,
+        /// None when it is files alone.
+        text: Option<MessageText>,
+        /// Up to ten.
+        files: Vec<FileCard>,
+    },
+    /// Words that no visitor sees.
+    NotePosted {
+        /// Names it.
+        message_id: MessageId,
+        /// None when it is files alone.
+        text: Option<MessageText>,
+        /// Up to ten.
+        files: Vec<FileCard>,
+    },
+    /// It has an agent now.
+    Assigned {
+        /// Who has it.
+        agent: AgentCard,
+        /// One more than at the assignment before; 1 for the first.
+        assignment_epoch: u64,
+        /// How he got it.
+        reason: AssignReason,
+    },
+    /// It is back in the queue.
+    Released {
+        /// Who had it.
+        agent: AgentCard,
+        /// Why.
+        reason: ReleaseReason,
+    },
+    /// It was given on; `Assigned` or `Released` follows in the same append.
+    Transferred {
+        /// To whom.
+        to: TransferTo,
+    },
+    /// The visitor says how it was; the last one counts.
+    Rated(Rating),
+    /// Nothing but ratings and notes follows.
+    Ended {
+        /// Why, when somebody said so.
+        reason: Option<Reason>,
+    },
+}
+
+/// How a conversation starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The widget that it came from.
+    pub site: SiteId,
+    /// Whose queue it joins.
+    pub team: TeamId,
+    /// Who asks.
+    pub visitor: VisitorCard,
+    /// What it is about.
+    pub subject: Option<Subject>,
+    /// What the page told.
+    pub attributes: Attributes,
+}
+
+/// How an agent got a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AssignReason {
+    /// He accepted it.
+    Accept,
+    /// The router gave it to him.
+    Auto,
+    /// A supervisor took it from another.
+    TakeOver,
+    /// Another gave it to him.
+    Transfer,
+}
+
+/// Why an agent no longer has a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReleaseReason {
+    /// He, or a supervisor, gave it back.
+    Released,
+    /// It was given to a team.
+    Transfer,
+    /// He stopped being present.
+    AgentGone,
+    /// He set himself offline.
+    Offline,
+    /// It came to him although he was full.
+    OverCapacity,
+    /// He was disabled.
+    Disabled,
+}
+
+/// To whom a conversation is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferTo {
+    /// To one agent.
+    Agent(AgentCard),
+    /// To a team's queue.
+    Team(TeamId),
+}
+
+/// What a visitor thinks of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rating {
+    /// 1 to 5.
+    pub score: u8,
+    /// In his words.
+    pub comment: Option<Paragraph<2000>>,
+}
+
+/// A value of an attribute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Attribute {
+    /// A text.
+    Text(Box<str>),
+    /// A finite number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// What a page tells of a visitor or a conversation: at most 32 keys of 64 bytes, 4 KiB in all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attributes(BTreeMap<Line<64>, Attribute>);
+
+impl Attributes {
+    /// Keys and texts together, in bytes.
+    pub const BYTES_MAX: usize = 4096;
+    /// How many there may be.
+    pub const KEYS_MAX: usize = 32;
+
+    /// Keeps them, or says which rule they break.
+    pub fn parse(given: impl IntoIterator<Item = (String, Attribute)>) -> Result<Self, TextError> {
+        let mut kept = BTreeMap::new();
+        let mut bytes = 0;
+        for (key, value) in given {
+            if key.len() > 64 {
+                return Err(TextError::Form("keys of at most 64 bytes"));
+            }
+            bytes += key.len();
+            match &value {
+                Attribute::Text(text) => {
+                    bytes += text.len();
+                    if text.chars().any(char::is_control) {
+                        return Err(TextError::Control);
+                    }
+                }
+                Attribute::Number(number) => {
+                    bytes += 8;
+                    if !number.is_finite() {
+                        return Err(TextError::Form("finite numbers"));
+                    }
+                }
+                Attribute::Flag(_) => bytes += 1,
+            }
+            kept.insert(Line::parse(&key)?, value);
+            if kept.len() > Self::KEYS_MAX {
+                return Err(TextError::Form("at most 32 keys"));
+            }
+        }
+        if bytes > Self::BYTES_MAX {
+            return Err(TextError::TooManyBytes(Self::BYTES_MAX));
+        }
+        Ok(Self(kept))
+    }
+
+    /// By key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// An upper bound, in bytes, of what an event without its texts takes when stored: measured by the store's test.
+pub const EVENT_WEIGHT_BASE: u64 = 512;
+
+impl Event {
+    /// About what it takes when stored, in bytes; never less than its texts.
+    pub fn weight(&self) -> u64 {
+        let of = |text: &Option<MessageText>, files: &[FileCard]| {
+            text.as_ref().map_or(0, |text| text.as_str().len() as u64) + 512 * files.len() as u64
+        };
+        EVENT_WEIGHT_BASE
+            + match &self.kind {
+                EventKind::MessagePosted { text, files, .. } | EventKind::NotePosted { text, files, .. } => {
+                    of(text, files)
+                }
+                EventKind::Rated(rating) => {
+                    rating.comment.as_ref().map_or(0, |comment| comment.as_str().len() as u64)
+                }
+                EventKind::Ended { reason } => reason.as_ref().map_or(0, |reason| reason.as_str().len() as u64),
+                EventKind::Started(_) => Attributes::BYTES_MAX as u64 + 2048,
+                EventKind::Assigned { .. } | EventKind::Released { .. } | EventKind::Transferred { .. } => 1024,
+            }
+    }
+}

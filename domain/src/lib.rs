@@ -1,0 +1,39 @@
+//! The words and the rules of Switchboard, pure: no async, no input or output, no clock, no JSON.
+//!
+//! Everything that is decided is decided here ([`Conversation::decide`], [`Load::reserve`], [`may`]); the other
+//! crates keep it, run it, and speak of it to the outside.
+
+mod agent;
+mod canned;
+mod conversation;
+mod file;
+mod id;
+mod rejection;
+mod role;
+mod site;
+mod team;
+mod text;
+mod time;
+mod visitor;
+mod workspace;
+
+pub use agent::{Agent, AgentCard, Load, Status};
+pub use canned::{Canned, CannedScope, Shortcut};
+pub use conversation::{
+    Answer, AssignReason, Attribute, Attributes, Audience, Author, Command, Conversation, Decision, Digest,
+    Event, EventKind, Face, Head, Marks, Rating, ReleaseReason, Request, RequestMark, Sender, Side, Start,
+    State, TransferTo, Unread, face, EVENTS_MAX, EVENT_WEIGHT_BASE, WEIGHT_MAX,
+};
+pub use file::{FileCard, Mime};
+pub use id::{
+    AgentId, BotId, CannedId, ConversationId, FileId, Id, Kind, MessageId, ParseIdError, SiteId, TeamId,
+    VisitorId, WorkspaceId,
+};
+pub use rejection::Rejection;
+pub use role::{Action, Principal, Role, Standing, may};
+pub use site::{Day, Hours, Origin, PrechatField, Site, Theme, Tracking};
+pub use team::{AssignmentMode, Strategy, Team};
+pub use text::{ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, TextError};
+pub use time::{Seq, Timestamp};
+pub use visitor::{Visitor, VisitorCard};
+pub use workspace::Workspace;

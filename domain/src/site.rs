@@ -1,0 +1,141 @@
+//! A site: one embedded widget, its look, its hours, and where it may stand.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Line, Name, SiteId, TeamId, TextError};
+
+/// Where a browser says that a page comes from: `scheme://host[:port]`, lower case, without a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(Box<str>);
+
+impl Origin {
+    /// Takes what browsers send, in the one spelling that they use; compared exactly, never by pattern.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        const FORM: TextError = TextError::Form("an origin such as https://example.org");
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(FORM)?;
+        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'[' | b']');
+        let whole = !host.is_empty() && host.len() <= 253 + 6 && host.bytes().all(allowed);
+        if whole && !host.starts_with([':', '.']) { Ok(Self(text.into())) } else { Err(FORM) }
+    }
+
+    /// As browsers send it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether page views are told to the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tracking {
+    /// Never.
+    Off,
+    /// After the visitor agreed or wrote.
+    #[default]
+    Consent,
+    /// From the first page.
+    Always,
+}
+
+/// How the widget looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Theme {
+    /// The brand's colour, `#rrggbb`.
+    pub color: Option<Line<7>>,
+    /// The first words that a visitor sees.
+    pub greeting: Option<Line<300>>,
+}
+
+/// A day of the week, Monday first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the days name themselves")]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// When somebody is there: spans of minutes since midnight, in the workspace's time zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hours {
+    /// `(day, from, to)` with `from < to <= 1440`.
+    pub spans: Vec<(Day, u16, u16)>,
+}
+
+impl Hours {
+    /// Open at this minute (since midnight) of this day.
+    pub fn open_at(&self, day: Day, minute: u16) -> bool {
+        self.spans.iter().any(|&(on, from, to)| on == day && from <= minute && minute < to)
+    }
+}
+
+/// A field that is asked before the first message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrechatField {
+    /// `name`, `email`, or the key of an attribute.
+    pub field: Line<64>,
+    /// What the visitor reads.
+    pub label: Line<200>,
+    /// He cannot start without it.
+    pub required: bool,
+}
+
+/// One embedded widget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Names it.
+    pub id: SiteId,
+    /// Public: it stands in the page that embeds the widget.
+    pub key: Line<64>,
+    /// For people.
+    pub name: Name,
+    /// Where it may stand.
+    pub origins: Vec<Origin>,
+    /// The widget's language, a BCP 47 tag.
+    pub locale: Line<35>,
+    /// How the widget looks.
+    pub theme: Theme,
+    /// Who answers.
+    pub team: TeamId,
+    /// When somebody is there; none: always.
+    pub hours: Option<Hours>,
+    /// Asked before the first message.
+    pub prechat: Vec<PrechatField>,
+    /// Whether page views are told.
+    pub tracking: Tracking,
+    /// Signs visitors' identities (HS256), 32 to 128 bytes. Never shown again.
+    pub identity_secret: Option<Box<str>>,
+    /// Only visitors whose identity is signed are taken.
+    pub identity_required: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_have_the_one_spelling_that_browsers_use() {
+        for kept in ["https://example.org", "http://localhost:3000", "https://[::1]:8443"] {
+            assert!(Origin::parse(kept).is_ok(), "{kept}");
+        }
+        for wrong in ["", "null", "*", "https://", "https://Example.org", "https://a/", "https://a?b", "ftp://a",
+            "https://a b", "https://*.a", "//a", "https://u@a", "https://:80", "https://a\n"]
+        {
+            assert!(Origin::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn hours_end_before_their_last_minute() {
+        let hours = Hours { spans: vec![(Day::Monday, 540, 1020)] };
+        let open: Vec<bool> = [539, 540, 1019, 1020].map(|minute| hours.open_at(Day::Monday, minute)).to_vec();
+        assert_eq!(open, [false, true, true, false]);
+        assert!(!hours.open_at(Day::Tuesday, 600));
+    }
+}

@@ -1,0 +1,199 @@
+//! What people and clients type, parsed once at the edge; who holds one of these types need not check again.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text was refused. [`TextError::rule`] is what a client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing but white space.
+    #[error("must not be blank")]
+    Blank,
+    /// A control character (C0, DEL, C1) that this text does not take.
+    #[error("must not contain control characters")]
+    Control,
+    /// More than this many characters.
+    #[error("must be at most {0} characters")]
+    TooManyCharacters(usize),
+    /// More than this many bytes of UTF-8.
+    #[error("must be at most {0} bytes of UTF-8")]
+    TooManyBytes(usize),
+    /// Not of the form that the named thing has.
+    #[error("must be {0}")]
+    Form(&'static str),
+}
+
+fn is_line_control(c: char) -> bool {
+    c.is_control()
+}
+
+fn is_paragraph_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r')
+}
+
+fn check_characters(text: &str, max: usize, refused: fn(char) -> bool) -> Result<(), TextError> {
+    if text.trim().is_empty() {
+        return Err(TextError::Blank);
+    }
+    if text.chars().any(refused) {
+        return Err(TextError::Control);
+    }
+    // A text of fewer bytes has fewer characters: most texts are never counted.
+    if text.len() > max && text.chars().count() > max {
+        return Err(TextError::TooManyCharacters(max));
+    }
+    Ok(())
+}
+
+/// Text a person typed, kept exactly as sent: not blank, no control characters but tab, newline and carriage return.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageText(Box<str>);
+
+impl MessageText {
+    /// In UTF-8 bytes: no configuration may allow more, so that one event always fits one cluster frame.
+    pub const BYTES_MAX: usize = 64 * 1024;
+
+    /// `bytes_max` is the installation's own limit, at most [`Self::BYTES_MAX`].
+    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, TextError> {
+        let bytes_max = bytes_max.min(Self::BYTES_MAX);
+        if text.len() > bytes_max {
+            return Err(TextError::TooManyBytes(bytes_max));
+        }
+        check_characters(text, usize::MAX, is_paragraph_control)?;
+        Ok(Self(text.into()))
+    }
+
+    /// As it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One line of at most `CHARACTERS` characters: not blank, no control characters at all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Line<const CHARACTERS: usize>(Box<str>);
+
+impl<const CHARACTERS: usize> Line<CHARACTERS> {
+    /// Keeps the text as it is, or says which rule it breaks.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        check_characters(text, CHARACTERS, is_line_control)?;
+        Ok(Self(text.into()))
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Lines of together at most `CHARACTERS` characters: not blank, no control characters but tab, newline, return.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Paragraph<const CHARACTERS: usize>(Box<str>);
+
+impl<const CHARACTERS: usize> Paragraph<CHARACTERS> {
+    /// Keeps the text as it is, or says which rule it breaks.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        check_characters(text, CHARACTERS, is_paragraph_control)?;
+        Ok(Self(text.into()))
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of a person or a thing.
+pub type Name = Line<200>;
+/// What a conversation is about.
+pub type Subject = Line<200>;
+/// Why a conversation was ended.
+pub type Reason = Paragraph<500>;
+
+/// A client's own name for one request, unique per sender and conversation: 1 to 128 visible ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(Box<str>);
+
+impl ClientId {
+    /// Keeps the text as it is, or says which rule it breaks.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let visible = text.bytes().all(|b| (0x21..=0x7e).contains(&b));
+        if (1..=128).contains(&text.len()) && visible {
+            Ok(Self(text.into()))
+        } else {
+            Err(TextError::Form("1 to 128 visible ASCII characters"))
+        }
+    }
+
+    /// As the client sent it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An e-mail address, kept in lower case so that it can be compared: something, `@`, something, at most 254 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Email(Box<str>);
+
+impl Email {
+    /// Only the form is checked: whether mail arrives there is not known.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let plausible = text.len() <= 254
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+            && text.rsplit_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
+        if plausible { Ok(Self(text.to_lowercase().into())) } else { Err(TextError::Form("an e-mail address")) }
+    }
+
+    /// In lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_texts_are_kept_exactly_or_refused() {
+        for kept in ["hi", "  hi  ", "a\tb\r\nc", "\u{feff}x", "👩‍👩‍👧", "\u{200f}שלום"] {
+            assert_eq!(MessageText::parse(kept, 100).map(|t| t.as_str().to_owned()), Ok(kept.to_owned()));
+        }
+        for blank in ["", " ", "\n\t\r ", "\u{3000}"] {
+            assert_eq!(MessageText::parse(blank, 100), Err(TextError::Blank), "{blank:?}");
+        }
+        for control in ["a\0", "a\u{7}b", "\u{1b}[31m", "a\u{7f}", "a\u{85}", "a\u{9f}"] {
+            assert_eq!(MessageText::parse(control, 100), Err(TextError::Control), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_a_message_is_in_bytes_and_that_of_a_line_in_characters() {
+        assert!(MessageText::parse(&"é".repeat(50), 100).is_ok());
+        assert_eq!(MessageText::parse(&"é".repeat(51), 100), Err(TextError::TooManyBytes(100)));
+        assert!(Line::<3>::parse("ééé").is_ok());
+        assert_eq!(Line::<3>::parse("éééé"), Err(TextError::TooManyCharacters(3)));
+        assert_eq!(Line::<9>::parse("a\nb"), Err(TextError::Control));
+        assert!(Paragraph::<9>::parse("a\nb").is_ok());
+    }
+
+    #[test]
+    fn client_ids_are_visible_ascii() {
+        assert!(ClientId::parse("a").is_ok() && ClientId::parse(&"~".repeat(128)).is_ok());
+        for wrong in [String::new(), "~".repeat(129), "a b".into(), "é".into(), "a\n".into()] {
+            assert!(ClientId::parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn e_mails_compare_without_case() {
+        assert_eq!(Email::parse("Ann@Example.org"), Email::parse("ann@example.ORG"));
+        for wrong in ["", "ann", "@x", "ann@", "a b@x", "a@b\n"] {
+            assert!(Email::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A person who asks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Attributes, Email, Name, SiteId, Timestamp, VisitorId};
+
+/// A person who asks, as the workspace knows him.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Visitor {
+    /// Names him.
+    pub id: VisitorId,
+    /// Where he came first.
+    pub site: SiteId,
+    /// As he or the site's owner gave it.
+    pub name: Option<Name>,
+    /// As he or the site's owner gave it.
+    pub email: Option<Email>,
+    /// The `sub` that the site's owner signed for; only a verified visitor has one.
+    pub subject: Option<Name>,
+    /// What the page told of him.
+    pub attributes: Attributes,
+    /// His new conversations and messages are refused.
+    pub blocked: bool,
+    /// When he was made.
+    pub first_seen_at: Timestamp,
+}
+
+impl Visitor {
+    /// The site's owner signed who he is.
+    pub fn verified(&self) -> bool {
+        self.subject.is_some()
+    }
+
+    /// As a conversation's log keeps him.
+    pub fn card(&self) -> VisitorCard {
+        VisitorCard {
+            id: self.id,
+            name: self.name.clone(),
+            email: self.email.clone(),
+            verified: self.verified(),
+        }
+    }
+}
+
+/// A visitor as he was when his conversation started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisitorCard {
+    /// Names him.
+    pub id: VisitorId,
+    /// As given.
+    pub name: Option<Name>,
+    /// As given.
+    pub email: Option<Email>,
+    /// The site's owner signed who he is.
+    pub verified: bool,
+}

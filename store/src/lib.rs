@@ -1,0 +1,52 @@
+//! What survives. The contracts are traits, and their documentation is what callers may rely on; one conformance
+//! suite ([`conformance`]) holds every backend to it.
+//!
+//! Every call names its workspace. An `Err` always means that nothing was written; what may or may not have been
+//! written is an outcome of its own ([`Append::Unknown`]).
+
+use std::sync::Arc;
+
+mod heads;
+mod log;
+mod records;
+
+pub mod conformance;
+pub mod envelope;
+pub mod faulty;
+pub mod memory;
+pub mod sqlite;
+
+pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead};
+pub use log::{
+    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX, GROUP_MAX,
+    Owner, PAGE_MAX, Peek,
+};
+pub use records::{
+    Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, find, get,
+    insert, list, update,
+};
+
+/// The contracts together, as the layers above take them.
+#[derive(Clone)]
+pub struct Store {
+    /// Conversations' logs.
+    pub log: Arc<dyn EventLog>,
+    /// Rows derived from the logs.
+    pub heads: Arc<dyn Heads>,
+    /// Versioned documents.
+    pub records: Arc<dyn Records>,
+}
+
+/// The store could not do it, and nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is not there, too busy, or stopped after a failed write. Try again later.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The disk is full. Reads go on; a write may pass once there is room.
+    #[error("the disk is full")]
+    StorageFull,
+    /// What was read is not what was written. A person must act.
+    #[error("the store holds what cannot be read: {0}")]
+    Corrupt(String),
+}

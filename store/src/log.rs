@@ -1,0 +1,148 @@
+//! The log of events: the one truth of a conversation, and the fence between two who believe they own it.
+
+use async_trait::async_trait;
+use domain::{ConversationId, Event, Head, Seq, WorkspaceId};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// A conversation, with the workspace without which it is not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationKey {
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Names it there.
+    pub conversation: ConversationId,
+}
+
+/// Counts the owners that a log had; only rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// A fresh random value for each claim: who knows the stored one owns the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClaimToken(pub Uuid);
+
+/// A node and its boot, `name#incarnation`; empty after a passivation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner(pub String);
+
+/// The right to append, until somebody claims anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose log.
+    pub key: ConversationKey,
+    /// Never used again once it was passivated.
+    pub token: ClaimToken,
+    /// One more than the owner before had.
+    pub epoch: Epoch,
+    /// The last event when the claim was made.
+    pub last_seq: Seq,
+}
+
+/// What [`EventLog::create`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The log is new, durable, and the caller's.
+    New(Claim),
+    /// There is a log already; nothing was written.
+    Exists,
+    /// It may have been written, or may yet be. Create again: the answer then tells.
+    Unknown,
+}
+
+/// What [`EventLog::append`] came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Append {
+    /// Durable, and every node reads it.
+    Applied,
+    /// A newer owner exists, or the tail is another; nothing was written. Stop.
+    Fenced {
+        /// Of the newer owner.
+        epoch: Epoch,
+        /// The newer owner.
+        owner: Owner,
+    },
+    /// It may have been written, or may yet be: claim again and read before anything else.
+    Unknown,
+}
+
+/// Who owns a log now, without touching it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peek {
+    /// Of the owner.
+    pub epoch: Epoch,
+    /// Empty when nobody has it.
+    pub owner: Owner,
+    /// The last event.
+    pub last_seq: Seq,
+}
+
+/// A claim was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// There is no such log.
+    #[error("there is no such log")]
+    Missing,
+    /// Somebody else claimed meanwhile, or the expected token is not the stored one.
+    #[error("somebody else claimed the log")]
+    Lost,
+    /// The store could not say; whatever was tried with this token is never used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The most events that one append takes.
+pub const GROUP_MAX: usize = 64;
+/// The most bytes that one append takes, by [`Event::weight`]; one event alone always passes.
+pub const GROUP_BYTES_MAX: u64 = 256 * 1024;
+/// The most events that one read returns.
+pub const PAGE_MAX: usize = 512;
+
+/// Conversations' logs. Events of one log have `seq` 1, 2, 3 ... without holes; the caller numbers them, and an
+/// append that does not continue the stored tail is refused.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Makes the log with its first `events` (1 to [`GROUP_MAX`], from `seq` 1), all or none, with the derived `head`.
+    /// Of two who create the same log one gets [`Created::New`].
+    async fn create(
+        &self,
+        key: ConversationKey,
+        owner: &Owner,
+        events: &[Event],
+        head: &Head,
+    ) -> Result<Created, StoreError>;
+
+    /// Who owns it; none when there is no such log.
+    async fn peek(&self, key: ConversationKey) -> Result<Option<Peek>, StoreError>;
+
+    /// Takes the log over with a fresh token and the next epoch: from then on no append with an older token passes,
+    /// a late one neither. With `expected` only if that is the stored token.
+    async fn claim(
+        &self,
+        key: ConversationKey,
+        owner: &Owner,
+        expected: Option<ClaimToken>,
+    ) -> Result<Claim, ClaimError>;
+
+    /// Appends `events` (1 to [`GROUP_MAX`], at most [`GROUP_BYTES_MAX`]) right after `tail`, all or none, as the
+    /// holder of `claim`. `head` is the derived row after them: written with them, or right after.
+    async fn append(
+        &self,
+        claim: &Claim,
+        tail: Seq,
+        events: &[Event],
+        head: &Head,
+    ) -> Result<Append, StoreError>;
+
+    /// The events after `after`, oldest first, at most `limit` and [`PAGE_MAX`]. Empty beyond the last, and for a log
+    /// that does not exist. Reads what was acknowledged before the call.
+    async fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// The last events before `before`, oldest first, at most `limit` and [`PAGE_MAX`].
+    async fn read_before(&self, key: ConversationKey, before: Seq, limit: usize)
+    -> Result<Vec<Event>, StoreError>;
+
+    /// Says that nobody has the log any more. The token is never used again, whatever the answer.
+    async fn passivate(&self, claim: Claim) -> Result<(), StoreError>;
+}
