@@ -52,7 +52,10 @@ impl Agent {
 
     /// As logs and other people see him.
     pub fn card(&self) -> AgentCard {
-        AgentCard { id: self.id, name: self.name.clone() }
+        AgentCard {
+            id: self.id,
+            name: self.name.clone(),
+        }
     }
 }
 
@@ -78,7 +81,12 @@ pub struct Load {
 impl Load {
     /// How many he holds or is about to.
     pub fn count(&self) -> usize {
-        self.held.len() + self.reserved.keys().filter(|id| !self.held.contains_key(id)).count()
+        self.held.len()
+            + self
+                .reserved
+                .keys()
+                .filter(|id| !self.held.contains_key(id))
+                .count()
     }
 
     /// What he holds, by id.

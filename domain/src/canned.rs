@@ -59,7 +59,9 @@ impl Canned {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
-            let Some((name, behind)) = after.split_once("}}") else { break };
+            let Some((name, behind)) = after.split_once("}}") else {
+                break;
+            };
             filled.push_str(before);
             match lookup(name.trim()) {
                 Some(value) => filled.push_str(&value),

@@ -21,8 +21,8 @@ pub use agent::{Agent, AgentCard, Load, Status};
 pub use canned::{Canned, CannedScope, Shortcut};
 pub use conversation::{
     Answer, AssignReason, Attribute, Attributes, Audience, Author, Command, Conversation, Decision, Digest,
-    Event, EventKind, Face, Head, Marks, Rating, ReleaseReason, Request, RequestMark, Sender, Side, Start,
-    State, TransferTo, Unread, face, EVENTS_MAX, EVENT_WEIGHT_BASE, WEIGHT_MAX,
+    EVENT_WEIGHT_BASE, EVENTS_MAX, Event, EventKind, Face, Head, Marks, Rating, ReleaseReason, Request,
+    RequestMark, Sender, Side, Start, State, TransferTo, Unread, WEIGHT_MAX, face,
 };
 pub use file::{FileCard, Mime};
 pub use id::{

@@ -97,7 +97,9 @@ pub fn may(standing: Standing, action: Action) -> Result<(), Rejection> {
         (Standing::FormerAgent, Write | End | Transfer | Release) => Err(Rejection::StaleAssignment),
         (Standing::Onlooker, Write | End | Transfer | Release) => Err(Rejection::Forbidden),
         (Standing::Supervisor, Write) => Err(Rejection::Forbidden),
-        (Standing::ItsAgent | Standing::FormerAgent | Standing::Onlooker, TakeOver) => Err(Rejection::Forbidden),
+        (Standing::ItsAgent | Standing::FormerAgent | Standing::Onlooker, TakeOver) => {
+            Err(Rejection::Forbidden)
+        }
         (Standing::ItsAgent | Standing::FormerAgent | Standing::Supervisor | Standing::Onlooker, Rate) => {
             Err(Rejection::Forbidden)
         }
@@ -110,12 +112,21 @@ mod tests {
 
     #[test]
     fn a_stranger_is_told_of_nothing_and_only_its_visitor_rates() {
-        for action in [Action::Read, Action::Write, Action::Rate, Action::Accept, Action::End] {
+        for action in [
+            Action::Read,
+            Action::Write,
+            Action::Rate,
+            Action::Accept,
+            Action::End,
+        ] {
             assert_eq!(may(Standing::Stranger, action), Err(Rejection::NotFound));
         }
         assert_eq!(may(Standing::ItsVisitor, Action::Rate), Ok(()));
         assert_eq!(may(Standing::Supervisor, Action::Rate), Err(Rejection::Forbidden));
-        assert_eq!(may(Standing::FormerAgent, Action::Write), Err(Rejection::StaleAssignment));
+        assert_eq!(
+            may(Standing::FormerAgent, Action::Write),
+            Err(Rejection::StaleAssignment)
+        );
         assert_eq!(may(Standing::Onlooker, Action::Write), Err(Rejection::Forbidden));
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentCard, Attribute, ClientId, FileCard, MessageId, MessageText, Paragraph, Principal, Reason, Seq, TeamId,
-    Timestamp,
+    AgentCard, Attribute, ClientId, FileCard, MessageId, MessageText, Paragraph, Principal, Reason, Seq,
+    TeamId, Timestamp,
 };
 
 use super::dedupe::{Digest, RequestMark};
@@ -25,7 +25,10 @@ impl Request {
     /// What the log keeps of it, so that a repeat is known.
     pub fn mark(&self) -> Option<RequestMark> {
         let client_id = self.client_id.clone()?;
-        Some(RequestMark { client_id, digest: self.command.digest() })
+        Some(RequestMark {
+            client_id,
+            digest: self.command.digest(),
+        })
     }
 }
 
@@ -104,7 +107,12 @@ impl Command {
         }
         match self {
             Command::Start { start, first } => start_digest(start, first.as_ref().map(|(_, text)| text)),
-            Command::PostMessage { text: words, files, note, .. } => {
+            Command::PostMessage {
+                text: words,
+                files,
+                note,
+                ..
+            } => {
                 let ids: Vec<u8> = files.iter().flat_map(|file| *file.id.uuid().as_bytes()).collect();
                 message_digest(text(words.as_ref()), &ids, *note)
             }
@@ -138,7 +146,12 @@ pub(super) fn message_digest(text: &[u8], file_ids: &[u8], note: bool) -> Digest
 
 fn start_digest(start: &Start, first: Option<&MessageText>) -> Digest {
     let mut parts: Vec<Vec<u8>> = vec![b"start".to_vec(), start.team.uuid().as_bytes().to_vec()];
-    parts.push(start.subject.as_ref().map_or(Vec::new(), |subject| subject.as_str().into()));
+    parts.push(
+        start
+            .subject
+            .as_ref()
+            .map_or(Vec::new(), |subject| subject.as_str().into()),
+    );
     parts.push(first.map_or(Vec::new(), |text| text.as_str().into()));
     for (key, value) in start.attributes.iter() {
         parts.push(key.into());

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentCard, BotId, FileCard, Line, MessageId, MessageText, Name, Paragraph, Reason, Seq, SiteId,
-    Subject, TeamId, TextError, Timestamp, VisitorCard, VisitorId,
+    AgentCard, BotId, FileCard, Line, MessageId, MessageText, Name, Paragraph, Reason, Seq, SiteId, Subject,
+    TeamId, TextError, Timestamp, VisitorCard, VisitorId,
 };
 
 use super::dedupe::RequestMark;
@@ -269,12 +269,17 @@ impl Event {
                 EventKind::MessagePosted { text, files, .. } | EventKind::NotePosted { text, files, .. } => {
                     of(text, files)
                 }
-                EventKind::Rated(rating) => {
-                    rating.comment.as_ref().map_or(0, |comment| comment.as_str().len() as u64)
+                EventKind::Rated(rating) => rating
+                    .comment
+                    .as_ref()
+                    .map_or(0, |comment| comment.as_str().len() as u64),
+                EventKind::Ended { reason } => {
+                    reason.as_ref().map_or(0, |reason| reason.as_str().len() as u64)
                 }
-                EventKind::Ended { reason } => reason.as_ref().map_or(0, |reason| reason.as_str().len() as u64),
                 EventKind::Started(_) => Attributes::BYTES_MAX as u64 + 2048,
-                EventKind::Assigned { .. } | EventKind::Released { .. } | EventKind::Transferred { .. } => 1024,
+                EventKind::Assigned { .. } | EventKind::Released { .. } | EventKind::Transferred { .. } => {
+                    1024
+                }
             }
     }
 }

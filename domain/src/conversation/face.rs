@@ -33,9 +33,14 @@ pub fn face(event: &Event, audience: Audience) -> Face<'_> {
             | EventKind::Assigned { .. }
             | EventKind::Rated(_)
             | EventKind::Ended { .. }
-            | EventKind::Released { reason: ReleaseReason::Released | ReleaseReason::Transfer, .. },
+            | EventKind::Released {
+                reason: ReleaseReason::Released | ReleaseReason::Transfer,
+                ..
+            },
         ) => Face::Whole(event),
         (Audience::Visitor, EventKind::Released { .. }) => Face::WithoutReason(event),
-        (Audience::Visitor, EventKind::NotePosted { .. } | EventKind::Transferred { .. }) => Face::Hidden(event),
+        (Audience::Visitor, EventKind::NotePosted { .. } | EventKind::Transferred { .. }) => {
+            Face::Hidden(event)
+        }
     }
 }

@@ -1,0 +1,646 @@
+//! The rules of a conversation: by table, and by property over any requests.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{ClientId, Name, ParseIdError, VisitorId};
+
+fn id<K: crate::Kind>(n: u8) -> crate::Id<K> {
+    crate::Id::from_hash([n; 16])
+}
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_ms(1_000_000 + ms)
+}
+
+fn text(words: &str) -> MessageText {
+    MessageText::parse(words, MessageText::BYTES_MAX).unwrap()
+}
+
+fn name(words: &str) -> Name {
+    Name::parse(words).unwrap()
+}
+
+fn visitor(n: u8) -> Principal {
+    Principal::Visitor {
+        id: id(n),
+        site: id(1),
+        name: Some(name("Vera")),
+    }
+}
+
+fn agent(n: u8, role: Role) -> Principal {
+    let card = AgentCard {
+        id: id(n),
+        name: name("Ann"),
+    };
+    Principal::Agent {
+        card,
+        role,
+        teams: vec![id(1)],
+    }
+}
+
+fn card(n: u8) -> AgentCard {
+    AgentCard {
+        id: id(n),
+        name: name("Ann"),
+    }
+}
+
+fn ask(by: Principal, command: Command) -> Request {
+    Request {
+        by,
+        client_id: None,
+        command,
+    }
+}
+
+fn named(by: Principal, client_id: &str, command: Command) -> Request {
+    Request {
+        by,
+        client_id: Some(ClientId::parse(client_id).unwrap()),
+        command,
+    }
+}
+
+fn post(words: &str) -> Command {
+    Command::PostMessage {
+        message_id: id(9),
+        text: Some(text(words)),
+        files: Vec::new(),
+        note: false,
+    }
+}
+
+fn note(words: &str) -> Command {
+    Command::PostMessage {
+        message_id: id(8),
+        text: Some(text(words)),
+        files: Vec::new(),
+        note: true,
+    }
+}
+
+fn start_request(first: Option<&str>) -> Request {
+    let visitor_id: VisitorId = id(1);
+    let start = Start {
+        site: id(1),
+        team: id(1),
+        visitor: VisitorCard {
+            id: visitor_id,
+            name: Some(name("Vera")),
+            email: None,
+            verified: false,
+        },
+        subject: None,
+        attributes: Attributes::default(),
+    };
+    named(
+        visitor(1),
+        "start",
+        Command::Start {
+            start,
+            first: first.map(|words| (id(7), text(words))),
+        },
+    )
+}
+
+/// A conversation with its log.
+struct Talk {
+    log: Vec<Event>,
+    state: Conversation,
+}
+
+impl Talk {
+    fn start(first: Option<&str>) -> Self {
+        let log = Conversation::start(&start_request(first), at(0)).unwrap();
+        let state = Conversation::replay(&log).unwrap();
+        Self { log, state }
+    }
+
+    fn with(requests: impl IntoIterator<Item = Request>) -> Self {
+        let mut talk = Self::start(None);
+        for request in requests {
+            talk.ask(&request).unwrap();
+        }
+        talk
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Answer, Rejection> {
+        self.ask_at(request, at(self.log.len() as u64))
+    }
+
+    fn ask_at(&mut self, request: &Request, now: Timestamp) -> Result<Answer, Rejection> {
+        let decision = self.state.decide(request, now)?;
+        for event in decision.events {
+            self.state.apply(&event);
+            self.log.push(event);
+        }
+        Ok(decision.answer)
+    }
+}
+
+fn accept() -> Command {
+    Command::Accept { take_over: false }
+}
+
+fn end() -> Command {
+    Command::End { reason: None }
+}
+
+fn transfer(to: u8, assignment_epoch: u64) -> Command {
+    Command::TransferToAgent {
+        agent: card(to),
+        assignment_epoch,
+        note: None,
+    }
+}
+
+const DONE: Result<Answer, Rejection> = Ok(Answer::Done { repeated: false });
+const DONE_BEFORE: Result<Answer, Rejection> = Ok(Answer::Done { repeated: true });
+
+#[test]
+fn who_may_do_what_and_when() {
+    let held = || vec![ask(agent(2, Role::Agent), accept())];
+    let moved = || {
+        vec![
+            ask(agent(2, Role::Agent), accept()),
+            ask(agent(2, Role::Agent), transfer(3, 1)),
+        ]
+    };
+    let over = || vec![ask(agent(2, Role::Agent), accept()), ask(visitor(1), end())];
+    let taken = Command::Accept { take_over: true };
+    let rate = Command::Rate(Rating {
+        score: 5,
+        comment: None,
+    });
+    let release = |assignment_epoch| Command::Release {
+        assignment_epoch,
+        reason: ReleaseReason::Released,
+    };
+    for (line, before, by, command, expected) in [
+        (1, vec![], visitor(2), post("hi"), Err(Rejection::NotFound)),
+        (2, vec![], visitor(1), accept(), Err(Rejection::Forbidden)),
+        (3, vec![], visitor(1), note("x"), Err(Rejection::Forbidden)),
+        (
+            4,
+            vec![],
+            agent(2, Role::Agent),
+            post("hi"),
+            Err(Rejection::Forbidden),
+        ),
+        (5, vec![], agent(2, Role::Agent), accept(), DONE),
+        (6, held(), agent(2, Role::Agent), accept(), DONE_BEFORE),
+        (
+            7,
+            held(),
+            agent(3, Role::Agent),
+            accept(),
+            Err(Rejection::AlreadyAssigned),
+        ),
+        (
+            8,
+            held(),
+            agent(3, Role::Agent),
+            taken.clone(),
+            Err(Rejection::Forbidden),
+        ),
+        (9, held(), agent(3, Role::Supervisor), taken, DONE),
+        (
+            10,
+            held(),
+            agent(3, Role::Supervisor),
+            post("hi"),
+            Err(Rejection::Forbidden),
+        ),
+        (
+            11,
+            moved(),
+            agent(2, Role::Agent),
+            post("hi"),
+            Err(Rejection::StaleAssignment),
+        ),
+        (
+            12,
+            moved(),
+            agent(2, Role::Agent),
+            end(),
+            Err(Rejection::StaleAssignment),
+        ),
+        (
+            13,
+            held(),
+            agent(2, Role::Agent),
+            transfer(2, 1),
+            Err(Rejection::Conflict("the agent has this conversation already")),
+        ),
+        (
+            14,
+            held(),
+            agent(2, Role::Agent),
+            transfer(3, 0),
+            Err(Rejection::StaleAssignment),
+        ),
+        (
+            15,
+            vec![],
+            agent(2, Role::Agent),
+            transfer(3, 0),
+            Err(Rejection::Forbidden),
+        ),
+        (16, vec![], agent(2, Role::Supervisor), transfer(3, 0), DONE),
+        (17, held(), agent(2, Role::Agent), release(1), DONE),
+        (
+            18,
+            held(),
+            agent(2, Role::Agent),
+            release(0),
+            Err(Rejection::StaleAssignment),
+        ),
+        (
+            19,
+            vec![],
+            agent(2, Role::Supervisor),
+            release(0),
+            Err(Rejection::Conflict("the conversation is not assigned")),
+        ),
+        (
+            20,
+            over(),
+            visitor(1),
+            post("hi"),
+            Err(Rejection::ConversationEnded),
+        ),
+        (
+            21,
+            over(),
+            agent(2, Role::Agent),
+            accept(),
+            Err(Rejection::ConversationEnded),
+        ),
+        (22, over(), visitor(1), end(), DONE_BEFORE),
+        (23, over(), visitor(1), rate.clone(), DONE),
+        (
+            24,
+            held(),
+            visitor(1),
+            rate,
+            Err(Rejection::Conflict("a conversation is rated after its end")),
+        ),
+        (25, vec![], agent(2, Role::Supervisor), end(), DONE),
+        (
+            26,
+            vec![],
+            agent(2, Role::Agent),
+            end(),
+            Err(Rejection::Forbidden),
+        ),
+    ] {
+        assert_eq!(Talk::with(before).ask(&ask(by, command)), expected, "line {line}");
+    }
+    let note_after_end = Talk::with(over()).ask(&ask(agent(2, Role::Agent), note("x")));
+    assert!(matches!(note_after_end, Ok(Answer::Posted { .. })));
+}
+
+#[test]
+fn a_rating_comes_within_a_day_and_the_last_one_counts() {
+    let mut talk = Talk::with([ask(visitor(1), end())]);
+    let rate = |score| ask(visitor(1), Command::Rate(Rating { score, comment: None }));
+    let ended = talk.state.head().ended_at.unwrap();
+    assert_eq!(talk.ask_at(&rate(1), ended.plus_ms(RATING_MS_MAX)), DONE);
+    assert_eq!(talk.ask_at(&rate(4), ended.plus_ms(RATING_MS_MAX)), DONE);
+    assert_eq!(
+        talk.state.head().rating.as_ref().map(|rating| rating.score),
+        Some(4)
+    );
+    let late = talk.ask_at(&rate(5), ended.plus_ms(RATING_MS_MAX + 1));
+    assert_eq!(late, Err(Rejection::Conflict(RATED_TOO_LATE)));
+}
+
+#[test]
+fn an_agent_outside_the_team_does_not_see_it_until_it_is_his() {
+    let card = AgentCard {
+        id: id(5),
+        name: name("Bob"),
+    };
+    let outsider = Principal::Agent {
+        card,
+        role: Role::Agent,
+        teams: vec![id(2)],
+    };
+    let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
+    assert_eq!(
+        talk.ask(&ask(outsider.clone(), note("x"))),
+        Err(Rejection::NotFound)
+    );
+    talk.ask(&ask(agent(2, Role::Agent), transfer(5, 1))).unwrap();
+    assert!(talk.ask(&ask(outsider, post("hello"))).is_ok());
+}
+
+#[test]
+fn a_transfer_is_one_append_with_its_note_first() {
+    let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
+    let note = Some((id(8), text("he is angry")));
+    let to_agent = Command::TransferToAgent {
+        agent: card(3),
+        assignment_epoch: 1,
+        note,
+    };
+    talk.ask(&named(agent(2, Role::Agent), "t", to_agent.clone()))
+        .unwrap();
+    let kinds: Vec<&EventKind> = talk.log[2..].iter().map(|event| &event.kind).collect();
+    assert!(matches!(
+        kinds[..],
+        [
+            EventKind::NotePosted { .. },
+            EventKind::Transferred { .. },
+            EventKind::Assigned {
+                assignment_epoch: 2,
+                ..
+            }
+        ]
+    ));
+    assert_eq!(
+        talk.ask(&named(agent(2, Role::Agent), "t", to_agent)),
+        DONE_BEFORE
+    );
+
+    let to_team = Command::TransferToTeam {
+        team: id(6),
+        note: None,
+    };
+    talk.ask(&ask(agent(3, Role::Supervisor), to_team)).unwrap();
+    let head = talk.state.head();
+    assert_eq!(
+        (head.state, head.team, head.assignee.is_none()),
+        (State::Queued, id(6), true)
+    );
+    assert_eq!(head.queued_at, talk.log.last().unwrap().at);
+}
+
+#[test]
+fn a_start_is_known_again_and_its_first_message_shares_its_name() {
+    let mut talk = Talk::start(Some("hello"));
+    let first = Answer::Posted {
+        message_id: id(7),
+        seq: Seq(2),
+        at: at(0),
+        repeated: true,
+    };
+    assert_eq!(talk.ask(&start_request(Some("hello"))), Ok(first));
+    assert_eq!(
+        talk.ask(&start_request(Some("other"))),
+        Err(Rejection::IdempotencyConflict)
+    );
+    assert_eq!(
+        talk.ask(&start_request(None)),
+        Err(Rejection::IdempotencyConflict)
+    );
+    assert_eq!(talk.ask(&named(visitor(1), "start", post("hello"))), Ok(first));
+    assert_eq!(
+        talk.ask(&named(visitor(1), "start", post("other"))),
+        Err(Rejection::IdempotencyConflict)
+    );
+    let mut stranger = start_request(Some("hello"));
+    stranger.by = visitor(2);
+    assert_eq!(talk.ask(&stranger), Err(Rejection::NotFound));
+}
+
+#[test]
+fn a_repeat_is_answered_after_the_end_and_after_the_loss_of_sight() {
+    let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
+    let said = talk
+        .ask(&named(agent(2, Role::Agent), "m", post("hello")))
+        .unwrap();
+    let Answer::Posted {
+        message_id, seq, at, ..
+    } = said
+    else {
+        panic!("{said:?}")
+    };
+    talk.ask(&ask(visitor(1), end())).unwrap();
+    let mut without_teams = agent(2, Role::Agent);
+    if let Principal::Agent { teams, .. } = &mut without_teams {
+        teams.clear();
+    }
+    let again = Ok(Answer::Posted {
+        message_id,
+        seq,
+        at,
+        repeated: true,
+    });
+    assert_eq!(talk.ask(&named(without_teams.clone(), "m", post("hello"))), again);
+    assert_eq!(
+        talk.ask(&named(without_teams, "m", post("bye"))),
+        Err(Rejection::IdempotencyConflict)
+    );
+    assert_eq!(
+        talk.ask(&named(visitor(1), "m", post("hello"))),
+        Err(Rejection::ConversationEnded)
+    );
+}
+
+#[test]
+fn a_full_log_takes_its_end_alone() {
+    let mut talk = Talk::start(None);
+    while talk.log.len() < EVENTS_MAX as usize {
+        talk.ask(&ask(visitor(1), post("x"))).unwrap();
+    }
+    assert_eq!(
+        talk.ask(&ask(visitor(1), post("x"))),
+        Err(Rejection::ConversationFull)
+    );
+    assert_eq!(talk.ask(&ask(visitor(1), end())), DONE);
+}
+
+#[test]
+fn a_heavy_log_takes_its_end_alone() {
+    let mut talk = Talk::start(None);
+    let heavy = "x".repeat(MessageText::BYTES_MAX);
+    let full = loop {
+        if let Err(rejection) = talk.ask(&ask(visitor(1), post(&heavy))) {
+            break rejection;
+        }
+    };
+    assert_eq!(full, Rejection::ConversationFull);
+    let texts = (talk.log.len() * heavy.len()) as u64;
+    assert!(
+        (WEIGHT_MAX - 2 * 1024 * 1024..=WEIGHT_MAX).contains(&texts),
+        "{texts}"
+    );
+    assert_eq!(talk.ask(&ask(visitor(1), end())), DONE);
+}
+
+#[test]
+fn times_never_decrease_when_a_clock_is_set_back() {
+    let mut talk = Talk::start(None);
+    talk.ask_at(&ask(visitor(1), post("a")), at(50)).unwrap();
+    talk.ask_at(&ask(visitor(1), post("b")), at(10)).unwrap();
+    assert_eq!(talk.log[2].at, at(50));
+}
+
+#[test]
+fn unread_counts_the_other_side_after_ones_own_mark() {
+    let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
+    for _ in 0..3 {
+        talk.ask(&ask(visitor(1), post("hi"))).unwrap();
+    }
+    talk.ask(&ask(agent(3, Role::Supervisor), note("quiet"))).unwrap();
+    assert_eq!(talk.state.head().unread, Unread { visitor: 0, agent: 3 });
+    assert!(talk.state.mark(Side::Agent, Seq(4)));
+    assert!(!talk.state.mark(Side::Agent, Seq(1)));
+    assert_eq!(talk.state.head().unread.agent, 1);
+    talk.ask(&ask(agent(2, Role::Agent), post("yes?"))).unwrap();
+    assert_eq!(talk.state.head().unread, Unread { visitor: 1, agent: 0 });
+    assert!(talk.state.mark(Side::Visitor, Seq(1_000)));
+    assert_eq!(talk.state.head().read.visitor, talk.state.head().last_seq);
+    assert_eq!(talk.state.head().unread.visitor, 0);
+}
+
+#[test]
+fn a_visitor_sees_neither_notes_nor_why_an_agent_went() {
+    let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
+    talk.ask(&ask(agent(2, Role::Agent), note("he is angry")))
+        .unwrap();
+    let gone = Command::Release {
+        assignment_epoch: 1,
+        reason: ReleaseReason::Disabled,
+    };
+    talk.ask(&ask(Principal::System, gone)).unwrap();
+    let faces: Vec<Face> = talk
+        .log
+        .iter()
+        .map(|event| face(event, Audience::Visitor))
+        .collect();
+    assert!(matches!(
+        faces[..],
+        [
+            Face::Whole(_),
+            Face::Whole(_),
+            Face::Hidden(_),
+            Face::WithoutReason(_)
+        ]
+    ));
+    assert!(
+        talk.log
+            .iter()
+            .all(|event| matches!(face(event, Audience::Agent), Face::Whole(_)))
+    );
+}
+
+#[test]
+fn no_id_reads_as_another_kind() {
+    let visitor: VisitorId = id(1);
+    assert_eq!(visitor.to_string().parse::<SiteId>(), Err(ParseIdError));
+}
+
+fn any_principal() -> impl Strategy<Value = Principal> {
+    prop_oneof![
+        4 => Just(visitor(1)),
+        1 => Just(visitor(2)),
+        6 => (2u8..5).prop_map(|n| agent(n, Role::Agent)),
+        2 => (5u8..7).prop_map(|n| agent(n, Role::Supervisor)),
+        1 => Just(Principal::System),
+    ]
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let words = prop_oneof![Just("a"), Just("b")];
+    let epoch = 0u64..4;
+    prop_oneof![
+        6 => (words.clone(), any::<bool>(), any::<u8>()).prop_map(|(words, note, n)| Command::PostMessage {
+            message_id: id(n),
+            text: Some(text(words)),
+            files: Vec::new(),
+            note,
+        }),
+        3 => any::<bool>().prop_map(|take_over| Command::Accept { take_over }),
+        2 => (2u8..7, epoch.clone()).prop_map(|(to, epoch)| transfer(to, epoch)),
+        1 => (1u8..3).prop_map(|team| Command::TransferToTeam { team: id(team), note: None }),
+        1 => epoch.clone().prop_map(|assignment_epoch| Command::Release {
+            assignment_epoch,
+            reason: ReleaseReason::Released,
+        }),
+        1 => (2u8..5, epoch).prop_map(|(n, assignment_epoch)| Command::Assign {
+            agent: card(n),
+            assignment_epoch,
+            reason: AssignReason::Auto,
+        }),
+        1 => Just(end()),
+        1 => (1u8..6).prop_map(|score| Command::Rate(Rating { score, comment: None })),
+    ]
+}
+
+fn any_request() -> impl Strategy<Value = Request> {
+    let client_id = proptest::option::of(prop_oneof![Just("x"), Just("y"), Just("z")]);
+    (any_principal(), client_id, any_command()).prop_map(|(by, client_id, command)| {
+        // Switchboard itself names no requests: it looks at the log instead.
+        let client_id = client_id.filter(|_| by != Principal::System);
+        Request {
+            by,
+            client_id: client_id.map(|text| ClientId::parse(text).unwrap()),
+            command,
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_requests_keep_the_delivery_contract(
+        requests in proptest::collection::vec((any_request(), 0u64..100), 0..60),
+    ) {
+        let mut talk = Talk::start(Some("hello"));
+        for (request, now) in requests {
+            let before = talk.state.clone();
+            let length = talk.log.len();
+            let answer = talk.ask_at(&request, at(now));
+            if answer.is_err() {
+                prop_assert_eq!(&before, &talk.state);
+                prop_assert_eq!(length, talk.log.len());
+            }
+            if let (Some(_), Ok(first)) = (&request.client_id, answer) {
+                // A named request that was taken gets the same answer again and writes nothing.
+                let length = talk.log.len();
+                let again = talk.ask_at(&request, at(now)).unwrap();
+                prop_assert_eq!(length, talk.log.len());
+                if let (Answer::Posted { message_id, seq, at, .. }, Answer::Posted { message_id: m, seq: s, at: a, .. }) =
+                    (first, again)
+                {
+                    prop_assert_eq!((message_id, seq, at), (m, s, a));
+                }
+            }
+        }
+        for (place, event) in talk.log.iter().enumerate() {
+            prop_assert_eq!(event.seq, Seq(place as u64 + 1));
+        }
+        prop_assert!(talk.log.windows(2).all(|pair| pair[0].at <= pair[1].at));
+        prop_assert_eq!(Conversation::replay(&talk.log).unwrap(), talk.state.clone());
+
+        // Epochs count assignments, and a conversation has an agent exactly while it is assigned.
+        let mut epoch = 0;
+        for event in &talk.log {
+            if let EventKind::Assigned { assignment_epoch, .. } = event.kind {
+                epoch += 1;
+                prop_assert_eq!(assignment_epoch, epoch);
+            }
+        }
+        let head = talk.state.head();
+        prop_assert_eq!(head.assignment_epoch, epoch);
+        prop_assert!(head.state != State::Assigned || head.assignee.is_some());
+        prop_assert!(head.state != State::Queued || head.assignee.is_none());
+        let ends = talk.log.iter().filter(|event| matches!(event.kind, EventKind::Ended { .. })).count();
+        prop_assert_eq!(ends, usize::from(head.state == State::Ended));
+
+        // No sender's name stands twice.
+        let mut names: Vec<_> = talk.log.iter().filter_map(|event| {
+            let mark = event.request.as_ref()?;
+            let start = matches!(event.kind, EventKind::Started(_));
+            Some((start, format!("{:?}", event.by), mark.client_id.clone()))
+        }).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        prop_assert_eq!(names.len(), count);
+    }
+}
