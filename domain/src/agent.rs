@@ -52,10 +52,7 @@ impl Agent {
 
     /// As logs and other people see him.
     pub fn card(&self) -> AgentCard {
-        AgentCard {
-            id: self.id,
-            name: self.name.clone(),
-        }
+        AgentCard { id: self.id, name: self.name.clone() }
     }
 }
 
@@ -81,17 +78,17 @@ pub struct Load {
 impl Load {
     /// How many he holds or is about to.
     pub fn count(&self) -> usize {
-        self.held.len()
-            + self
-                .reserved
-                .keys()
-                .filter(|id| !self.held.contains_key(id))
-                .count()
+        self.held.len() + self.reserved.keys().filter(|id| !self.held.contains_key(id)).count()
     }
 
     /// What he holds, by id.
     pub fn held(&self) -> impl Iterator<Item = ConversationId> + '_ {
         self.held.keys().copied()
+    }
+
+    /// What he holds, by id, each with the epoch of its assignment.
+    pub fn held_since(&self) -> impl Iterator<Item = (ConversationId, u64)> + '_ {
+        self.held.iter().map(|(&conversation, &epoch)| (conversation, epoch))
     }
 
     /// He holds this one.

@@ -136,10 +136,7 @@ impl Conversation {
         let Command::Start { start, first } = &request.command else {
             return None;
         };
-        let by = Author::Visitor {
-            id: start.visitor.id,
-            name: start.visitor.name.clone(),
-        };
+        let by = Author::Visitor { id: start.visitor.id, name: start.visitor.name.clone() };
         let started = Event {
             seq: Seq(1),
             at,
@@ -232,28 +229,16 @@ impl Conversation {
         match &event.kind {
             EventKind::Started(_) => {}
             EventKind::MessagePosted { message_id, .. } => {
-                answered = Answered::Posted {
-                    message_id: *message_id,
-                    seq: event.seq,
-                    at: event.at,
-                };
+                answered = Answered::Posted { message_id: *message_id, seq: event.seq, at: event.at };
                 if event.seq == Seq(2) && event.request.as_ref().map(|r| &r.client_id) == self.start_id() {
                     self.first_message = Some((*message_id, event.seq, event.at));
                 }
                 self.count_message(event);
             }
             EventKind::NotePosted { message_id, .. } => {
-                answered = Answered::Posted {
-                    message_id: *message_id,
-                    seq: event.seq,
-                    at: event.at,
-                };
+                answered = Answered::Posted { message_id: *message_id, seq: event.seq, at: event.at };
             }
-            EventKind::Assigned {
-                agent,
-                assignment_epoch,
-                ..
-            } => {
+            EventKind::Assigned { agent, assignment_epoch, .. } => {
                 self.head.state = State::Assigned;
                 self.head.assignment_epoch = *assignment_epoch;
                 self.head.assigned_at = Some(event.at);
@@ -265,15 +250,11 @@ impl Conversation {
                 self.head.assignee = None;
                 self.head.assigned_at = None;
             }
-            EventKind::Transferred {
-                to: TransferTo::Team(team),
-            } => {
+            EventKind::Transferred { to: TransferTo::Team(team) } => {
                 self.head.team = *team;
                 self.head.queued_at = event.at;
             }
-            EventKind::Transferred {
-                to: TransferTo::Agent(_),
-            } => {}
+            EventKind::Transferred { to: TransferTo::Agent(_) } => {}
             EventKind::Rated(rating) => self.head.rating = Some(rating.clone()),
             EventKind::Ended { reason } => {
                 self.head.state = State::Ended;
@@ -328,18 +309,12 @@ impl Conversation {
     pub fn decide(&self, request: &Request, now: Timestamp) -> Result<Decision, Rejection> {
         let mark = request.mark();
         if let Some(answer) = self.repeated(&request.by, &request.command, mark.as_ref())? {
-            return Ok(Decision {
-                events: Vec::new(),
-                answer,
-            });
+            return Ok(Decision { events: Vec::new(), answer });
         }
         let standing = self.standing(&request.by);
         let kinds = self.kinds(standing, request, now)?;
         if kinds.is_empty() {
-            return Ok(Decision {
-                events: Vec::new(),
-                answer: Answer::Done { repeated: true },
-            });
+            return Ok(Decision { events: Vec::new(), answer: Answer::Done { repeated: true } });
         }
         let events = self.stamp(kinds, &request.by, mark, now);
         if !matches!(request.command, Command::End { .. }) {
@@ -350,15 +325,20 @@ impl Conversation {
             }
         }
         let answer = match (&request.command, events.last()) {
-            (Command::PostMessage { message_id, .. }, Some(event)) => Answer::Posted {
-                message_id: *message_id,
-                seq: event.seq,
-                at: event.at,
-                repeated: false,
-            },
+            (Command::PostMessage { message_id, .. }, Some(event)) => {
+                Answer::Posted { message_id: *message_id, seq: event.seq, at: event.at, repeated: false }
+            }
             _ => Answer::Done { repeated: false },
         };
         Ok(Decision { events, answer })
+    }
+
+    /// What the one who started it is told.
+    pub fn start_answer(&self) -> Answer {
+        match self.first_message {
+            Some((message_id, seq, at)) => Answer::Posted { message_id, seq, at, repeated: false },
+            None => Answer::Done { repeated: false },
+        }
     }
 
     fn repeated(
@@ -375,12 +355,7 @@ impl Conversation {
                 return Err(Rejection::IdempotencyConflict);
             }
             return Ok(Some(match self.first_message {
-                Some((message_id, seq, at)) => Answer::Posted {
-                    message_id,
-                    seq,
-                    at,
-                    repeated: true,
-                },
+                Some((message_id, seq, at)) => Answer::Posted { message_id, seq, at, repeated: true },
                 None => Answer::Done { repeated: true },
             }));
         }
@@ -388,12 +363,9 @@ impl Conversation {
             return Ok(None);
         };
         Ok(self.dedupe.find(sender, mark)?.map(|answered| match answered {
-            Answered::Posted { message_id, seq, at } => Answer::Posted {
-                message_id,
-                seq,
-                at,
-                repeated: true,
-            },
+            Answered::Posted { message_id, seq, at } => {
+                Answer::Posted { message_id, seq, at, repeated: true }
+            }
             Answered::Done => Answer::Done { repeated: true },
         }))
     }
@@ -408,37 +380,20 @@ impl Conversation {
         let head = &self.head;
         let ended = head.state == State::Ended;
         let open = || {
-            if ended {
-                Err(Rejection::ConversationEnded)
-            } else {
-                Ok(())
-            }
+            if ended { Err(Rejection::ConversationEnded) } else { Ok(()) }
         };
         Ok(match &request.command {
             // Answered as a repeat, or refused, before this.
             Command::Start { .. } => Vec::new(),
-            Command::PostMessage {
-                message_id,
-                text,
-                files,
-                note,
-            } => {
+            Command::PostMessage { message_id, text, files, note } => {
                 let (message_id, text, files) = (*message_id, text.clone(), files.clone());
                 if *note {
                     may(standing, Action::Note)?;
-                    vec![EventKind::NotePosted {
-                        message_id,
-                        text,
-                        files,
-                    }]
+                    vec![EventKind::NotePosted { message_id, text, files }]
                 } else {
                     may(standing, Action::Write)?;
                     open()?;
-                    vec![EventKind::MessagePosted {
-                        message_id,
-                        text,
-                        files,
-                    }]
+                    vec![EventKind::MessagePosted { message_id, text, files }]
                 }
             }
             Command::Accept { take_over } => {
@@ -460,11 +415,7 @@ impl Conversation {
                     (false, _) => vec![self.assigned(card, AssignReason::Accept)],
                 }
             }
-            Command::Assign {
-                agent,
-                assignment_epoch,
-                reason,
-            } => {
+            Command::Assign { agent, assignment_epoch, reason } => {
                 if standing != Standing::System {
                     return Err(Rejection::Forbidden);
                 }
@@ -474,11 +425,7 @@ impl Conversation {
                 }
                 vec![self.assigned(agent, *reason)]
             }
-            Command::TransferToAgent {
-                agent,
-                assignment_epoch,
-                note,
-            } => {
+            Command::TransferToAgent { agent, assignment_epoch, note } => {
                 may(standing, Action::Transfer)?;
                 open()?;
                 if head.assignment_epoch != *assignment_epoch {
@@ -489,9 +436,7 @@ impl Conversation {
                 {
                     return Err(Rejection::Conflict("the agent has this conversation already"));
                 }
-                let given = EventKind::Transferred {
-                    to: TransferTo::Agent(agent.clone()),
-                };
+                let given = EventKind::Transferred { to: TransferTo::Agent(agent.clone()) };
                 let mut kinds: Vec<EventKind> = note.as_ref().map(note_posted).into_iter().collect();
                 kinds.extend([given, self.assigned(agent, AssignReason::Transfer)]);
                 kinds
@@ -503,16 +448,11 @@ impl Conversation {
                     return Err(Rejection::Conflict("the conversation waits in this team already"));
                 }
                 let mut kinds: Vec<EventKind> = note.as_ref().map(note_posted).into_iter().collect();
-                kinds.push(EventKind::Transferred {
-                    to: TransferTo::Team(*team),
-                });
+                kinds.push(EventKind::Transferred { to: TransferTo::Team(*team) });
                 kinds.extend(self.released(ReleaseReason::Transfer));
                 kinds
             }
-            Command::Release {
-                assignment_epoch,
-                reason,
-            } => {
+            Command::Release { assignment_epoch, reason } => {
                 may(standing, Action::Release)?;
                 open()?;
                 let released = self.released(*reason);
@@ -529,9 +469,7 @@ impl Conversation {
                 if ended {
                     return Ok(Vec::new());
                 }
-                vec![EventKind::Ended {
-                    reason: reason.clone(),
-                }]
+                vec![EventKind::Ended { reason: reason.clone() }]
             }
             Command::Rate(rating) => {
                 may(standing, Action::Rate)?;
@@ -548,19 +486,11 @@ impl Conversation {
 
     fn assigned(&self, agent: &AgentCard, reason: AssignReason) -> EventKind {
         let assignment_epoch = self.head.assignment_epoch + 1;
-        EventKind::Assigned {
-            agent: agent.clone(),
-            assignment_epoch,
-            reason,
-        }
+        EventKind::Assigned { agent: agent.clone(), assignment_epoch, reason }
     }
 
     fn released(&self, reason: ReleaseReason) -> Option<EventKind> {
-        let agent = self
-            .head
-            .assignee
-            .clone()
-            .filter(|_| self.head.state == State::Assigned)?;
+        let agent = self.head.assignee.clone().filter(|_| self.head.state == State::Assigned)?;
         Some(EventKind::Released { agent, reason })
     }
 
@@ -578,13 +508,7 @@ impl Conversation {
             .into_iter()
             .map(|kind| {
                 seq = seq.next();
-                Event {
-                    seq,
-                    at,
-                    by: by.clone(),
-                    request: None,
-                    kind,
-                }
+                Event { seq, at, by: by.clone(), request: None, kind }
             })
             .collect();
         // One mark a request, on its last event: a transfer with a note is answered as a transfer.
@@ -598,11 +522,7 @@ impl Conversation {
 const RATED_TOO_LATE: &str = "a conversation is rated at most 24 hours after its end";
 
 fn note_posted((message_id, text): &(MessageId, MessageText)) -> EventKind {
-    EventKind::NotePosted {
-        message_id: *message_id,
-        text: Some(text.clone()),
-        files: Vec::new(),
-    }
+    EventKind::NotePosted { message_id: *message_id, text: Some(text.clone()), files: Vec::new() }
 }
 
 impl Head {
@@ -613,11 +533,7 @@ impl Head {
             Principal::Visitor { id, .. } if *id == self.visitor.id => Standing::ItsVisitor,
             Principal::Visitor { .. } => Standing::Stranger,
             Principal::Agent { card, role, teams } => {
-                if self
-                    .assignee
-                    .as_ref()
-                    .is_some_and(|assignee| assignee.id == card.id)
-                {
+                if self.assignee.as_ref().is_some_and(|assignee| assignee.id == card.id) {
                     Standing::ItsAgent
                 } else if *role >= Role::Supervisor {
                     Standing::Supervisor
@@ -642,10 +558,7 @@ impl Principal {
     /// As logs name him.
     pub fn author(&self) -> Author {
         match self {
-            Principal::Visitor { id, name, .. } => Author::Visitor {
-                id: *id,
-                name: name.clone(),
-            },
+            Principal::Visitor { id, name, .. } => Author::Visitor { id: *id, name: name.clone() },
             Principal::Agent { card, .. } => Author::Agent(card.clone()),
             Principal::System => Author::System,
         }

@@ -35,10 +35,7 @@ impl<K: Kind> Id<K> {
 
     /// For stores, which keep the bare UUID.
     pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self {
-            uuid,
-            kind: PhantomData,
-        }
+        Self { uuid, kind: PhantomData }
     }
 
     /// For stores, which keep the bare UUID.
@@ -74,9 +71,7 @@ impl<K: Kind> FromStr for Id<K> {
         if !canonical {
             return Err(ParseIdError);
         }
-        Uuid::try_parse(digits)
-            .map(Self::from_uuid)
-            .map_err(|_| ParseIdError)
+        Uuid::try_parse(digits).map(Self::from_uuid).map_err(|_| ParseIdError)
     }
 }
 
@@ -170,14 +165,9 @@ mod tests {
         let upper = format!("cnv_{}", text["cnv_".len()..].to_uppercase());
         let foreign = text.replace("cnv_", "vis_");
         let hyphenated = format!("cnv_{}", id.uuid());
-        for wrong in [
-            upper,
-            foreign,
-            hyphenated,
-            format!("{text}0"),
-            text[..text.len() - 1].into(),
-            String::new(),
-        ] {
+        for wrong in
+            [upper, foreign, hyphenated, format!("{text}0"), text[..text.len() - 1].into(), String::new()]
+        {
             assert_eq!(wrong.parse::<ConversationId>(), Err(ParseIdError), "{wrong}");
         }
     }

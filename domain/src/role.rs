@@ -112,21 +112,12 @@ mod tests {
 
     #[test]
     fn a_stranger_is_told_of_nothing_and_only_its_visitor_rates() {
-        for action in [
-            Action::Read,
-            Action::Write,
-            Action::Rate,
-            Action::Accept,
-            Action::End,
-        ] {
+        for action in [Action::Read, Action::Write, Action::Rate, Action::Accept, Action::End] {
             assert_eq!(may(Standing::Stranger, action), Err(Rejection::NotFound));
         }
         assert_eq!(may(Standing::ItsVisitor, Action::Rate), Ok(()));
         assert_eq!(may(Standing::Supervisor, Action::Rate), Err(Rejection::Forbidden));
-        assert_eq!(
-            may(Standing::FormerAgent, Action::Write),
-            Err(Rejection::StaleAssignment)
-        );
+        assert_eq!(may(Standing::FormerAgent, Action::Write), Err(Rejection::StaleAssignment));
         assert_eq!(may(Standing::Onlooker, Action::Write), Err(Rejection::Forbidden));
     }
 }

@@ -13,17 +13,10 @@ impl Origin {
     /// Takes what browsers send, in the one spelling that they use; compared exactly, never by pattern.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         const FORM: TextError = TextError::Form("an origin such as https://example.org");
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .ok_or(FORM)?;
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(FORM)?;
         let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'[' | b']');
         let whole = !host.is_empty() && host.len() <= 253 + 6 && host.bytes().all(allowed);
-        if whole && !host.starts_with([':', '.']) {
-            Ok(Self(text.into()))
-        } else {
-            Err(FORM)
-        }
+        if whole && !host.starts_with([':', '.']) { Ok(Self(text.into())) } else { Err(FORM) }
     }
 
     /// As browsers send it.
@@ -78,9 +71,7 @@ pub struct Hours {
 impl Hours {
     /// Open at this minute (since midnight) of this day.
     pub fn open_at(&self, day: Day, minute: u16) -> bool {
-        self.spans
-            .iter()
-            .any(|&(on, from, to)| on == day && from <= minute && minute < to)
+        self.spans.iter().any(|&(on, from, to)| on == day && from <= minute && minute < to)
     }
 }
 
@@ -130,11 +121,7 @@ mod tests {
 
     #[test]
     fn origins_have_the_one_spelling_that_browsers_use() {
-        for kept in [
-            "https://example.org",
-            "http://localhost:3000",
-            "https://[::1]:8443",
-        ] {
+        for kept in ["https://example.org", "http://localhost:3000", "https://[::1]:8443"] {
             assert!(Origin::parse(kept).is_ok(), "{kept}");
         }
         for wrong in [
@@ -159,12 +146,9 @@ mod tests {
 
     #[test]
     fn hours_end_before_their_last_minute() {
-        let hours = Hours {
-            spans: vec![(Day::Monday, 540, 1020)],
-        };
-        let open: Vec<bool> = [539, 540, 1019, 1020]
-            .map(|minute| hours.open_at(Day::Monday, minute))
-            .to_vec();
+        let hours = Hours { spans: vec![(Day::Monday, 540, 1020)] };
+        let open: Vec<bool> =
+            [539, 540, 1019, 1020].map(|minute| hours.open_at(Day::Monday, minute)).to_vec();
         assert_eq!(open, [false, true, true, false]);
         assert!(!hours.open_at(Day::Tuesday, 600));
     }

@@ -25,10 +25,12 @@ impl Request {
     /// What the log keeps of it, so that a repeat is known.
     pub fn mark(&self) -> Option<RequestMark> {
         let client_id = self.client_id.clone()?;
-        Some(RequestMark {
-            client_id,
-            digest: self.command.digest(),
-        })
+        Some(RequestMark { client_id, digest: self.digest() })
+    }
+
+    /// Of what it asks for, whoever asks.
+    pub fn digest(&self) -> Digest {
+        self.command.digest()
     }
 }
 
@@ -107,12 +109,7 @@ impl Command {
         }
         match self {
             Command::Start { start, first } => start_digest(start, first.as_ref().map(|(_, text)| text)),
-            Command::PostMessage {
-                text: words,
-                files,
-                note,
-                ..
-            } => {
+            Command::PostMessage { text: words, files, note, .. } => {
                 let ids: Vec<u8> = files.iter().flat_map(|file| *file.id.uuid().as_bytes()).collect();
                 message_digest(text(words.as_ref()), &ids, *note)
             }
@@ -146,12 +143,7 @@ pub(super) fn message_digest(text: &[u8], file_ids: &[u8], note: bool) -> Digest
 
 fn start_digest(start: &Start, first: Option<&MessageText>) -> Digest {
     let mut parts: Vec<Vec<u8>> = vec![b"start".to_vec(), start.team.uuid().as_bytes().to_vec()];
-    parts.push(
-        start
-            .subject
-            .as_ref()
-            .map_or(Vec::new(), |subject| subject.as_str().into()),
-    );
+    parts.push(start.subject.as_ref().map_or(Vec::new(), |subject| subject.as_str().into()));
     parts.push(first.map_or(Vec::new(), |text| text.as_str().into()));
     for (key, value) in start.attributes.iter() {
         parts.push(key.into());
@@ -192,4 +184,24 @@ pub enum Answer {
         /// It was already: this request was a repeat, or asked for what is.
         repeated: bool,
     },
+}
+
+impl Answer {
+    /// The same, as a repeat of the request gets it.
+    #[must_use]
+    pub fn again(self) -> Self {
+        match self {
+            Answer::Posted { message_id, seq, at, .. } => {
+                Answer::Posted { message_id, seq, at, repeated: true }
+            }
+            Answer::Done { .. } => Answer::Done { repeated: true },
+        }
+    }
+
+    /// It was as asked already.
+    pub fn is_repeated(self) -> bool {
+        match self {
+            Answer::Posted { repeated, .. } | Answer::Done { repeated } => repeated,
+        }
+    }
 }

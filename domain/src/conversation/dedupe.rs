@@ -62,11 +62,7 @@ impl Sender {
 /// What a request was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    Posted {
-        message_id: MessageId,
-        seq: Seq,
-        at: Timestamp,
-    },
+    Posted { message_id: MessageId, seq: Seq, at: Timestamp },
     Done,
 }
 
@@ -86,8 +82,6 @@ impl Dedupe {
 
     /// The first answer stands.
     pub(super) fn remember(&mut self, sender: Sender, mark: &RequestMark, answered: Answered) {
-        self.0
-            .entry((sender, mark.client_id.clone()))
-            .or_insert((mark.digest, answered));
+        self.0.entry((sender, mark.client_id.clone())).or_insert((mark.digest, answered));
     }
 }

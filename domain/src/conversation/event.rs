@@ -255,31 +255,73 @@ impl Attributes {
     }
 }
 
-/// An upper bound, in bytes, of what an event without its texts takes when stored: measured by the store's test.
+/// What an event takes when stored without its texts, in bytes: an upper bound, held by the store's test.
 pub const EVENT_WEIGHT_BASE: u64 = 512;
+/// The same for one file of a message, and for one attribute.
+const FILE_WEIGHT_BASE: u64 = 128;
+const ATTRIBUTE_WEIGHT_BASE: u64 = 64;
 
 impl Event {
-    /// About what it takes when stored, in bytes; never less than its texts.
+    /// What it takes when stored, in bytes: never less, and not much more.
     pub fn weight(&self) -> u64 {
-        let of = |text: &Option<MessageText>, files: &[FileCard]| {
-            text.as_ref().map_or(0, |text| text.as_str().len() as u64) + 512 * files.len() as u64
-        };
-        EVENT_WEIGHT_BASE
-            + match &self.kind {
-                EventKind::MessagePosted { text, files, .. } | EventKind::NotePosted { text, files, .. } => {
-                    of(text, files)
-                }
-                EventKind::Rated(rating) => rating
-                    .comment
-                    .as_ref()
-                    .map_or(0, |comment| comment.as_str().len() as u64),
-                EventKind::Ended { reason } => {
-                    reason.as_ref().map_or(0, |reason| reason.as_str().len() as u64)
-                }
-                EventKind::Started(_) => Attributes::BYTES_MAX as u64 + 2048,
-                EventKind::Assigned { .. } | EventKind::Released { .. } | EventKind::Transferred { .. } => {
-                    1024
-                }
-            }
+        let request = self.request.as_ref().map_or(0, |mark| text_weight(mark.client_id.as_str()));
+        EVENT_WEIGHT_BASE + self.by.weight() + request + self.kind.weight()
     }
+}
+
+impl Author {
+    fn weight(&self) -> u64 {
+        match self {
+            Author::Visitor { name, .. } => name.as_ref().map_or(0, line_weight),
+            Author::Agent(card) => line_weight(&card.name),
+            Author::Bot { name, .. } => line_weight(name),
+            Author::System => 0,
+        }
+    }
+}
+
+impl EventKind {
+    fn weight(&self) -> u64 {
+        match self {
+            EventKind::Started(start) => {
+                let VisitorCard { name, email, .. } = &start.visitor;
+                start.subject.as_ref().map_or(0, line_weight)
+                    + name.as_ref().map_or(0, line_weight)
+                    + email.as_ref().map_or(0, |email| text_weight(email.as_str()))
+                    + start.attributes.weight()
+            }
+            EventKind::MessagePosted { text, files, .. } | EventKind::NotePosted { text, files, .. } => {
+                let file = |file: &FileCard| {
+                    FILE_WEIGHT_BASE + line_weight(&file.name) + text_weight(file.mime.as_str())
+                };
+                text.as_ref().map_or(0, |text| text_weight(text.as_str()))
+                    + files.iter().map(file).sum::<u64>()
+            }
+            EventKind::Assigned { agent, .. } | EventKind::Released { agent, .. } => line_weight(&agent.name),
+            EventKind::Transferred { to: TransferTo::Agent(agent) } => line_weight(&agent.name),
+            EventKind::Transferred { to: TransferTo::Team(_) } => 0,
+            EventKind::Rated(rating) => rating.comment.as_ref().map_or(0, |text| text_weight(text.as_str())),
+            EventKind::Ended { reason } => reason.as_ref().map_or(0, |text| text_weight(text.as_str())),
+        }
+    }
+}
+
+impl Attributes {
+    fn weight(&self) -> u64 {
+        let of = |value: &Attribute| match value {
+            Attribute::Text(text) => text_weight(text),
+            Attribute::Number(_) | Attribute::Flag(_) => 0,
+        };
+        self.iter().map(|(key, value)| ATTRIBUTE_WEIGHT_BASE + text_weight(key) + of(value)).sum()
+    }
+}
+
+fn line_weight<const CHARACTERS: usize>(line: &Line<CHARACTERS>) -> u64 {
+    text_weight(line.as_str())
+}
+
+/// Stores may write a quote, a backslash, a tab and a line end as two bytes. (Texts hold no other control character.)
+fn text_weight(text: &str) -> u64 {
+    let doubled = |byte: &u8| matches!(byte, b'"' | b'\\' | b'\t' | b'\n' | b'\r');
+    (text.len() + text.bytes().filter(|byte| doubled(byte)).count()) as u64
 }

@@ -33,10 +33,7 @@ pub fn face(event: &Event, audience: Audience) -> Face<'_> {
             | EventKind::Assigned { .. }
             | EventKind::Rated(_)
             | EventKind::Ended { .. }
-            | EventKind::Released {
-                reason: ReleaseReason::Released | ReleaseReason::Transfer,
-                ..
-            },
+            | EventKind::Released { reason: ReleaseReason::Released | ReleaseReason::Transfer, .. },
         ) => Face::Whole(event),
         (Audience::Visitor, EventKind::Released { .. }) => Face::WithoutReason(event),
         (Audience::Visitor, EventKind::NotePosted { .. } | EventKind::Transferred { .. }) => {

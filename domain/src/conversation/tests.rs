@@ -22,64 +22,32 @@ fn name(words: &str) -> Name {
 }
 
 fn visitor(n: u8) -> Principal {
-    Principal::Visitor {
-        id: id(n),
-        site: id(1),
-        name: Some(name("Vera")),
-    }
+    Principal::Visitor { id: id(n), site: id(1), name: Some(name("Vera")) }
 }
 
 fn agent(n: u8, role: Role) -> Principal {
-    let card = AgentCard {
-        id: id(n),
-        name: name("Ann"),
-    };
-    Principal::Agent {
-        card,
-        role,
-        teams: vec![id(1)],
-    }
+    let card = AgentCard { id: id(n), name: name("Ann") };
+    Principal::Agent { card, role, teams: vec![id(1)] }
 }
 
 fn card(n: u8) -> AgentCard {
-    AgentCard {
-        id: id(n),
-        name: name("Ann"),
-    }
+    AgentCard { id: id(n), name: name("Ann") }
 }
 
 fn ask(by: Principal, command: Command) -> Request {
-    Request {
-        by,
-        client_id: None,
-        command,
-    }
+    Request { by, client_id: None, command }
 }
 
 fn named(by: Principal, client_id: &str, command: Command) -> Request {
-    Request {
-        by,
-        client_id: Some(ClientId::parse(client_id).unwrap()),
-        command,
-    }
+    Request { by, client_id: Some(ClientId::parse(client_id).unwrap()), command }
 }
 
 fn post(words: &str) -> Command {
-    Command::PostMessage {
-        message_id: id(9),
-        text: Some(text(words)),
-        files: Vec::new(),
-        note: false,
-    }
+    Command::PostMessage { message_id: id(9), text: Some(text(words)), files: Vec::new(), note: false }
 }
 
 fn note(words: &str) -> Command {
-    Command::PostMessage {
-        message_id: id(8),
-        text: Some(text(words)),
-        files: Vec::new(),
-        note: true,
-    }
+    Command::PostMessage { message_id: id(8), text: Some(text(words)), files: Vec::new(), note: true }
 }
 
 fn start_request(first: Option<&str>) -> Request {
@@ -87,23 +55,11 @@ fn start_request(first: Option<&str>) -> Request {
     let start = Start {
         site: id(1),
         team: id(1),
-        visitor: VisitorCard {
-            id: visitor_id,
-            name: Some(name("Vera")),
-            email: None,
-            verified: false,
-        },
+        visitor: VisitorCard { id: visitor_id, name: Some(name("Vera")), email: None, verified: false },
         subject: None,
         attributes: Attributes::default(),
     };
-    named(
-        visitor(1),
-        "start",
-        Command::Start {
-            start,
-            first: first.map(|words| (id(7), text(words))),
-        },
-    )
+    named(visitor(1), "start", Command::Start { start, first: first.map(|words| (id(7), text(words))) })
 }
 
 /// A conversation with its log.
@@ -150,11 +106,7 @@ fn end() -> Command {
 }
 
 fn transfer(to: u8, assignment_epoch: u64) -> Command {
-    Command::TransferToAgent {
-        agent: card(to),
-        assignment_epoch,
-        note: None,
-    }
+    Command::TransferToAgent { agent: card(to), assignment_epoch, note: None }
 }
 
 const DONE: Result<Answer, Rejection> = Ok(Answer::Done { repeated: false });
@@ -163,71 +115,24 @@ const DONE_BEFORE: Result<Answer, Rejection> = Ok(Answer::Done { repeated: true 
 #[test]
 fn who_may_do_what_and_when() {
     let held = || vec![ask(agent(2, Role::Agent), accept())];
-    let moved = || {
-        vec![
-            ask(agent(2, Role::Agent), accept()),
-            ask(agent(2, Role::Agent), transfer(3, 1)),
-        ]
-    };
+    let moved = || vec![ask(agent(2, Role::Agent), accept()), ask(agent(2, Role::Agent), transfer(3, 1))];
     let over = || vec![ask(agent(2, Role::Agent), accept()), ask(visitor(1), end())];
     let taken = Command::Accept { take_over: true };
-    let rate = Command::Rate(Rating {
-        score: 5,
-        comment: None,
-    });
-    let release = |assignment_epoch| Command::Release {
-        assignment_epoch,
-        reason: ReleaseReason::Released,
-    };
+    let rate = Command::Rate(Rating { score: 5, comment: None });
+    let release = |assignment_epoch| Command::Release { assignment_epoch, reason: ReleaseReason::Released };
     for (line, before, by, command, expected) in [
         (1, vec![], visitor(2), post("hi"), Err(Rejection::NotFound)),
         (2, vec![], visitor(1), accept(), Err(Rejection::Forbidden)),
         (3, vec![], visitor(1), note("x"), Err(Rejection::Forbidden)),
-        (
-            4,
-            vec![],
-            agent(2, Role::Agent),
-            post("hi"),
-            Err(Rejection::Forbidden),
-        ),
+        (4, vec![], agent(2, Role::Agent), post("hi"), Err(Rejection::Forbidden)),
         (5, vec![], agent(2, Role::Agent), accept(), DONE),
         (6, held(), agent(2, Role::Agent), accept(), DONE_BEFORE),
-        (
-            7,
-            held(),
-            agent(3, Role::Agent),
-            accept(),
-            Err(Rejection::AlreadyAssigned),
-        ),
-        (
-            8,
-            held(),
-            agent(3, Role::Agent),
-            taken.clone(),
-            Err(Rejection::Forbidden),
-        ),
+        (7, held(), agent(3, Role::Agent), accept(), Err(Rejection::AlreadyAssigned)),
+        (8, held(), agent(3, Role::Agent), taken.clone(), Err(Rejection::Forbidden)),
         (9, held(), agent(3, Role::Supervisor), taken, DONE),
-        (
-            10,
-            held(),
-            agent(3, Role::Supervisor),
-            post("hi"),
-            Err(Rejection::Forbidden),
-        ),
-        (
-            11,
-            moved(),
-            agent(2, Role::Agent),
-            post("hi"),
-            Err(Rejection::StaleAssignment),
-        ),
-        (
-            12,
-            moved(),
-            agent(2, Role::Agent),
-            end(),
-            Err(Rejection::StaleAssignment),
-        ),
+        (10, held(), agent(3, Role::Supervisor), post("hi"), Err(Rejection::Forbidden)),
+        (11, moved(), agent(2, Role::Agent), post("hi"), Err(Rejection::StaleAssignment)),
+        (12, moved(), agent(2, Role::Agent), end(), Err(Rejection::StaleAssignment)),
         (
             13,
             held(),
@@ -235,29 +140,11 @@ fn who_may_do_what_and_when() {
             transfer(2, 1),
             Err(Rejection::Conflict("the agent has this conversation already")),
         ),
-        (
-            14,
-            held(),
-            agent(2, Role::Agent),
-            transfer(3, 0),
-            Err(Rejection::StaleAssignment),
-        ),
-        (
-            15,
-            vec![],
-            agent(2, Role::Agent),
-            transfer(3, 0),
-            Err(Rejection::Forbidden),
-        ),
+        (14, held(), agent(2, Role::Agent), transfer(3, 0), Err(Rejection::StaleAssignment)),
+        (15, vec![], agent(2, Role::Agent), transfer(3, 0), Err(Rejection::Forbidden)),
         (16, vec![], agent(2, Role::Supervisor), transfer(3, 0), DONE),
         (17, held(), agent(2, Role::Agent), release(1), DONE),
-        (
-            18,
-            held(),
-            agent(2, Role::Agent),
-            release(0),
-            Err(Rejection::StaleAssignment),
-        ),
+        (18, held(), agent(2, Role::Agent), release(0), Err(Rejection::StaleAssignment)),
         (
             19,
             vec![],
@@ -265,37 +152,13 @@ fn who_may_do_what_and_when() {
             release(0),
             Err(Rejection::Conflict("the conversation is not assigned")),
         ),
-        (
-            20,
-            over(),
-            visitor(1),
-            post("hi"),
-            Err(Rejection::ConversationEnded),
-        ),
-        (
-            21,
-            over(),
-            agent(2, Role::Agent),
-            accept(),
-            Err(Rejection::ConversationEnded),
-        ),
+        (20, over(), visitor(1), post("hi"), Err(Rejection::ConversationEnded)),
+        (21, over(), agent(2, Role::Agent), accept(), Err(Rejection::ConversationEnded)),
         (22, over(), visitor(1), end(), DONE_BEFORE),
         (23, over(), visitor(1), rate.clone(), DONE),
-        (
-            24,
-            held(),
-            visitor(1),
-            rate,
-            Err(Rejection::Conflict("a conversation is rated after its end")),
-        ),
+        (24, held(), visitor(1), rate, Err(Rejection::Conflict("a conversation is rated after its end"))),
         (25, vec![], agent(2, Role::Supervisor), end(), DONE),
-        (
-            26,
-            vec![],
-            agent(2, Role::Agent),
-            end(),
-            Err(Rejection::Forbidden),
-        ),
+        (26, vec![], agent(2, Role::Agent), end(), Err(Rejection::Forbidden)),
     ] {
         assert_eq!(Talk::with(before).ask(&ask(by, command)), expected, "line {line}");
     }
@@ -310,30 +173,17 @@ fn a_rating_comes_within_a_day_and_the_last_one_counts() {
     let ended = talk.state.head().ended_at.unwrap();
     assert_eq!(talk.ask_at(&rate(1), ended.plus_ms(RATING_MS_MAX)), DONE);
     assert_eq!(talk.ask_at(&rate(4), ended.plus_ms(RATING_MS_MAX)), DONE);
-    assert_eq!(
-        talk.state.head().rating.as_ref().map(|rating| rating.score),
-        Some(4)
-    );
+    assert_eq!(talk.state.head().rating.as_ref().map(|rating| rating.score), Some(4));
     let late = talk.ask_at(&rate(5), ended.plus_ms(RATING_MS_MAX + 1));
     assert_eq!(late, Err(Rejection::Conflict(RATED_TOO_LATE)));
 }
 
 #[test]
 fn an_agent_outside_the_team_does_not_see_it_until_it_is_his() {
-    let card = AgentCard {
-        id: id(5),
-        name: name("Bob"),
-    };
-    let outsider = Principal::Agent {
-        card,
-        role: Role::Agent,
-        teams: vec![id(2)],
-    };
+    let card = AgentCard { id: id(5), name: name("Bob") };
+    let outsider = Principal::Agent { card, role: Role::Agent, teams: vec![id(2)] };
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
-    assert_eq!(
-        talk.ask(&ask(outsider.clone(), note("x"))),
-        Err(Rejection::NotFound)
-    );
+    assert_eq!(talk.ask(&ask(outsider.clone(), note("x"))), Err(Rejection::NotFound));
     talk.ask(&ask(agent(2, Role::Agent), transfer(5, 1))).unwrap();
     assert!(talk.ask(&ask(outsider, post("hello"))).is_ok());
 }
@@ -342,66 +192,35 @@ fn an_agent_outside_the_team_does_not_see_it_until_it_is_his() {
 fn a_transfer_is_one_append_with_its_note_first() {
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
     let note = Some((id(8), text("he is angry")));
-    let to_agent = Command::TransferToAgent {
-        agent: card(3),
-        assignment_epoch: 1,
-        note,
-    };
-    talk.ask(&named(agent(2, Role::Agent), "t", to_agent.clone()))
-        .unwrap();
+    let to_agent = Command::TransferToAgent { agent: card(3), assignment_epoch: 1, note };
+    talk.ask(&named(agent(2, Role::Agent), "t", to_agent.clone())).unwrap();
     let kinds: Vec<&EventKind> = talk.log[2..].iter().map(|event| &event.kind).collect();
     assert!(matches!(
         kinds[..],
         [
             EventKind::NotePosted { .. },
             EventKind::Transferred { .. },
-            EventKind::Assigned {
-                assignment_epoch: 2,
-                ..
-            }
+            EventKind::Assigned { assignment_epoch: 2, .. }
         ]
     ));
-    assert_eq!(
-        talk.ask(&named(agent(2, Role::Agent), "t", to_agent)),
-        DONE_BEFORE
-    );
+    assert_eq!(talk.ask(&named(agent(2, Role::Agent), "t", to_agent)), DONE_BEFORE);
 
-    let to_team = Command::TransferToTeam {
-        team: id(6),
-        note: None,
-    };
+    let to_team = Command::TransferToTeam { team: id(6), note: None };
     talk.ask(&ask(agent(3, Role::Supervisor), to_team)).unwrap();
     let head = talk.state.head();
-    assert_eq!(
-        (head.state, head.team, head.assignee.is_none()),
-        (State::Queued, id(6), true)
-    );
+    assert_eq!((head.state, head.team, head.assignee.is_none()), (State::Queued, id(6), true));
     assert_eq!(head.queued_at, talk.log.last().unwrap().at);
 }
 
 #[test]
 fn a_start_is_known_again_and_its_first_message_shares_its_name() {
     let mut talk = Talk::start(Some("hello"));
-    let first = Answer::Posted {
-        message_id: id(7),
-        seq: Seq(2),
-        at: at(0),
-        repeated: true,
-    };
+    let first = Answer::Posted { message_id: id(7), seq: Seq(2), at: at(0), repeated: true };
     assert_eq!(talk.ask(&start_request(Some("hello"))), Ok(first));
-    assert_eq!(
-        talk.ask(&start_request(Some("other"))),
-        Err(Rejection::IdempotencyConflict)
-    );
-    assert_eq!(
-        talk.ask(&start_request(None)),
-        Err(Rejection::IdempotencyConflict)
-    );
+    assert_eq!(talk.ask(&start_request(Some("other"))), Err(Rejection::IdempotencyConflict));
+    assert_eq!(talk.ask(&start_request(None)), Err(Rejection::IdempotencyConflict));
     assert_eq!(talk.ask(&named(visitor(1), "start", post("hello"))), Ok(first));
-    assert_eq!(
-        talk.ask(&named(visitor(1), "start", post("other"))),
-        Err(Rejection::IdempotencyConflict)
-    );
+    assert_eq!(talk.ask(&named(visitor(1), "start", post("other"))), Err(Rejection::IdempotencyConflict));
     let mut stranger = start_request(Some("hello"));
     stranger.by = visitor(2);
     assert_eq!(talk.ask(&stranger), Err(Rejection::NotFound));
@@ -410,35 +229,17 @@ fn a_start_is_known_again_and_its_first_message_shares_its_name() {
 #[test]
 fn a_repeat_is_answered_after_the_end_and_after_the_loss_of_sight() {
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
-    let said = talk
-        .ask(&named(agent(2, Role::Agent), "m", post("hello")))
-        .unwrap();
-    let Answer::Posted {
-        message_id, seq, at, ..
-    } = said
-    else {
-        panic!("{said:?}")
-    };
+    let said = talk.ask(&named(agent(2, Role::Agent), "m", post("hello"))).unwrap();
+    let Answer::Posted { message_id, seq, at, .. } = said else { panic!("{said:?}") };
     talk.ask(&ask(visitor(1), end())).unwrap();
     let mut without_teams = agent(2, Role::Agent);
     if let Principal::Agent { teams, .. } = &mut without_teams {
         teams.clear();
     }
-    let again = Ok(Answer::Posted {
-        message_id,
-        seq,
-        at,
-        repeated: true,
-    });
+    let again = Ok(Answer::Posted { message_id, seq, at, repeated: true });
     assert_eq!(talk.ask(&named(without_teams.clone(), "m", post("hello"))), again);
-    assert_eq!(
-        talk.ask(&named(without_teams, "m", post("bye"))),
-        Err(Rejection::IdempotencyConflict)
-    );
-    assert_eq!(
-        talk.ask(&named(visitor(1), "m", post("hello"))),
-        Err(Rejection::ConversationEnded)
-    );
+    assert_eq!(talk.ask(&named(without_teams, "m", post("bye"))), Err(Rejection::IdempotencyConflict));
+    assert_eq!(talk.ask(&named(visitor(1), "m", post("hello"))), Err(Rejection::ConversationEnded));
 }
 
 #[test]
@@ -447,10 +248,7 @@ fn a_full_log_takes_its_end_alone() {
     while talk.log.len() < EVENTS_MAX as usize {
         talk.ask(&ask(visitor(1), post("x"))).unwrap();
     }
-    assert_eq!(
-        talk.ask(&ask(visitor(1), post("x"))),
-        Err(Rejection::ConversationFull)
-    );
+    assert_eq!(talk.ask(&ask(visitor(1), post("x"))), Err(Rejection::ConversationFull));
     assert_eq!(talk.ask(&ask(visitor(1), end())), DONE);
 }
 
@@ -465,10 +263,7 @@ fn a_heavy_log_takes_its_end_alone() {
     };
     assert_eq!(full, Rejection::ConversationFull);
     let texts = (talk.log.len() * heavy.len()) as u64;
-    assert!(
-        (WEIGHT_MAX - 2 * 1024 * 1024..=WEIGHT_MAX).contains(&texts),
-        "{texts}"
-    );
+    assert!((WEIGHT_MAX - 2 * 1024 * 1024..=WEIGHT_MAX).contains(&texts), "{texts}");
     assert_eq!(talk.ask(&ask(visitor(1), end())), DONE);
 }
 
@@ -501,32 +296,12 @@ fn unread_counts_the_other_side_after_ones_own_mark() {
 #[test]
 fn a_visitor_sees_neither_notes_nor_why_an_agent_went() {
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
-    talk.ask(&ask(agent(2, Role::Agent), note("he is angry")))
-        .unwrap();
-    let gone = Command::Release {
-        assignment_epoch: 1,
-        reason: ReleaseReason::Disabled,
-    };
+    talk.ask(&ask(agent(2, Role::Agent), note("he is angry"))).unwrap();
+    let gone = Command::Release { assignment_epoch: 1, reason: ReleaseReason::Disabled };
     talk.ask(&ask(Principal::System, gone)).unwrap();
-    let faces: Vec<Face> = talk
-        .log
-        .iter()
-        .map(|event| face(event, Audience::Visitor))
-        .collect();
-    assert!(matches!(
-        faces[..],
-        [
-            Face::Whole(_),
-            Face::Whole(_),
-            Face::Hidden(_),
-            Face::WithoutReason(_)
-        ]
-    ));
-    assert!(
-        talk.log
-            .iter()
-            .all(|event| matches!(face(event, Audience::Agent), Face::Whole(_)))
-    );
+    let faces: Vec<Face> = talk.log.iter().map(|event| face(event, Audience::Visitor)).collect();
+    assert!(matches!(faces[..], [Face::Whole(_), Face::Whole(_), Face::Hidden(_), Face::WithoutReason(_)]));
+    assert!(talk.log.iter().all(|event| matches!(face(event, Audience::Agent), Face::Whole(_))));
 }
 
 #[test]
@@ -577,11 +352,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     (any_principal(), client_id, any_command()).prop_map(|(by, client_id, command)| {
         // Switchboard itself names no requests: it looks at the log instead.
         let client_id = client_id.filter(|_| by != Principal::System);
-        Request {
-            by,
-            client_id: client_id.map(|text| ClientId::parse(text).unwrap()),
-            command,
-        }
+        Request { by, client_id: client_id.map(|text| ClientId::parse(text).unwrap()), command }
     })
 }
 

@@ -1,0 +1,102 @@
+//! How a conversation comes to life: claimed, then its log folded; or made, with its first events.
+
+use std::sync::Arc;
+
+use domain::{Conversation, Rejection, Request, Seq, Side};
+use ractor::Actor;
+use store::{Claim, ClaimError, ConversationKey, Created, PAGE_MAX, StoreError};
+
+use crate::admission::Admission;
+use crate::conversation::{Activity, ConversationActor, ConversationHandle, Loaded};
+use crate::node::Shared;
+use crate::stats::Stats;
+use crate::{ExecuteError, Outcome};
+
+/// How often a create whose outcome is unknown is asked again before the caller is told.
+const CREATES_MAX: usize = 3;
+
+/// Claims the log and reads it. The claim comes first: what is read after it is all there will ever be of others.
+pub(crate) async fn activate(
+    node: &Arc<Shared>,
+    key: ConversationKey,
+) -> Result<ConversationHandle, ExecuteError> {
+    // A look that writes nothing, so that guessing ids costs no write.
+    if node.store.log.peek(key).await?.is_none() {
+        return Err(Rejection::NotFound.into());
+    }
+    let claim = node.store.log.claim(key, &node.owner, None).await.map_err(|error| match error {
+        ClaimError::Missing => Rejection::NotFound.into(),
+        // Nothing was asked of the log yet, so trying again is safe.
+        ClaimError::Lost => ExecuteError::Overloaded,
+        ClaimError::Store(error) => error.into(),
+    })?;
+    let mut conversation = fold(node, key).await?;
+    if let Some(head) = node.store.heads.get(key).await? {
+        conversation.mark(Side::Visitor, head.read.visitor);
+        conversation.mark(Side::Agent, head.read.agent);
+    }
+    spawn(node, claim, conversation).await
+}
+
+async fn fold(node: &Shared, key: ConversationKey) -> Result<Conversation, ExecuteError> {
+    let mut folded: Option<Conversation> = None;
+    loop {
+        let after = folded.as_ref().map_or(Seq::ZERO, |conversation| conversation.head().last_seq);
+        let page = node.store.log.read(key, after, PAGE_MAX).await?;
+        let full = page.len() == PAGE_MAX;
+        for event in &page {
+            match &mut folded {
+                Some(conversation) => conversation.apply(event),
+                None => folded = Conversation::begin(event),
+            }
+        }
+        if !full {
+            let nameless = || StoreError::Corrupt(format!("the log of {} does not begin", key.conversation));
+            return folded.ok_or_else(|| nameless().into());
+        }
+    }
+}
+
+/// Makes the conversation that `request` starts. None: there is one already, which has to answer.
+pub(crate) async fn create(
+    node: &Arc<Shared>,
+    key: ConversationKey,
+    request: &Request,
+) -> Result<Option<(ConversationHandle, Outcome)>, ExecuteError> {
+    let events = Conversation::start(request, node.clock.now()).ok_or(Rejection::NotFound)?;
+    let conversation = Conversation::replay(&events).ok_or(Rejection::NotFound)?;
+    for _ in 0..CREATES_MAX {
+        match node.store.log.create(key, &node.owner, &events, conversation.head()).await? {
+            Created::New(claim) => {
+                let outcome = Outcome {
+                    answer: conversation.start_answer(),
+                    head: Some(Arc::new(conversation.head().clone())),
+                };
+                Stats::add(&node.stats.events, events.len() as u64);
+                return Ok(Some((spawn(node, claim, conversation).await?, outcome)));
+            }
+            Created::Exists => return Ok(None),
+            Created::Unknown => {}
+        }
+    }
+    Err(ExecuteError::Unknown)
+}
+
+async fn spawn(
+    node: &Arc<Shared>,
+    claim: Claim,
+    conversation: Conversation,
+) -> Result<ConversationHandle, ExecuteError> {
+    let activity = Arc::new(Activity::default());
+    activity.used_ms.store(node.uptime_ms(), std::sync::atomic::Ordering::Relaxed);
+    let loaded = Loaded { node: Arc::clone(node), claim, conversation, activity: Arc::clone(&activity) };
+    let supervisor = node.supervisor.get_cell();
+    let (actor, _) = ConversationActor::spawn_linked(None, ConversationActor, loaded, supervisor)
+        .await
+        .map_err(|error| {
+            tracing::warn!(%error, "a conversation was not started");
+            ExecuteError::Overloaded
+        })?;
+    Stats::add(&node.stats.activations, 1);
+    Ok(ConversationHandle { actor, admission: Admission::new(node.settings.mailbox_places), activity })
+}

@@ -1,0 +1,483 @@
+//! The actor of one conversation: it owns the log's claim, decides on the draft, appends in groups, answers and fans
+//! out. It waits for nothing inside a handler; an append's outcome comes back as a message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use domain::{
+    Action, AgentId, Answer, Audience, Command, Conversation, Digest, Event, EventKind, Head, Principal,
+    Rejection, Request, Seq, Side, Standing, State, may,
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
+use store::{Append, Claim, ConversationKey, StoreError};
+use tokio::sync::oneshot;
+
+use crate::admission::{Admission, Permit};
+use crate::crashes::Witness;
+use crate::node::Shared;
+use crate::registry::Handle;
+use crate::stats::Stats;
+use crate::{ExecuteError, Notice, PushSender};
+
+mod append;
+mod draft;
+mod soft;
+mod subscribers;
+
+pub use subscribers::{SubscriberId, Subscription};
+
+use append::Appended;
+use draft::{Draft, Waiter};
+use soft::Typing;
+use subscribers::{Subscriber, Subscribers};
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// For the one who asked.
+    pub answer: Answer,
+    /// The conversation after it; none for a posted message, whose answer says all.
+    pub head: Option<Arc<Head>>,
+}
+
+/// Why an actor did not do it.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It does not have the conversation any more, and did nothing: ask the one who has it now.
+    Moved,
+    /// As the one who asked is told.
+    Error(ExecuteError),
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Refusal::Error(rejection.into())
+    }
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+pub(crate) enum ConversationMessage {
+    Execute {
+        request: Box<Request>,
+        /// Only say what would come of it: a refusal, or nothing to change.
+        probe: bool,
+        reply: Reply<Outcome>,
+        permit: Permit,
+    },
+    Subscribe {
+        id: SubscriberId,
+        who: Arc<Principal>,
+        sender: PushSender,
+        reply: Reply<Seq>,
+        permit: Permit,
+    },
+    Unsubscribe(SubscriberId),
+    Typing {
+        who: Arc<Principal>,
+        typing: bool,
+        preview: Option<Arc<str>>,
+        reply: Reply<()>,
+        permit: Permit,
+    },
+    Read {
+        who: Arc<Principal>,
+        seq: Seq,
+        reply: Reply<()>,
+        permit: Permit,
+    },
+    Appended(Box<Appended>),
+    MarksWritten,
+    TypingDue,
+    Passivate {
+        only_idle: bool,
+    },
+    #[cfg(test)]
+    Inspect(oneshot::Sender<Conversation>),
+}
+
+/// What the node sees of a conversation without asking it.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// When it was last asked for something, in milliseconds of the node's uptime.
+    pub(crate) used_ms: AtomicU64,
+    pub(crate) subscribers: AtomicUsize,
+}
+
+#[derive(Clone)]
+pub(crate) struct ConversationHandle {
+    pub(crate) actor: ActorRef<ConversationMessage>,
+    pub(crate) admission: Admission,
+    pub(crate) activity: Arc<Activity>,
+}
+
+impl Handle for ConversationHandle {
+    fn lives(&self) -> bool {
+        self.actor.get_status() < ActorStatus::Draining
+    }
+}
+
+/// A conversation in memory, ready to be an actor.
+pub(crate) struct Loaded {
+    pub(crate) node: Arc<Shared>,
+    pub(crate) claim: Claim,
+    pub(crate) conversation: Conversation,
+    pub(crate) activity: Arc<Activity>,
+}
+
+pub(crate) struct ConversationActor;
+
+/// What the actor keeps. It is all derived from the log; dropping it loses nothing that was acknowledged.
+pub(crate) struct Live {
+    node: Arc<Shared>,
+    key: ConversationKey,
+    claim: Arc<Claim>,
+    draft: Draft,
+    /// The last event that is known to be durable.
+    durable: Seq,
+    /// Who has it, by what is durable, and since which assignment.
+    holder: Option<(AgentId, u64)>,
+    subscribers: Subscribers,
+    typing: Typing,
+    marks: MarkWrites,
+    activity: Arc<Activity>,
+    /// Commands that crashed this conversation again and again.
+    refused: Vec<Digest>,
+    /// It takes nothing any more: what is in flight is waited for, the rest is told to ask again.
+    closing: bool,
+}
+
+/// Read marks are written one after the other; what moves meanwhile goes with the next write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MarkWrites {
+    Clean,
+    Writing,
+    WritingAndDirty,
+}
+
+impl Actor for ConversationActor {
+    type Msg = ConversationMessage;
+    type State = Live;
+    type Arguments = Loaded;
+
+    async fn pre_start(&self, _: ActorRef<Self::Msg>, loaded: Loaded) -> Result<Live, ActorProcessingErr> {
+        let Loaded { node, claim, conversation, activity } = loaded;
+        let head = conversation.head();
+        let holder = head.assignee.as_ref().filter(|_| head.state == State::Assigned);
+        Ok(Live {
+            key: claim.key,
+            durable: head.last_seq,
+            holder: holder.map(|agent| (agent.id, head.assignment_epoch)),
+            refused: node.crashes.refused(&claim.key),
+            subscribers: Subscribers::new(claim.key.conversation, Arc::clone(&activity)),
+            typing: Typing::default(),
+            marks: MarkWrites::Clean,
+            draft: Draft::new(conversation),
+            claim: Arc::new(claim),
+            node,
+            activity,
+            closing: false,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: ConversationMessage,
+        live: &mut Live,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ConversationMessage::Execute { request, probe, reply, permit: _permit } => {
+                live.execute(&request, probe, reply);
+            }
+            ConversationMessage::Subscribe { id, who, sender, reply, permit: _permit } => {
+                live.subscribe(id, who, sender, reply);
+            }
+            ConversationMessage::Unsubscribe(id) => live.subscribers.remove(id),
+            ConversationMessage::Typing { who, typing, preview, reply, permit: _permit } => {
+                // Whoever asked may be gone; the answer is only for him.
+                let _ = reply.send(live.type_soft(&myself, &who, typing, preview));
+            }
+            ConversationMessage::Read { who, seq, reply, permit: _permit } => {
+                let _ = reply.send(live.read(&myself, &who, seq));
+            }
+            ConversationMessage::Appended(appended) => live.appended(*appended),
+            ConversationMessage::MarksWritten => live.marks_written(&myself),
+            ConversationMessage::TypingDue => live.typing_due(&myself),
+            ConversationMessage::Passivate { only_idle } => live.passivate(only_idle),
+            #[cfg(test)]
+            ConversationMessage::Inspect(reply) => {
+                let _ = reply.send(live.draft.conversation().clone());
+            }
+        }
+        live.flush_when_idle(&myself);
+        live.stop_when_settled(&myself);
+        Ok(())
+    }
+}
+
+impl Live {
+    /// Decides on the draft, as if everything staged were written. The answer, also a refusal, waits for what it was
+    /// decided on.
+    fn execute(&mut self, request: &Request, probe: bool, reply: Reply<Outcome>) {
+        if self.closing {
+            let _ = reply.send(Err(Refusal::Moved));
+            return;
+        }
+        self.touch();
+        if !self.refused.is_empty() && self.refused.contains(&request.digest()) {
+            let _ = reply.send(Err(Refusal::Error(ExecuteError::Poisoned)));
+            return;
+        }
+        let node = Arc::clone(&self.node);
+        let witness = Witness::new(&node.crashes, self.key, request);
+        #[cfg(test)]
+        assert!(!tests::is_poisonous(request), "a test asked for this panic");
+        let decided = self.draft.conversation().decide(request, self.node.clock.now());
+        let (events, answer) = match decided {
+            Ok(decision) => (decision.events, Ok(decision.answer)),
+            Err(rejection) => (Vec::new(), Err(rejection)),
+        };
+        if probe && !events.is_empty() {
+            witness.dismiss();
+            let _ = reply.send(Ok(Outcome { answer: Answer::Done { repeated: false }, head: None }));
+            return;
+        }
+        self.draft.stage(events);
+        let wants_head = !matches!(request.command, Command::PostMessage { .. });
+        let answer = answer.map(|answer| Outcome {
+            answer,
+            head: wants_head.then(|| Arc::new(self.draft.conversation().head().clone())),
+        });
+        witness.dismiss();
+        self.draft.wait(Waiter { reply, answer });
+    }
+
+    /// At most one append is in flight; what is staged meanwhile goes out together when it is back.
+    fn flush_when_idle(&mut self, myself: &ActorRef<ConversationMessage>) {
+        if let Some(group) = self.draft.take_group() {
+            append::spawn(&self.node.store, Arc::clone(&self.claim), group, myself.clone());
+        }
+    }
+
+    fn appended(&mut self, appended: Appended) {
+        match appended.outcome {
+            Ok(Append::Applied) => {
+                self.node.stats.appended(appended.events.len(), appended.took);
+                let head = Arc::new(appended.head);
+                for event in appended.events {
+                    self.publish(Arc::new(event), &head);
+                }
+                self.draft.answer_group();
+            }
+            Ok(Append::Fenced { epoch, owner }) => {
+                tracing::info!(conversation = %self.key.conversation, epoch = epoch.0, owner = owner.0, "a newer owner");
+                self.give_up(&ExecuteErrorKind::Unknown);
+            }
+            Ok(Append::Unknown) => self.give_up(&ExecuteErrorKind::Unknown),
+            Err(error) => self.give_up(&ExecuteErrorKind::Store(error)),
+        }
+    }
+
+    /// Tells all who listen, and the agents whom it concerns. Never waits.
+    fn publish(&mut self, event: Arc<Event>, head: &Arc<Head>) {
+        self.durable = event.seq;
+        self.tell_agents(&event, head);
+        if let Some(author) = self.typing.stop_of(&event.by) {
+            self.subscribers.typing(&author, false, None);
+        }
+        self.subscribers.publish(&event);
+        if matches!(
+            event.kind,
+            EventKind::Assigned { .. } | EventKind::Released { .. } | EventKind::Transferred { .. }
+        ) {
+            self.subscribers.drop_those_who_lost_sight(head);
+        }
+    }
+
+    fn tell_agents(&mut self, event: &Event, head: &Arc<Head>) {
+        let (next, reason) = match &event.kind {
+            EventKind::Assigned { agent, assignment_epoch, .. } => {
+                (Some((agent.id, *assignment_epoch)), None)
+            }
+            EventKind::Released { reason, .. } => (None, Some(*reason)),
+            EventKind::Ended { .. } => (None, None),
+            EventKind::Started(_)
+            | EventKind::MessagePosted { .. }
+            | EventKind::NotePosted { .. }
+            | EventKind::Transferred { .. }
+            | EventKind::Rated(_) => return,
+        };
+        if let Some((agent, epoch)) = std::mem::replace(&mut self.holder, next) {
+            self.node.outbox.put(Notice::Lost { agent, key: self.key, epoch, reason });
+        }
+        if let Some((agent, epoch)) = next {
+            self.node.outbox.put(Notice::Assigned { agent, key: self.key, epoch, head: Arc::clone(head) });
+        }
+    }
+
+    /// The state may not be what the log says: nobody reads it any more. Whoever asks next reads the log anew.
+    fn give_up(&mut self, cause: &ExecuteErrorKind) {
+        Stats::add(&self.node.stats.appends_failed, 1);
+        self.draft.refuse_all(|| Refusal::Error(cause.error()));
+        self.close();
+    }
+
+    /// Out of the registry first, so that what comes from now on starts anew.
+    fn close(&mut self) {
+        self.closing = true;
+        let activity = &self.activity;
+        self.node.conversations.forget(&self.key, |handle| Arc::ptr_eq(&handle.activity, activity));
+        self.subscribers.lose_owner();
+    }
+
+    fn passivate(&mut self, only_idle: bool) {
+        let busy =
+            !self.draft.is_settled() || !self.subscribers.is_empty() || self.marks != MarkWrites::Clean;
+        if self.closing || (only_idle && busy) {
+            return;
+        }
+        self.close();
+    }
+
+    /// What is queued behind this is told to ask again, then the actor ends.
+    fn stop_when_settled(&mut self, myself: &ActorRef<ConversationMessage>) {
+        if !self.closing || !self.draft.is_settled() || myself.get_status() >= ActorStatus::Draining {
+            return;
+        }
+        Stats::add(&self.node.stats.passivations, 1);
+        // An actor that is ending already cannot be drained again; it ends all the same.
+        let _ = myself.drain();
+        let (store, claim) = (self.node.store.clone(), (*self.claim).clone());
+        tokio::spawn(async move {
+            let key = claim.key;
+            if let Err(error) = store.log.passivate(claim).await {
+                tracing::debug!(conversation = %key.conversation, %error, "the log still names this owner");
+            }
+        });
+    }
+
+    fn subscribe(&mut self, id: SubscriberId, who: Arc<Principal>, sender: PushSender, reply: Reply<Seq>) {
+        self.touch();
+        let answer = if self.closing {
+            Err(Refusal::Moved)
+        } else if let Err(rejection) = may(self.draft.conversation().standing(&who), Action::Read) {
+            Err(rejection.into())
+        } else {
+            self.subscribers.add(Subscriber { id, who, sender });
+            Ok(self.durable)
+        };
+        if reply.send(answer).is_err() {
+            self.subscribers.remove(id);
+        }
+    }
+
+    fn read(
+        &mut self,
+        myself: &ActorRef<ConversationMessage>,
+        who: &Principal,
+        seq: Seq,
+    ) -> Result<(), Refusal> {
+        if self.closing {
+            return Err(Refusal::Moved);
+        }
+        self.touch();
+        let standing = self.draft.conversation().standing(who);
+        may(standing, Action::Read)?;
+        let side = match standing {
+            Standing::ItsVisitor => Side::Visitor,
+            Standing::ItsAgent => Side::Agent,
+            // A look by others moves nothing.
+            Standing::FormerAgent
+            | Standing::Supervisor
+            | Standing::Onlooker
+            | Standing::System
+            | Standing::Stranger => return Ok(()),
+        };
+        // What is staged has been shown to nobody.
+        let seq = seq.min(self.durable);
+        if self.draft.mark(side, seq) {
+            self.subscribers.read(&who.author(), seq);
+            self.write_marks(myself);
+        }
+        Ok(())
+    }
+
+    fn write_marks(&mut self, myself: &ActorRef<ConversationMessage>) {
+        if self.marks != MarkWrites::Clean {
+            self.marks = MarkWrites::WritingAndDirty;
+            return;
+        }
+        self.marks = MarkWrites::Writing;
+        let head = self.draft.conversation().head();
+        let (key, read, unread) = (self.key, head.read, head.unread);
+        let (store, myself) = (self.node.store.clone(), myself.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.heads.mark(key, read, unread).await {
+                tracing::warn!(conversation = %key.conversation, %error, "read marks were not kept");
+            }
+            // An actor that ended needs no word.
+            let _ = myself.cast(ConversationMessage::MarksWritten);
+        });
+    }
+
+    fn marks_written(&mut self, myself: &ActorRef<ConversationMessage>) {
+        let dirty = self.marks == MarkWrites::WritingAndDirty;
+        self.marks = MarkWrites::Clean;
+        if dirty {
+            self.write_marks(myself);
+        }
+    }
+
+    fn type_soft(
+        &mut self,
+        myself: &ActorRef<ConversationMessage>,
+        who: &Principal,
+        typing: bool,
+        preview: Option<Arc<str>>,
+    ) -> Result<(), Refusal> {
+        if self.closing {
+            return Err(Refusal::Moved);
+        }
+        self.touch();
+        let conversation = self.draft.conversation();
+        may(conversation.standing(who), Action::Write)?;
+        if conversation.head().state == State::Ended {
+            return Err(Rejection::ConversationEnded.into());
+        }
+        let author = who.author();
+        // What an agent is typing is shown to nobody.
+        let preview = preview.filter(|_| who.audience() == Audience::Visitor);
+        self.typing.set(author.clone(), typing, myself);
+        self.subscribers.typing(&author, typing, preview);
+        Ok(())
+    }
+
+    fn typing_due(&mut self, myself: &ActorRef<ConversationMessage>) {
+        for author in self.typing.take_due(myself) {
+            self.subscribers.typing(&author, false, None);
+        }
+    }
+
+    fn touch(&self) {
+        self.activity.used_ms.store(self.node.uptime_ms(), Ordering::Relaxed);
+    }
+}
+
+/// An [`ExecuteError`] that can be given to each of many waiters.
+enum ExecuteErrorKind {
+    Unknown,
+    Store(StoreError),
+}
+
+impl ExecuteErrorKind {
+    fn error(&self) -> ExecuteError {
+        match self {
+            ExecuteErrorKind::Unknown => ExecuteError::Unknown,
+            ExecuteErrorKind::Store(error) => ExecuteError::Store(error.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

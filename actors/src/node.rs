@@ -1,0 +1,475 @@
+//! A node: who is alive here, and the way to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::{
+    Agent, AgentCard, ClientId, Command, Head, MessageId, MessageText, Principal, Rejection, Request, Seq,
+    Status,
+};
+use ractor::{Actor, ActorRef};
+use store::{ConversationKey, Owner, Store, StoreError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::agent::{self, AgentHandle, AgentMessage, Reserve};
+use crate::conversation::{ConversationHandle, ConversationMessage, Refusal, Reply};
+use crate::crashes::Crashes;
+use crate::registry::Registry;
+use crate::stats::Stats;
+use crate::supervisor::{Supervisor, SupervisorMessage};
+use crate::{
+    AgentKey, AgentView, Clock, ExecuteError, Notice, Outbox, Outcome, PushSender, StatsView, SubscriberId,
+    Subscription, activation, admission::Permit, assignment,
+};
+
+/// What can be set of a node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many messages may wait in front of one actor; more are refused as overload.
+    pub mailbox_places: usize,
+    /// How long a caller waits for an answer before the outcome is unknown to him.
+    pub deadline: Duration,
+    /// A conversation that nobody asks or listens to leaves memory after this time.
+    pub passivate_after: Duration,
+    /// An agent counts as present for this time after his last socket or request.
+    pub agent_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mailbox_places: 256,
+            deadline: Duration::from_secs(10),
+            passivate_after: Duration::from_secs(60),
+            agent_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What all actors of a node share.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) owner: Owner,
+    pub(crate) settings: Settings,
+    pub(crate) conversations: Registry<ConversationKey, ConversationHandle>,
+    pub(crate) agents: Registry<AgentKey, AgentHandle>,
+    pub(crate) supervisor: ActorRef<SupervisorMessage>,
+    pub(crate) outbox: Outbox,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) crashes: Crashes,
+    started: Instant,
+    next_id: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+/// One node. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+/// An agent's socket, while this is kept.
+pub struct Attachment {
+    actor: ActorRef<AgentMessage>,
+    session: u64,
+    /// The agent as the socket begins.
+    pub view: AgentView,
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        // An actor that ended has no sessions left.
+        let _ = self.actor.cast(AgentMessage::Detach { session: self.session });
+    }
+}
+
+/// How often a request follows a conversation that moved before the caller is told to come again.
+const HOPS_MAX: usize = 3;
+/// How often the node looks for what is idle.
+const TICK: Duration = Duration::from_secs(1);
+/// How often agents' actors compare what they hold with the heads.
+const SWEEP_TICKS: u64 = 30;
+
+impl Node {
+    /// Starts it. The receiver yields what actors tell one another: whoever carries it calls [`Node::deliver`].
+    pub async fn start(
+        store: Store,
+        clock: Clock,
+        owner: Owner,
+        settings: Settings,
+    ) -> Result<(Self, mpsc::Receiver<Notice>), StoreError> {
+        let stats = Arc::new(Stats::default());
+        let (outbox, notices) = Outbox::new(Arc::clone(&stats));
+        let (supervisor, _) = Supervisor::spawn(None, Supervisor { stats: Arc::clone(&stats) }, ())
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("no actor could be started: {error}")))?;
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            owner,
+            settings,
+            conversations: Registry::new(),
+            agents: Registry::new(),
+            supervisor,
+            outbox,
+            stats,
+            crashes: Crashes::default(),
+            started: Instant::now(),
+            next_id: AtomicU64::new(1),
+        });
+        tokio::spawn(tick(Arc::downgrade(&shared)));
+        Ok((Self { shared }, notices))
+    }
+
+    /// Starts a conversation, or answers as before when `request` did already.
+    pub async fn create(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
+        let mut created: Option<Outcome> = None;
+        let made = self
+            .shared
+            .conversations
+            .get_or_start(key, || async {
+                match activation::create(&self.shared, key, &request).await? {
+                    Some((handle, outcome)) => {
+                        created = Some(outcome);
+                        Ok(handle)
+                    }
+                    None => activation::activate(&self.shared, key).await,
+                }
+            })
+            .await;
+        made?;
+        match created {
+            Some(outcome) => Ok(outcome),
+            None => self.execute(key, request).await,
+        }
+    }
+
+    /// Has the conversation carry out `request`; the answer means that it is durable.
+    pub async fn execute(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
+        self.ask_for(key, request, false).await
+    }
+
+    /// What [`Self::execute`] would refuse, or answer without a change. An outcome without a head: it would change.
+    pub(crate) async fn probe(
+        &self,
+        key: ConversationKey,
+        request: Request,
+    ) -> Result<Outcome, ExecuteError> {
+        self.ask_for(key, request, true).await
+    }
+
+    async fn ask_for(
+        &self,
+        key: ConversationKey,
+        request: Request,
+        probe: bool,
+    ) -> Result<Outcome, ExecuteError> {
+        self.ask(key, |reply, permit| ConversationMessage::Execute {
+            request: Box::new(request.clone()),
+            probe,
+            reply,
+            permit,
+        })
+        .await
+    }
+
+    /// The agent who asks takes the conversation: from the queue, or with `take_over` from another.
+    pub async fn accept(
+        &self,
+        key: ConversationKey,
+        by: Principal,
+        client_id: Option<ClientId>,
+        take_over: bool,
+    ) -> Result<Outcome, ExecuteError> {
+        let request = Request { by, client_id, command: Command::Accept { take_over } };
+        assignment::accept(self, key, request).await
+    }
+
+    /// Gives the conversation to another agent, as it is assigned now.
+    pub async fn transfer(
+        &self,
+        key: ConversationKey,
+        by: Principal,
+        client_id: Option<ClientId>,
+        to: AgentCard,
+        note: Option<(MessageId, MessageText)>,
+    ) -> Result<Outcome, ExecuteError> {
+        let head = self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?;
+        let agent = to.id;
+        let command = Command::TransferToAgent { agent: to, assignment_epoch: head.assignment_epoch, note };
+        assignment::transfer(self, key, agent, Request { by, client_id, command }).await
+    }
+
+    /// Has `sender` told of all that is durable after the subscription's `last_seq`, while the subscription is kept.
+    pub async fn subscribe(
+        &self,
+        key: ConversationKey,
+        who: Arc<Principal>,
+        sender: PushSender,
+    ) -> Result<Subscription, ExecuteError> {
+        let id = SubscriberId::next(&self.shared.next_id);
+        let (last_seq, actor) = self
+            .ask_which(key, |reply, permit| ConversationMessage::Subscribe {
+                id,
+                who: Arc::clone(&who),
+                sender: sender.clone(),
+                reply,
+                permit,
+            })
+            .await?;
+        Ok(Subscription { id, actor, last_seq })
+    }
+
+    /// `who` types, or stopped.
+    pub async fn typing(
+        &self,
+        key: ConversationKey,
+        who: Arc<Principal>,
+        typing: bool,
+        preview: Option<Arc<str>>,
+    ) -> Result<(), ExecuteError> {
+        self.ask(key, |reply, permit| ConversationMessage::Typing {
+            who: Arc::clone(&who),
+            typing,
+            preview: preview.clone(),
+            reply,
+            permit,
+        })
+        .await
+    }
+
+    /// `who` has read up to `seq`.
+    pub async fn read(
+        &self,
+        key: ConversationKey,
+        who: Arc<Principal>,
+        seq: Seq,
+    ) -> Result<(), ExecuteError> {
+        self.ask(key, |reply, permit| ConversationMessage::Read { who: Arc::clone(&who), seq, reply, permit })
+            .await
+    }
+
+    /// The head that a fresh claim finds: no append before this call can change it any more.
+    pub(crate) async fn settled_head(&self, key: ConversationKey) -> Result<Head, ExecuteError> {
+        // An unknown outcome has made the conversation leave the registry: this activates it anew.
+        self.conversation(key).await?;
+        Ok(self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?)
+    }
+
+    async fn conversation(&self, key: ConversationKey) -> Result<ConversationHandle, ExecuteError> {
+        let start = || activation::activate(&self.shared, key);
+        self.shared.conversations.get_or_start(key, start).await
+    }
+
+    async fn ask<T>(
+        &self,
+        key: ConversationKey,
+        message: impl Fn(Reply<T>, Permit) -> ConversationMessage,
+    ) -> Result<T, ExecuteError> {
+        self.ask_which(key, message).await.map(|(answer, _)| answer)
+    }
+
+    async fn ask_which<T>(
+        &self,
+        key: ConversationKey,
+        message: impl Fn(Reply<T>, Permit) -> ConversationMessage,
+    ) -> Result<(T, ActorRef<ConversationMessage>), ExecuteError> {
+        for _ in 0..HOPS_MAX {
+            let handle = self.conversation(key).await?;
+            let permit =
+                handle.admission.enter().inspect_err(|_| Stats::add(&self.shared.stats.overloads, 1))?;
+            let (reply, answer) = oneshot::channel();
+            if handle.actor.cast(message(reply, permit)).is_err() {
+                // It ended between the look and the message, which it never saw.
+                continue;
+            }
+            match tokio::time::timeout(self.shared.settings.deadline, answer).await {
+                Ok(Ok(Ok(answer))) => return Ok((answer, handle.actor)),
+                Ok(Ok(Err(Refusal::Moved))) => {}
+                Ok(Ok(Err(Refusal::Error(error)))) => return Err(error),
+                // The actor crashed, or is late: either way it may have been done.
+                Ok(Err(_)) | Err(_) => return Err(ExecuteError::Unknown),
+            }
+        }
+        Err(ExecuteError::Overloaded)
+    }
+
+    /// The agent as his actor sees him.
+    pub async fn agent(&self, key: AgentKey) -> Result<AgentView, ExecuteError> {
+        self.ask_agent(key, |reply, permit| AgentMessage::View { reply, permit }).await
+    }
+
+    /// The agent's will changed; the record was written already.
+    pub async fn set_status(&self, key: AgentKey, status: Status) -> Result<AgentView, ExecuteError> {
+        self.ask_agent(key, |reply, permit| AgentMessage::SetStatus { status, reply, permit }).await
+    }
+
+    /// The agent's record was changed; an agent who is not in memory reads it when he is.
+    pub fn agent_changed(&self, workspace: domain::WorkspaceId, agent: &Agent) {
+        let key = AgentKey { workspace, agent: agent.id };
+        if let Some(handle) = self.shared.agents.get(&key) {
+            let (capacity, disabled) = (agent.capacity, agent.disabled);
+            // An actor that ended reads the record when it starts again.
+            let _ = handle.actor.cast(AgentMessage::Changed { capacity, disabled });
+        }
+    }
+
+    /// The agent asked for something: he is there.
+    pub fn agent_seen(&self, key: AgentKey) {
+        if let Some(handle) = self.shared.agents.get(&key) {
+            handle.last_seen.set(self.shared.uptime_ms());
+        }
+    }
+
+    /// A socket of the agent's is open while the attachment is kept; `sender` is told what concerns him.
+    pub async fn attach(&self, key: AgentKey, sender: PushSender) -> Result<Attachment, ExecuteError> {
+        let session = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let handle = self.agent_handle(key).await?;
+        let view = self
+            .ask_agent(key, |reply, permit| AgentMessage::Attach {
+                session,
+                sender: sender.clone(),
+                reply,
+                permit,
+            })
+            .await?;
+        Ok(Attachment { actor: handle.actor, session, view })
+    }
+
+    pub(crate) async fn reserve(
+        &self,
+        key: AgentKey,
+        conversation: domain::ConversationId,
+        how: Reserve,
+    ) -> Result<(), ExecuteError> {
+        let answer = self
+            .ask_agent(key, |reply, permit| AgentMessage::Reserve { conversation, how, reply, permit })
+            .await?;
+        Ok(answer?)
+    }
+
+    pub(crate) fn settle(&self, key: AgentKey, message: AgentMessage) {
+        if let Some(handle) = self.shared.agents.get(&key) {
+            // An actor that ended took its reservations with it.
+            let _ = handle.actor.cast(message);
+        }
+    }
+
+    async fn agent_handle(&self, key: AgentKey) -> Result<AgentHandle, ExecuteError> {
+        self.shared.agents.get_or_start(key, || agent::activate(&self.shared, key)).await
+    }
+
+    async fn ask_agent<T>(
+        &self,
+        key: AgentKey,
+        message: impl Fn(oneshot::Sender<T>, Permit) -> AgentMessage,
+    ) -> Result<T, ExecuteError> {
+        for _ in 0..HOPS_MAX {
+            let handle = self.agent_handle(key).await?;
+            let permit =
+                handle.admission.enter().inspect_err(|_| Stats::add(&self.shared.stats.overloads, 1))?;
+            let (reply, answer) = oneshot::channel();
+            if handle.actor.cast(message(reply, permit)).is_err() {
+                continue;
+            }
+            match tokio::time::timeout(self.shared.settings.deadline, answer).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                // It left memory with the message unread; nothing of an agent's actor is stored, so asking again is safe.
+                Ok(Err(_)) => {}
+                Err(_) => return Err(ExecuteError::Unknown),
+            }
+        }
+        Err(ExecuteError::Overloaded)
+    }
+
+    /// Carries a notice to the actor that it is for. An agent who is not in memory reads the heads when he is.
+    pub async fn deliver(&self, notice: Notice) {
+        match notice {
+            Notice::Assigned { agent, key, .. } | Notice::Lost { agent, key, .. } => {
+                let agent = AgentKey { workspace: key.workspace, agent };
+                self.settle(agent, AgentMessage::Notice(Box::new(notice)));
+            }
+            Notice::Release { key, epoch, reason } => {
+                let command = Command::Release { assignment_epoch: epoch, reason };
+                let request = Request { by: Principal::System, client_id: None, command };
+                match self.execute(key, request).await {
+                    Ok(_) => {}
+                    Err(ExecuteError::Rejected(rejection)) => {
+                        tracing::debug!(conversation = %key.conversation, %rejection, "nothing to give back");
+                    }
+                    // The agent's sweep asks again.
+                    Err(error) => {
+                        tracing::warn!(conversation = %key.conversation, %error, "not given back yet");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> StatsView {
+        self.shared.stats.view()
+    }
+
+    /// How many conversations and agents are in memory.
+    pub fn live(&self) -> (usize, usize) {
+        (self.shared.conversations.count(), self.shared.agents.count())
+    }
+
+    /// Has every conversation finish what is in flight and leave memory, at most for `within`; says how many remain.
+    pub async fn passivate_all(&self, within: Duration) -> usize {
+        let until = Instant::now() + within;
+        let mut leaving: Vec<ConversationHandle> = Vec::new();
+        for (_, handle) in self.shared.conversations.living() {
+            // An actor that ended has left already.
+            let _ = handle.actor.cast(ConversationMessage::Passivate { only_idle: false });
+            leaving.push(handle);
+        }
+        for handle in &leaving {
+            let rest = until.saturating_duration_since(Instant::now());
+            if handle.actor.wait(Some(rest)).await.is_err() {
+                break;
+            }
+        }
+        leaving.iter().filter(|handle| handle.actor.get_status() < ractor::ActorStatus::Stopped).count()
+    }
+}
+
+/// One coarse tick for the whole node, instead of a timer in each actor.
+async fn tick(shared: std::sync::Weak<Shared>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks: u64 = 0;
+    loop {
+        interval.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        ticks += 1;
+        let idle_since =
+            shared.uptime_ms().saturating_sub(shared.settings.passivate_after.as_millis() as u64);
+        for (_, handle) in shared.conversations.living() {
+            let activity = &handle.activity;
+            if activity.used_ms.load(Ordering::Relaxed) < idle_since
+                && activity.subscribers.load(Ordering::Relaxed) == 0
+            {
+                // An actor that ended has left already.
+                let _ = handle.actor.cast(ConversationMessage::Passivate { only_idle: true });
+            }
+        }
+        shared.conversations.sweep();
+        shared.agents.sweep();
+        shared.crashes.sweep();
+        if ticks % SWEEP_TICKS == 0 {
+            for (_, handle) in shared.agents.living() {
+                let _ = handle.actor.cast(AgentMessage::Sweep);
+            }
+        }
+    }
+}

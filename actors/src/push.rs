@@ -1,0 +1,229 @@
+//! What actors push to a socket: one bounded window for all that a socket listens to.
+//!
+//! Events are never dropped: when the window is full the socket is too slow, is closed, and resumes from the store.
+//! Soft pushes (typing, read marks) are dropped first, when half of the window is taken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use domain::{Author, ConversationId, Event, Head, ReleaseReason, Seq, Status};
+use tokio::sync::{Notify, mpsc};
+
+/// What a socket is told without having asked at that moment.
+#[derive(Clone, Debug)]
+pub enum Push {
+    /// An event is durable. Of one conversation they come in order; a missing one is read from the store.
+    Event {
+        /// Whose.
+        conversation: ConversationId,
+        /// Shared by all who listen.
+        event: Arc<Event>,
+    },
+    /// Somebody of the other side types, or stopped. Soft.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        by: Author,
+        /// False: he stopped.
+        typing: bool,
+        /// What he has typed so far; only agents are shown it.
+        preview: Option<Arc<str>>,
+    },
+    /// A read mark moved. Soft.
+    Read {
+        /// Where.
+        conversation: ConversationId,
+        /// Whose mark.
+        by: Author,
+        /// To where.
+        seq: Seq,
+    },
+    /// The listener no longer sees the conversation.
+    SightLost {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// The owner of the conversation is gone: subscribe again.
+    OwnerLost {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// To an agent: he has a conversation now.
+    Assigned {
+        /// Which.
+        conversation: ConversationId,
+        /// As it is now.
+        head: Arc<Head>,
+    },
+    /// To an agent: he has it no longer.
+    Unassigned {
+        /// Which.
+        conversation: ConversationId,
+        /// Why; none when it ended or was given on.
+        reason: Option<ReleaseReason>,
+    },
+    /// To an agent: his status changed, on whichever device.
+    Status(Status),
+}
+
+impl Push {
+    /// About what it takes in memory and on the wire, in bytes.
+    fn weight(&self) -> usize {
+        match self {
+            Push::Event { event, .. } => event.weight() as usize,
+            Push::Typing { preview, .. } => 128 + preview.as_ref().map_or(0, |text| text.len()),
+            Push::Assigned { .. } => 2048,
+            Push::Read { .. }
+            | Push::SightLost { .. }
+            | Push::OwnerLost { .. }
+            | Push::Unassigned { .. }
+            | Push::Status(_) => 128,
+        }
+    }
+}
+
+/// The window is full: the socket is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSlow;
+
+#[derive(Debug)]
+struct Shared {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    overflowed: AtomicBool,
+    overflow: Notify,
+}
+
+/// The actors' end. Cheap to clone; never waits.
+#[derive(Clone, Debug)]
+pub struct PushSender {
+    queue: mpsc::Sender<Push>,
+    shared: Arc<Shared>,
+}
+
+/// The socket's end.
+#[derive(Debug)]
+pub struct PushReceiver {
+    queue: mpsc::Receiver<Push>,
+    shared: Arc<Shared>,
+}
+
+/// A window of at most `pushes_max` pushes (at least 1) and `bytes_max` bytes that were not yet written.
+pub fn window(pushes_max: usize, bytes_max: usize) -> (PushSender, PushReceiver) {
+    let (sender, receiver) = mpsc::channel(pushes_max.max(1));
+    let shared = Arc::new(Shared {
+        bytes: AtomicUsize::new(0),
+        bytes_max,
+        overflowed: AtomicBool::new(false),
+        overflow: Notify::new(),
+    });
+    (PushSender { queue: sender, shared: Arc::clone(&shared) }, PushReceiver { queue: receiver, shared })
+}
+
+impl PushSender {
+    /// Hands it over, or marks the window as overflowed; after that nothing more is taken.
+    pub fn push(&self, push: Push) -> Result<(), TooSlow> {
+        if self.shared.overflowed.load(Ordering::Relaxed) {
+            return Err(TooSlow);
+        }
+        let weight = push.weight();
+        let bytes = self.shared.bytes.fetch_add(weight, Ordering::Relaxed);
+        // One push always fits, so that a single large event does not close an idle socket.
+        let fits = bytes == 0 || bytes + weight <= self.shared.bytes_max;
+        match if fits { self.queue.try_send(push).map_err(|_| TooSlow) } else { Err(TooSlow) } {
+            Ok(()) => Ok(()),
+            Err(TooSlow) => {
+                self.shared.bytes.fetch_sub(weight, Ordering::Relaxed);
+                self.shared.overflowed.store(true, Ordering::Relaxed);
+                self.shared.overflow.notify_one();
+                Err(TooSlow)
+            }
+        }
+    }
+
+    /// Hands it over if the window is less than half full; else it is dropped, for it is out of date soon.
+    pub fn push_soft(&self, push: Push) {
+        if self.queue.capacity() * 2 > self.queue.max_capacity()
+            && self.shared.bytes.load(Ordering::Relaxed) * 2 < self.shared.bytes_max
+        {
+            // A failure is an overflow, which the socket sees by itself.
+            let _ = self.push(push);
+        }
+    }
+
+    /// The socket is gone or too slow.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed() || self.shared.overflowed.load(Ordering::Relaxed)
+    }
+}
+
+impl PushReceiver {
+    /// The next push; none when all senders are gone. Its place in the window is free from now on.
+    pub async fn next(&mut self) -> Option<Push> {
+        let push = self.queue.recv().await?;
+        self.shared.bytes.fetch_sub(push.weight(), Ordering::Relaxed);
+        Some(push)
+    }
+
+    /// The next push, if there is one now.
+    pub fn try_next(&mut self) -> Option<Push> {
+        let push = self.queue.try_recv().ok()?;
+        self.shared.bytes.fetch_sub(push.weight(), Ordering::Relaxed);
+        Some(push)
+    }
+
+    /// Waits until the window overflowed.
+    pub async fn overflowed(&self) {
+        while !self.shared.overflowed.load(Ordering::Relaxed) {
+            self.shared.overflow.notified().await;
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// None waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Push {
+        Push::Status(Status::Away)
+    }
+
+    #[tokio::test]
+    async fn a_full_window_overflows_and_takes_no_more() {
+        let (sender, mut receiver) = window(2, 10_000);
+        assert_eq!([sender.push(status()), sender.push(status())], [Ok(()), Ok(())]);
+        assert_eq!(sender.push(status()), Err(TooSlow));
+        receiver.overflowed().await;
+        assert!(receiver.next().await.is_some());
+        assert_eq!(sender.push(status()), Err(TooSlow));
+    }
+
+    #[tokio::test]
+    async fn bytes_count_until_they_are_taken_and_one_push_always_fits() {
+        let (sender, mut receiver) = window(100, 100);
+        assert_eq!(sender.push(status()), Ok(()));
+        receiver.next().await.unwrap();
+        assert_eq!(sender.push(status()), Ok(()));
+        assert_eq!(sender.push(status()), Err(TooSlow));
+    }
+
+    #[tokio::test]
+    async fn soft_pushes_are_dropped_when_half_is_taken() {
+        let (sender, receiver) = window(4, 10_000);
+        for _ in 0..10 {
+            sender.push_soft(status());
+        }
+        assert_eq!((receiver.len(), sender.is_closed()), (2, false));
+    }
+}

@@ -1,0 +1,79 @@
+//! Counters that actors keep for the operator. Nothing is decided by them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Upper bounds of the append latency's buckets, in microseconds; the last bucket has none.
+pub const LATENCY_BOUNDS_US: [u64; 12] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
+
+/// Counters of one node.
+#[derive(Debug, Default)]
+pub struct Stats {
+    pub(crate) events: AtomicU64,
+    pub(crate) appends: AtomicU64,
+    pub(crate) appends_failed: AtomicU64,
+    pub(crate) activations: AtomicU64,
+    pub(crate) passivations: AtomicU64,
+    pub(crate) overloads: AtomicU64,
+    pub(crate) crashes: AtomicU64,
+    pub(crate) notices_dropped: AtomicU64,
+    append_us: AtomicU64,
+    append_buckets: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
+}
+
+/// The counters at one moment, all since the node started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatsView {
+    /// Events that became durable.
+    pub events: u64,
+    /// Appends that wrote them.
+    pub appends: u64,
+    /// Appends that were fenced, failed, or ended unknown.
+    pub appends_failed: u64,
+    /// Conversations read into memory.
+    pub activations: u64,
+    /// Conversations that left it again.
+    pub passivations: u64,
+    /// Requests refused because too many waited.
+    pub overloads: u64,
+    /// Actors that panicked.
+    pub crashes: u64,
+    /// Notices that found the outbox full; a sweep makes up for them.
+    pub notices_dropped: u64,
+    /// The appends' time together, in microseconds.
+    pub append_us: u64,
+    /// How many appends took at most each of [`LATENCY_BOUNDS_US`], and more than the last; not cumulative.
+    pub append_buckets: [u64; LATENCY_BOUNDS_US.len() + 1],
+}
+
+impl Stats {
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn appended(&self, events: usize, took: Duration) {
+        let took_us = took.as_micros() as u64;
+        let bucket = LATENCY_BOUNDS_US.partition_point(|&bound| bound < took_us);
+        Self::add(&self.events, events as u64);
+        Self::add(&self.appends, 1);
+        Self::add(&self.append_us, took_us);
+        Self::add(&self.append_buckets[bucket], 1);
+    }
+
+    pub(crate) fn view(&self) -> StatsView {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StatsView {
+            events: of(&self.events),
+            appends: of(&self.appends),
+            appends_failed: of(&self.appends_failed),
+            activations: of(&self.activations),
+            passivations: of(&self.passivations),
+            overloads: of(&self.overloads),
+            crashes: of(&self.crashes),
+            notices_dropped: of(&self.notices_dropped),
+            append_us: of(&self.append_us),
+            append_buckets: std::array::from_fn(|bucket| of(&self.append_buckets[bucket])),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The façade: callers name a conversation or an agent, the router finds who has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{
+    AgentKey, AgentView, Attachment, Clock, ExecuteError, Node, Notice, Outcome, PushSender, Settings,
+    StatsView, Subscription,
+};
+use domain::{
+    Agent, AgentCard, ClientId, MessageId, MessageText, Principal, Request, Seq, Status, WorkspaceId,
+};
+use store::{ConversationKey, Owner, Store, StoreError};
+use tokio::sync::{Semaphore, mpsc};
+
+/// How many notices are carried at once.
+const CARRIERS: usize = 64;
+
+/// The way to every conversation and agent, wherever they live. Cheap to clone.
+#[derive(Clone)]
+pub struct Router {
+    node: Node,
+}
+
+impl Router {
+    /// Starts this node. `owner` names it and its boot in the logs that it claims.
+    pub async fn start(
+        store: Store,
+        clock: Clock,
+        owner: Owner,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let (node, notices) = Node::start(store, clock, owner, settings).await?;
+        tokio::spawn(carry(node.clone(), notices));
+        Ok(Self { node })
+    }
+
+    /// Starts a conversation, or answers as before when `request` did already. Durable when answered.
+    pub async fn create(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
+        self.node.create(key, request).await
+    }
+
+    /// Has the conversation carry out `request`. Durable when answered.
+    pub async fn execute(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
+        self.node.execute(key, request).await
+    }
+
+    /// The agent who asks takes the conversation; of many at once one gets it, and none passes his capacity.
+    pub async fn accept(
+        &self,
+        key: ConversationKey,
+        by: Principal,
+        client_id: Option<ClientId>,
+        take_over: bool,
+    ) -> Result<Outcome, ExecuteError> {
+        self.node.accept(key, by, client_id, take_over).await
+    }
+
+    /// Gives the conversation, as it is assigned now, to another agent who is there and has room.
+    pub async fn transfer(
+        &self,
+        key: ConversationKey,
+        by: Principal,
+        client_id: Option<ClientId>,
+        to: AgentCard,
+        note: Option<(MessageId, MessageText)>,
+    ) -> Result<Outcome, ExecuteError> {
+        self.node.transfer(key, by, client_id, to, note).await
+    }
+
+    /// Has `sender` told of all that comes after the subscription's `last_seq`, while the subscription is kept.
+    pub async fn subscribe(
+        &self,
+        key: ConversationKey,
+        who: Arc<Principal>,
+        sender: PushSender,
+    ) -> Result<Subscription, ExecuteError> {
+        self.node.subscribe(key, who, sender).await
+    }
+
+    /// `who` types, or stopped; over by itself after six seconds.
+    pub async fn typing(
+        &self,
+        key: ConversationKey,
+        who: Arc<Principal>,
+        typing: bool,
+        preview: Option<Arc<str>>,
+    ) -> Result<(), ExecuteError> {
+        self.node.typing(key, who, typing, preview).await
+    }
+
+    /// `who` has read up to `seq`; a mark never falls.
+    pub async fn read(
+        &self,
+        key: ConversationKey,
+        who: Arc<Principal>,
+        seq: Seq,
+    ) -> Result<(), ExecuteError> {
+        self.node.read(key, who, seq).await
+    }
+
+    /// The agent as his actor sees him.
+    pub async fn agent(&self, key: AgentKey) -> Result<AgentView, ExecuteError> {
+        self.node.agent(key).await
+    }
+
+    /// The agent's will changed; the caller has written it to his record.
+    pub async fn set_status(&self, key: AgentKey, status: Status) -> Result<AgentView, ExecuteError> {
+        self.node.set_status(key, status).await
+    }
+
+    /// The agent's record was changed.
+    pub fn agent_changed(&self, workspace: WorkspaceId, agent: &Agent) {
+        self.node.agent_changed(workspace, agent);
+    }
+
+    /// The agent asked for something: he is there.
+    pub fn agent_seen(&self, key: AgentKey) {
+        self.node.agent_seen(key);
+    }
+
+    /// A socket of the agent's is open while the attachment is kept.
+    pub async fn attach(&self, key: AgentKey, sender: PushSender) -> Result<Attachment, ExecuteError> {
+        self.node.attach(key, sender).await
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> StatsView {
+        self.node.stats()
+    }
+
+    /// How many conversations and agents are in memory.
+    pub fn live(&self) -> (usize, usize) {
+        self.node.live()
+    }
+
+    /// Has every conversation finish what is in flight and leave memory, at most for `within`; says how many remain.
+    pub async fn drain(&self, within: Duration) -> usize {
+        self.node.passivate_all(within).await
+    }
+}
+
+/// Carries what actors tell one another. Assignments and losses of one agent keep their order; what asks a
+/// conversation to write goes beside, so that one slow log holds up nobody else.
+async fn carry(node: Node, mut notices: mpsc::Receiver<Notice>) {
+    let carriers = Arc::new(Semaphore::new(CARRIERS));
+    while let Some(notice) = notices.recv().await {
+        match notice {
+            Notice::Assigned { .. } | Notice::Lost { .. } => node.deliver(notice).await,
+            Notice::Release { .. } => {
+                let Ok(carrier) = Arc::clone(&carriers).acquire_owned().await else { return };
+                let node = node.clone();
+                tokio::spawn(async move {
+                    node.deliver(notice).await;
+                    drop(carrier);
+                });
+            }
+        }
+    }
+}
