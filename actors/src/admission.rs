@@ -1,5 +1,5 @@
 //! Bounded admission in front of an actor: ractor's mailbox has no bound of its own, so a permit travels inside each
-//! message and comes back when the message was handled.
+//! message and comes back when its sender was answered.
 
 use std::sync::Arc;
 

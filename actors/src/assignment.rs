@@ -120,3 +120,6 @@ async fn look_and_settle(place: &Place) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

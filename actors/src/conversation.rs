@@ -187,8 +187,8 @@ impl Actor for ConversationActor {
         live: &mut Live,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ConversationMessage::Execute { request, probe, reply, permit: _permit } => {
-                live.execute(&request, probe, reply);
+            ConversationMessage::Execute { request, probe, reply, permit } => {
+                live.execute(&request, probe, reply, permit);
             }
             ConversationMessage::Subscribe { id, who, sender, reply, permit: _permit } => {
                 live.subscribe(id, who, sender, reply);
@@ -219,7 +219,7 @@ impl Actor for ConversationActor {
 impl Live {
     /// Decides on the draft, as if everything staged were written. The answer, also a refusal, waits for what it was
     /// decided on.
-    fn execute(&mut self, request: &Request, probe: bool, reply: Reply<Outcome>) {
+    fn execute(&mut self, request: &Request, probe: bool, reply: Reply<Outcome>, permit: Permit) {
         if self.closing {
             let _ = reply.send(Err(Refusal::Moved));
             return;
@@ -250,7 +250,7 @@ impl Live {
             head: wants_head.then(|| Arc::new(self.draft.conversation().head().clone())),
         });
         witness.dismiss();
-        self.draft.wait(Waiter { reply, answer });
+        self.draft.wait(Waiter { reply, answer, _permit: permit });
     }
 
     /// At most one append is in flight; what is staged meanwhile goes out together when it is back.

@@ -23,7 +23,7 @@ pub use clock::Clock;
 pub use conversation::{Outcome, SubscriberId, Subscription};
 pub use node::{Attachment, Node, Settings};
 pub use outbox::{Notice, Outbox};
-pub use push::{Push, PushReceiver, PushSender, TooSlow, window};
+pub use push::{Overflow, Push, PushReceiver, PushSender, TooSlow, window};
 pub use stats::{LATENCY_BOUNDS_US, Stats, StatsView};
 
 /// A command was not carried out, or nobody can say whether it was.

@@ -414,6 +414,15 @@ impl Node {
         }
     }
 
+    /// The state as if all that is staged were written.
+    #[cfg(test)]
+    pub(crate) async fn inspect(&self, key: ConversationKey) -> domain::Conversation {
+        let (reply, answer) = oneshot::channel();
+        let actor = self.conversation(key).await.expect("the test has started it").actor;
+        actor.cast(ConversationMessage::Inspect(reply)).expect("the test has started it");
+        answer.await.expect("the test has started it")
+    }
+
     /// Counters since the start.
     pub fn stats(&self) -> StatsView {
         self.shared.stats.view()

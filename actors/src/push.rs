@@ -158,6 +158,19 @@ impl PushSender {
     }
 }
 
+/// Tells when a window overflowed.
+#[derive(Clone, Debug)]
+pub struct Overflow(Arc<Shared>);
+
+impl Overflow {
+    /// Waits until it did. For one waiter at a time.
+    pub async fn happened(&self) {
+        while !self.0.overflowed.load(Ordering::Relaxed) {
+            self.0.overflow.notified().await;
+        }
+    }
+}
+
 impl PushReceiver {
     /// The next push; none when all senders are gone. Its place in the window is free from now on.
     pub async fn next(&mut self) -> Option<Push> {
@@ -173,11 +186,9 @@ impl PushReceiver {
         Some(push)
     }
 
-    /// Waits until the window overflowed.
-    pub async fn overflowed(&self) {
-        while !self.shared.overflowed.load(Ordering::Relaxed) {
-            self.shared.overflow.notified().await;
-        }
+    /// Tells when the window overflowed, also while [`Self::next`] is waited for.
+    pub fn overflow(&self) -> Overflow {
+        Overflow(Arc::clone(&self.shared))
     }
 
     /// How many wait.
@@ -204,7 +215,7 @@ mod tests {
         let (sender, mut receiver) = window(2, 10_000);
         assert_eq!([sender.push(status()), sender.push(status())], [Ok(()), Ok(())]);
         assert_eq!(sender.push(status()), Err(TooSlow));
-        receiver.overflowed().await;
+        receiver.overflow().happened().await;
         assert!(receiver.next().await.is_some());
         assert_eq!(sender.push(status()), Err(TooSlow));
     }

@@ -72,7 +72,15 @@ pub struct AgentCard {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     held: BTreeMap<ConversationId, u64>,
-    reserved: BTreeMap<ConversationId, u32>,
+    reserved: BTreeMap<ConversationId, Reserved>,
+}
+
+/// Places that are kept while assignments of one conversation are being written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reserved {
+    count: u32,
+    /// The newest assignment that was lost meanwhile: word of a loss may come before word of what was written.
+    lost: u64,
 }
 
 impl Load {
@@ -102,20 +110,25 @@ impl Load {
         if !has_place && self.count() >= capacity as usize {
             return Err(Rejection::CapacityExceeded);
         }
-        *self.reserved.entry(conversation).or_insert(0) += 1;
+        self.reserved.entry(conversation).or_default().count += 1;
         Ok(())
     }
 
     /// The reservation is settled; `assigned` holds the epoch when the conversation is his now. Says whether he
     /// now holds more than he may because of it.
     pub fn settle(&mut self, conversation: ConversationId, assigned: Option<u64>, capacity: u32) -> bool {
-        if let Some(count) = self.reserved.get_mut(&conversation) {
-            *count -= 1;
-            if *count == 0 {
-                self.reserved.remove(&conversation);
+        let lost = match self.reserved.get_mut(&conversation) {
+            None => 0,
+            Some(reserved) => {
+                let lost = reserved.lost;
+                reserved.count -= 1;
+                if reserved.count == 0 {
+                    self.reserved.remove(&conversation);
+                }
+                lost
             }
-        }
-        assigned.is_some_and(|epoch| self.hold(conversation, epoch, capacity))
+        };
+        assigned.is_some_and(|epoch| epoch > lost && self.hold(conversation, epoch, capacity))
     }
 
     /// The log says that he has it since `epoch`. Says whether he now holds more than he may because of it.
@@ -129,6 +142,9 @@ impl Load {
     pub fn drop_held(&mut self, conversation: ConversationId, epoch: u64) {
         if self.held.get(&conversation).is_some_and(|&since| since <= epoch) {
             self.held.remove(&conversation);
+        }
+        if let Some(reserved) = self.reserved.get_mut(&conversation) {
+            reserved.lost = reserved.lost.max(epoch);
         }
     }
 }
@@ -184,6 +200,18 @@ mod tests {
         assert!(load.holds(conversation(1)));
         load.drop_held(conversation(1), 3);
         assert!(!load.holds(conversation(1)));
+    }
+
+    #[test]
+    fn a_loss_that_is_heard_of_before_the_assignment_stands() {
+        let mut load = Load::default();
+        load.reserve(conversation(1), 1).unwrap();
+        load.drop_held(conversation(1), 4);
+        load.settle(conversation(1), Some(4), 1);
+        assert_eq!(load.count(), 0);
+        load.reserve(conversation(1), 1).unwrap();
+        load.settle(conversation(1), Some(5), 1);
+        assert!(load.holds(conversation(1)));
     }
 
     #[test]

@@ -6,11 +6,14 @@ use domain::{Conversation, Event, Head, Rejection, Seq, Side};
 use store::{GROUP_BYTES_MAX, GROUP_MAX};
 
 use super::{Outcome, Refusal, Reply};
+use crate::admission::Permit;
 
 /// Somebody who is told `answer` as soon as everything before him is durable.
 pub(super) struct Waiter {
     pub(super) reply: Reply<Outcome>,
     pub(super) answer: Result<Outcome, Rejection>,
+    /// Kept until he is told: who waits for the store counts as much as who waits for the actor.
+    pub(super) _permit: Permit,
 }
 
 impl Waiter {

@@ -1,0 +1,501 @@
+//! Conversations, as their visitor and the agents who see them have them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::{Push, window};
+use domain::{
+    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Event, Head, Line, Principal, Rating, Reason,
+    Request, Seq, Start, State, Subject, TeamId, VisitorId,
+};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use store::{ConversationKey, HeadFilter, HeadPosition, HeadView, ListedHead};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::heads::{
+    Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, seen_head, verb_reply,
+};
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::valid;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::identity::Caller;
+use crate::json::{ConversationJson, EventJson, Rfc3339, Show};
+use crate::talk;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/conversations",
+        who: Who::VISITOR,
+        rates: &[Rate::Conversations],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(start(call)),
+        doc: Doc {
+            summary: "Start a conversation, with its first message if there is one",
+            tag: "conversations",
+            request: Some(SchemaOf::of::<StartJson>()),
+            answers: &[
+                AnswerDoc {
+                    status: 201,
+                    description: "It is started, and durable.",
+                    body: Some(SchemaOf::of::<StartedJson<'static>>()),
+                },
+                AnswerDoc {
+                    status: 200,
+                    description: "It was, by the same request.",
+                    body: Some(SchemaOf::of::<StartedJson<'static>>()),
+                },
+            ],
+            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/conversations",
+        who: Who::VISITOR,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(list_own(call)),
+        doc: Doc {
+            summary: "List one's own conversations, newest first",
+            tag: "conversations",
+            query: &[LIMIT_DOC, CURSOR_DOC],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<ConversationPage<'static>>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/conversations/{id}",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read a conversation and its last 50 events",
+            tag: "conversations",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The conversation, and its last events, oldest first.",
+                body: Some(SchemaOf::of::<WithEventsJson<'static>>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/conversations/{id}/events",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(events(call)),
+        doc: Doc {
+            summary: "Page the events of a conversation, or wait for the next",
+            tag: "conversations",
+            query: &[
+                QueryDoc { name: "after", description: "Events after this seq, oldest first; 0 by default." },
+                QueryDoc { name: "before", description: "The page that ends before this seq, oldest first." },
+                LIMIT_DOC,
+                QueryDoc {
+                    name: "wait_s",
+                    description: "0 to 25: when there is none after `after`, wait so long for one.",
+                },
+            ],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<EventPage<'static>>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/conversations/{id}/end",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(end(call)),
+        doc: Doc {
+            summary: "End a conversation",
+            tag: "conversations",
+            request: Some(SchemaOf::of::<EndJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[ErrorCode::StaleAssignment, ErrorCode::IdempotencyConflict],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/conversations/{id}/rating",
+        who: Who::VISITOR,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(rate(call)),
+        doc: Doc {
+            summary: "Rate a conversation, until 24 hours after its end",
+            tag: "conversations",
+            request: Some(SchemaOf::of::<RateJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict],
+            ..Doc::NONE
+        },
+    },
+];
+
+/// As every list documents it.
+pub(super) const LIMIT_DOC: QueryDoc = QueryDoc { name: "limit", description: "1 to 200; 50 by default." };
+/// As every list documents it.
+pub(super) const CURSOR_DOC: QueryDoc =
+    QueryDoc { name: "cursor", description: "The `next_cursor` of the page before." };
+
+/// How many events a conversation is read with.
+const LAST_EVENTS: usize = 50;
+
+/// What a conversation is started with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartJson {
+    /// The client's own name for it: the same one starts the same conversation.
+    client_id: String,
+    /// Its first message.
+    #[serde(default)]
+    text: Option<String>,
+    /// Whose queue; the site's by default.
+    #[serde(default)]
+    team_id: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    subject: Option<String>,
+    /// What the page tells: at most 32 keys, 4 KiB in all.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<BTreeMap<String, AttributeJson>>,
+}
+
+/// A text, a number, or yes or no.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum AttributeJson {
+    Text(String),
+    Number(f64),
+    Flag(bool),
+}
+
+/// Attributes as the domain takes them.
+pub(super) fn attributes(
+    given: Option<BTreeMap<String, AttributeJson>>,
+) -> Result<Attributes, ApiError> {
+    let given = given.unwrap_or_default().into_iter().map(|(key, value)| {
+        let value = match value {
+            AttributeJson::Text(text) => Attribute::Text(text.into()),
+            AttributeJson::Number(number) => Attribute::Number(number),
+            AttributeJson::Flag(flag) => Attribute::Flag(flag),
+        };
+        (key, value)
+    });
+    valid("attributes", Attributes::parse(given))
+}
+
+/// A conversation that was started.
+#[derive(Serialize, ToSchema)]
+pub struct StartedJson<'a> {
+    conversation: ConversationJson<'a>,
+    /// Its first message, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<super::messages::PostedJson>,
+}
+
+async fn start(mut call: Call) -> Result<Reply, ApiError> {
+    let app = Arc::clone(&call.app);
+    Query::parse(&call.query)?.finish()?;
+    let Caller::Visitor { workspace, site, visitor, .. } = call.caller.clone() else {
+        return Err(ApiError::not_found());
+    };
+    let request: StartJson = call.json().await?;
+    let client_id = valid("client_id", ClientId::parse(&request.client_id))?;
+    let first = request.text.as_deref().map(|text| talk::parse_text(&app, "text", text)).transpose()?;
+    let subject = request.subject.as_deref().map(|text| valid("subject", Subject::parse(text))).transpose()?;
+    let attributes = attributes(request.attributes)?;
+    let asked_team = request.team_id.map(|text| parse_team(&text)).transpose()?;
+
+    let conversation = app.keys.conversation_id(workspace, visitor.id, &client_id);
+    let key = ConversationKey { workspace, conversation };
+    let site_team = match app.identity.find_site(workspace, site).await? {
+        Some(site) => site.team,
+        None => return Err(ApiError::not_found()),
+    };
+    if app.store.heads.get(key).await?.is_none() {
+        may_start(&app, key, visitor.id, visitor.blocked).await?;
+        if let Some(team) = asked_team
+            && !app.identity.teams(workspace).await?.iter().any(|other| other.id == team)
+        {
+            return Err(ApiError::invalid_field("team_id", "must be a team of this workspace"));
+        }
+    }
+    let start = Start {
+        site,
+        team: asked_team.unwrap_or(site_team),
+        visitor: visitor.card(),
+        subject,
+        attributes,
+    };
+    let first = first.map(|text| (talk::fresh_id(&app), text));
+    let by = Principal::Visitor { id: visitor.id, site, name: visitor.name.clone() };
+    let command = Command::Start { start, first };
+    let outcome = app.router.create(key, Request { by, client_id: Some(client_id), command }).await?;
+    let head = outcome.head.ok_or_else(|| ApiError::internal("a start was answered without its head"))?;
+    let message = match outcome.answer {
+        Answer::Posted { message_id, seq, at, .. } => {
+            Some(super::messages::PostedJson::of(message_id, seq, at))
+        }
+        Answer::Done { .. } => None,
+    };
+    let audience = domain::Audience::Visitor;
+    let started = StartedJson { conversation: ConversationJson::of(conversation, &head, audience), message };
+    let status = if outcome.answer.is_repeated() { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(Reply::json(status, &started))
+}
+
+fn parse_team(text: &str) -> Result<TeamId, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid_field("team_id", "must be a team of this workspace"))
+}
+
+/// Exact for one request after the other; of several at once more may pass.
+async fn may_start(
+    app: &App,
+    key: ConversationKey,
+    visitor: VisitorId,
+    blocked: bool,
+) -> Result<(), ApiError> {
+    if blocked {
+        return Err(ApiError::forbidden("this visitor is blocked"));
+    }
+    let max = app.config.limits.open_conversations_per_visitor;
+    if max == 0 {
+        return Ok(());
+    }
+    let (view, filter) = (HeadView::OfVisitor(visitor), HeadFilter::default());
+    let (mut open, mut after) = (0, None);
+    loop {
+        let page = app.store.heads.list(key.workspace, &view, &filter, after, LAST_EVENTS).await?;
+        open += page.iter().filter(|row| row.head.state != State::Ended).count();
+        if open >= max {
+            return Err(ApiError::new(ErrorCode::Conflict, "too many conversations of this visitor are open"));
+        }
+        after = page.last().map(|row| row.position);
+        if page.len() < LAST_EVENTS {
+            return Ok(());
+        }
+    }
+}
+
+/// A page of conversations.
+#[derive(Serialize, ToSchema)]
+pub struct ConversationPage<'a> {
+    data: Vec<ConversationJson<'a>>,
+    /// To go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// One page of a list of heads, with the cursor that goes on from it.
+pub(super) async fn page(
+    call: &Call,
+    view: &HeadView,
+    filter: &HeadFilter,
+    bound_to: &[&str],
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<Reply, ApiError> {
+    let app = &call.app;
+    let who = principal_of(call)?;
+    let workspace = call.caller.workspace().ok_or_else(ApiError::not_found)?;
+    let after: Option<HeadPosition> = match cursor {
+        Some(cursor) => Some(app.cursors.open::<Position>(bound_to, cursor)?.into()),
+        None => None,
+    };
+    let mut rows = app.store.heads.list(workspace, view, filter, after, limit + 1).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next_cursor = rows
+        .last()
+        .filter(|_| more)
+        .map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
+    let shown = |row: &ListedHead| (row.conversation, row.head.clone());
+    let rows: Vec<(ConversationId, Head)> = rows.iter().map(shown).collect();
+    let data = rows.iter().map(|(id, head)| ConversationJson::of(*id, head, who.audience())).collect();
+    Ok(Reply::ok(&ConversationPage { data, next_cursor }))
+}
+
+async fn list_own(call: Call) -> Result<Reply, ApiError> {
+    let Caller::Visitor { visitor, .. } = &call.caller else { return Err(ApiError::not_found()) };
+    let mut query = Query::parse(&call.query)?;
+    let limit = query.limit(call.app.config.limits.page_max as u64)?;
+    let cursor = query.text("cursor");
+    query.finish()?;
+    let view = HeadView::OfVisitor(visitor.id);
+    let id = visitor.id.to_string();
+    page(&call, &view, &HeadFilter::default(), &["own", &id], limit, cursor.as_deref()).await
+}
+
+/// A conversation with its last events.
+#[derive(Serialize, ToSchema)]
+pub struct WithEventsJson<'a> {
+    conversation: ConversationJson<'a>,
+    /// Oldest first.
+    events: Vec<EventJson<'a>>,
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let (app, who, key) = (&call.app, principal_of(&call)?, key_of(&call)?);
+    Query::parse(&call.query)?.finish()?;
+    let head = seen_head(app, key, &who).await?;
+    let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
+    let show = show(app, &who);
+    Ok(Reply::ok(&WithEventsJson {
+        conversation: ConversationJson::of(key.conversation, &head, who.audience()),
+        events: EventJson::page(&events, show),
+    }))
+}
+
+fn show<'a>(app: &'a App, who: &Principal) -> Show<'a> {
+    Show { audience: who.audience(), links: app.files.links(), now: app.clock.now() }
+}
+
+/// A page of events.
+#[derive(Serialize, ToSchema)]
+pub struct EventPage<'a> {
+    /// Oldest first.
+    data: Vec<EventJson<'a>>,
+    /// The last event of the conversation.
+    last_seq: u64,
+    /// There are later ones; with `before`, earlier ones.
+    has_more: bool,
+}
+
+async fn events(call: Call) -> Result<Reply, ApiError> {
+    let (app, who, key) = (Arc::clone(&call.app), principal_of(&call)?, key_of(&call)?);
+    let head = seen_head(&app, key, &who).await?;
+    let mut query = Query::parse(&call.query)?;
+    let after = query.integer("after", 0..=u64::MAX)?;
+    let before = query.integer("before", 1..=u64::MAX)?;
+    let limit = query.limit(app.config.limits.page_max as u64)?;
+    let wait_s = query.integer("wait_s", 0..=25)?.unwrap_or(0);
+    query.finish()?;
+    if after.is_some() && before.is_some() {
+        return Err(ApiError::invalid_field("before", "does not go with after"));
+    }
+    if let Some(before) = before {
+        let data = app.store.log.read_before(key, Seq(before), limit).await?;
+        let has_more = data.first().is_some_and(|event| event.seq > Seq(1));
+        return Ok(event_page(&app, &who, &data, head.last_seq, has_more));
+    }
+    let after = Seq(after.unwrap_or(0));
+    let mut data = app.store.log.read(key, after, limit).await?;
+    if data.is_empty() && wait_s > 0 {
+        wait_for_event(&app, key, &who, after, Duration::from_secs(wait_s)).await?;
+        data = app.store.log.read(key, after, limit).await?;
+    }
+    // What came since the head was read.
+    let last_seq = data.last().map_or(head.last_seq, |event| event.seq.max(head.last_seq));
+    let has_more = data.last().is_some_and(|event| event.seq < last_seq);
+    Ok(event_page(&app, &who, &data, last_seq, has_more))
+}
+
+fn event_page(app: &App, who: &Principal, data: &[Event], last_seq: Seq, has_more: bool) -> Reply {
+    Reply::ok(&EventPage { data: EventJson::page(data, show(app, who)), last_seq: last_seq.0, has_more })
+}
+
+/// Waits until there is an event after `after`, or the time is over.
+async fn wait_for_event(
+    app: &App,
+    key: ConversationKey,
+    who: &Principal,
+    after: Seq,
+    at_most: Duration,
+) -> Result<(), ApiError> {
+    let until = Instant::now() + at_most;
+    // One push is enough to know that there is something: the events themselves are read from the store.
+    let (sender, mut pushes) = window(16, usize::MAX);
+    let subscription = app.router.subscribe(key, Arc::new(who.clone()), sender).await?;
+    if subscription.last_seq > after {
+        return Ok(());
+    }
+    loop {
+        match tokio::time::timeout_at(until, pushes.next()).await {
+            Ok(Some(Push::Event { event, .. })) if event.seq > after => return Ok(()),
+            // The owner changed, or sight was lost: the client asks again and hears which.
+            Ok(Some(Push::OwnerLost { .. } | Push::SightLost { .. }) | None) | Err(_) => return Ok(()),
+            Ok(Some(
+                Push::Event { .. }
+                | Push::Typing { .. }
+                | Push::Read { .. }
+                | Push::Assigned { .. }
+                | Push::Unassigned { .. }
+                | Push::Status(_),
+            )) => {}
+        }
+    }
+}
+
+/// How a conversation is ended.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndJson {
+    /// The client's own name for this request.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// At most 500 characters.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+async fn end(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let EndJson { client_id, reason } = body_of(&mut call, key).await?;
+    let reason = reason.as_deref().map(|text| valid("reason", Reason::parse(text))).transpose()?;
+    verb_reply(&call, key, client_id.as_deref(), Command::End { reason }).await
+}
+
+/// What a visitor thinks of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateJson {
+    /// The client's own name for this request.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// 1 to 5.
+    score: u8,
+    /// At most 2000 characters.
+    #[serde(default)]
+    comment: Option<String>,
+}
+
+async fn rate(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let RateJson { client_id, score, comment } = body_of(&mut call, key).await?;
+    if !(1..=5).contains(&score) {
+        return Err(ApiError::invalid_field("score", "must be 1 to 5"));
+    }
+    let comment = comment.as_deref().map(|text| valid("comment", domain::Paragraph::parse(text))).transpose()?;
+    verb_reply(&call, key, client_id.as_deref(), Command::Rate(Rating { score, comment })).await
+}
+
+/// A tag as a filter takes it.
+pub(super) fn parse_tag(text: &str) -> Result<Line<40>, ApiError> {
+    valid("tag", Line::parse(&text.to_lowercase()))
+}

@@ -1,0 +1,135 @@
+//! What the handlers of conversations share: who asks for which, whether he sees it, and how a verb is answered.
+
+use domain::{ClientId, Command, ConversationId, Head, Principal, Request, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{ConversationKey, HeadPosition};
+use utoipa::ToSchema;
+
+use cluster::Outcome;
+
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+use crate::http::json_in::valid;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, SchemaOf};
+use crate::json::{ConversationJson, RoutedJson};
+
+/// How every verb on a conversation is answered.
+pub(super) const VERB_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
+    status: 200,
+    description: "The conversation as it is now.",
+    body: Some(SchemaOf::of::<OneJson<'static>>()),
+}];
+
+/// A conversation after a verb.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneJson<'a> {
+    conversation: ConversationJson<'a>,
+}
+
+/// What an agent hears of a repeat when he no longer sees the conversation.
+#[derive(Serialize)]
+struct NoLongerSeenJson {
+    conversation: RoutedJson,
+}
+
+/// Where a page of a list ended, as a cursor keeps it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Position {
+    at: u64,
+    conversation: ConversationId,
+}
+
+impl From<HeadPosition> for Position {
+    fn from(position: HeadPosition) -> Self {
+        Self { at: position.at.as_ms(), conversation: position.conversation }
+    }
+}
+
+impl From<Position> for HeadPosition {
+    fn from(position: Position) -> Self {
+        Self { at: Timestamp::from_ms(position.at), conversation: position.conversation }
+    }
+}
+
+/// Who asks, as the rules know him.
+pub(super) fn principal_of(call: &Call) -> Result<Principal, ApiError> {
+    call.caller.principal().ok_or_else(ApiError::not_found)
+}
+
+/// The conversation in the path, in the workspace of who asks.
+pub(super) fn key_of(call: &Call) -> Result<ConversationKey, ApiError> {
+    let workspace = call.caller.workspace().ok_or_else(ApiError::not_found)?;
+    Ok(ConversationKey { workspace, conversation: call.id("id")? })
+}
+
+/// The conversation, if `who` sees it.
+pub(super) async fn seen_head(app: &App, key: ConversationKey, who: &Principal) -> Result<Head, ApiError> {
+    let head = app.store.heads.get(key).await?;
+    head.filter(|head| head.seen_by(who)).ok_or_else(ApiError::not_found)
+}
+
+/// The conversation in the path, for a request with a body. What is wrong with the body is told only to who sees the
+/// conversation; so when the body is wrong, it is looked up first.
+pub(super) async fn judged_key(call: &mut Call) -> Result<ConversationKey, ApiError> {
+    let key = key_of(call)?;
+    let wrong = match Query::parse(&call.query).and_then(Query::finish) {
+        Ok(()) => return Ok(key),
+        Err(wrong) => wrong,
+    };
+    Err(or_not_found(call, key, wrong).await)
+}
+
+/// `wrong`, unless who asks does not see the conversation.
+pub(super) async fn or_not_found(call: &Call, key: ConversationKey, wrong: ApiError) -> ApiError {
+    let seen = match principal_of(call) {
+        Ok(who) => seen_head(&call.app, key, &who).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    match seen {
+        Ok(()) => wrong,
+        Err(error) => error,
+    }
+}
+
+/// A client's own name for a request, when he gave one.
+pub(super) fn parse_client_id(given: Option<&str>) -> Result<Option<ClientId>, ApiError> {
+    given.map(|text| valid("client_id", ClientId::parse(text))).transpose()
+}
+
+/// Has the conversation carry out `command`, and answers with the conversation.
+pub(super) async fn verb_reply(
+    call: &Call,
+    key: ConversationKey,
+    client_id: Option<&str>,
+    command: Command,
+) -> Result<Reply, ApiError> {
+    let (by, client_id) = (principal_of(call)?, parse_client_id(client_id)?);
+    let outcome = call.app.router.execute(key, Request { by, client_id, command }).await?;
+    conversation_reply(call, key, &outcome)
+}
+
+/// The conversation after a verb; to an agent who no longer sees it only where it went.
+pub(super) fn conversation_reply(call: &Call, key: ConversationKey, outcome: &Outcome) -> Result<Reply, ApiError> {
+    let who = principal_of(call)?;
+    let head = outcome.head.as_ref().ok_or_else(|| ApiError::internal("a verb was answered without its head"))?;
+    if head.seen_by(&who) {
+        let conversation = ConversationJson::of(key.conversation, head, who.audience());
+        Ok(Reply::ok(&OneJson { conversation }))
+    } else {
+        Ok(Reply::ok(&NoLongerSeenJson { conversation: RoutedJson::of(key.conversation, head) }))
+    }
+}
+
+/// Reads the body of a request on a conversation: what is wrong with it is told only to who sees the conversation.
+pub(super) async fn body_of<T: serde::de::DeserializeOwned>(
+    call: &mut Call,
+    key: ConversationKey,
+) -> Result<T, ApiError> {
+    match call.json().await {
+        Ok(body) => Ok(body),
+        Err(wrong) => Err(or_not_found(call, key, wrong).await),
+    }
+}

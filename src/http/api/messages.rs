@@ -1,0 +1,171 @@
+//! What is said in a conversation, and what is nearly said: messages, typing, read marks.
+
+use std::sync::Arc;
+
+use domain::{MessageId, Seq, Timestamp};
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::heads::{body_of, judged_key, or_not_found, principal_of};
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::json::Rfc3339;
+use crate::talk;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/conversations/{id}/messages",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[Rate::Send],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(post(call)),
+        doc: Doc {
+            summary: "Post a message, or a private note",
+            tag: "conversations",
+            request: Some(SchemaOf::of::<MessageJson>()),
+            answers: &[
+                AnswerDoc {
+                    status: 201,
+                    description: "It is durable and has its place.",
+                    body: Some(SchemaOf::of::<PostedJson>()),
+                },
+                AnswerDoc {
+                    status: 200,
+                    description: "It was, by the same request.",
+                    body: Some(SchemaOf::of::<PostedJson>()),
+                },
+            ],
+            errors: &[
+                ErrorCode::IdempotencyConflict,
+                ErrorCode::StaleAssignment,
+                ErrorCode::ConversationEnded,
+                ErrorCode::ConversationFull,
+                ErrorCode::Overloaded,
+            ],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/conversations/{id}/typing",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(typing(call)),
+        doc: Doc {
+            summary: "Say that one types, or stopped; over by itself after 6 s",
+            tag: "conversations",
+            request: Some(SchemaOf::of::<TypingJson>()),
+            answers: NO_CONTENT,
+            errors: &[ErrorCode::StaleAssignment, ErrorCode::ConversationEnded],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/conversations/{id}/read",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(read(call)),
+        doc: Doc {
+            summary: "Say how far one has read",
+            tag: "conversations",
+            request: Some(SchemaOf::of::<ReadMarkJson>()),
+            answers: NO_CONTENT,
+            ..Doc::NONE
+        },
+    },
+];
+
+const NO_CONTENT: &[AnswerDoc] = &[AnswerDoc { status: 204, description: "Done.", body: None }];
+
+/// A message.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageJson {
+    /// The client's own name for it: the same one is the same message.
+    client_id: String,
+    /// Needed unless there are files.
+    #[serde(default)]
+    text: Option<String>,
+    /// Up to 10 uploaded files.
+    #[serde(default)]
+    file_ids: Vec<String>,
+    /// Nothing that a visitor sees.
+    #[serde(default)]
+    note: bool,
+}
+
+/// A message that is durable.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PostedJson {
+    /// Names it.
+    message_id: String,
+    /// Its place.
+    seq: u64,
+    /// When it got it.
+    #[schema(value_type = String, format = DateTime)]
+    at: Rfc3339,
+}
+
+impl PostedJson {
+    /// As the contract writes it.
+    pub fn of(message_id: MessageId, seq: Seq, at: Timestamp) -> Self {
+        Self { message_id: message_id.to_string(), seq: seq.0, at: Rfc3339(at) }
+    }
+}
+
+async fn post(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let MessageJson { client_id, text, file_ids, note } = body_of(&mut call, key).await?;
+    let message = talk::Message { client_id, text, file_ids, note };
+    let posted = match talk::post(&call.app, key, &call.caller, message).await {
+        Ok(posted) => posted,
+        Err(wrong) if wrong.code() == ErrorCode::ValidationFailed => {
+            return Err(or_not_found(&call, key, wrong).await);
+        }
+        Err(error) => return Err(error),
+    };
+    let status = if posted.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(Reply::json(status, &PostedJson::of(posted.message_id, posted.seq, posted.at)))
+}
+
+/// That one types.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TypingJson {
+    /// False: one stopped.
+    typing: bool,
+    /// What is typed so far, at most 500 characters: a visitor's is shown to agents, an agent's to nobody.
+    #[serde(default)]
+    preview: Option<String>,
+}
+
+async fn typing(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let TypingJson { typing, preview } = body_of(&mut call, key).await?;
+    let who = Arc::new(principal_of(&call)?);
+    talk::typing(&call.app, key, &who, typing, preview).await?;
+    Ok(Reply::no_content())
+}
+
+/// How far one has read.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadMarkJson {
+    /// Beyond the last event: the last event.
+    seq: u64,
+}
+
+async fn read(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let ReadMarkJson { seq } = body_of(&mut call, key).await?;
+    call.app.router.read(key, Arc::new(principal_of(&call)?), Seq(seq)).await?;
+    Ok(Reply::no_content())
+}

@@ -1,0 +1,104 @@
+//! An agent's will and load.
+
+use cluster::AgentView;
+use domain::Status;
+use http::Method;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::agent_conversations::agent_key;
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::talk;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/agent/status",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read one's status and load",
+            tag: "agents",
+            answers: STATUS_ANSWERS,
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::PUT,
+        path: "/api/v1/chat/agent/status",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(put(call)),
+        doc: Doc {
+            summary: "Set one's status; offline gives back what one holds",
+            tag: "agents",
+            request: Some(SchemaOf::of::<SetStatusJson>()),
+            answers: STATUS_ANSWERS,
+            ..Doc::NONE
+        },
+    },
+];
+
+const STATUS_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
+    status: 200,
+    description: "The agent as he is now.",
+    body: Some(SchemaOf::of::<StatusJson>()),
+}];
+
+/// What an agent wants to be taken for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetStatusJson {
+    /// `online`, `away` or `offline`.
+    #[schema(value_type = String)]
+    status: Status,
+}
+
+/// An agent's status and load.
+#[derive(Serialize, ToSchema)]
+pub struct StatusJson {
+    /// His will.
+    #[schema(value_type = String)]
+    status: Status,
+    /// A socket of his is open, or he asked for something a moment ago.
+    present: bool,
+    /// How many conversations he may hold.
+    capacity: u32,
+    /// How many he holds or is about to.
+    load: usize,
+    /// What he holds.
+    conversation_ids: Vec<String>,
+}
+
+impl StatusJson {
+    fn reply(view: &AgentView) -> Reply {
+        Reply::ok(&Self {
+            status: view.status,
+            present: view.present,
+            capacity: view.capacity,
+            load: view.load,
+            conversation_ids: view.conversations.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    Query::parse(&call.query)?.finish()?;
+    let view = call.app.router.agent(agent_key(&call)?).await?;
+    Ok(StatusJson::reply(&view))
+}
+
+async fn put(mut call: Call) -> Result<Reply, ApiError> {
+    Query::parse(&call.query)?.finish()?;
+    let SetStatusJson { status } = call.json().await?;
+    let view = talk::set_status(&call.app, agent_key(&call)?, status).await?;
+    Ok(StatusJson::reply(&view))
+}

@@ -1,0 +1,111 @@
+//! Visitors: made, renewed, proven.
+
+use std::collections::BTreeMap;
+
+use domain::{Email, Name};
+use http::{Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::conversations::{AttributeJson, attributes};
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::valid;
+use crate::http::judge::bearer;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::identity::{Caller, VisitorRequest};
+use crate::json::Rfc3339;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[Route {
+    method: Method::POST,
+    path: "/api/v1/chat/visitors",
+    who: Who::Site { in_query: false },
+    rates: &[Rate::Visitors],
+    body: BodyKind::OptionalJson,
+    handler: |call| Box::pin(enter(call)),
+    doc: Doc {
+        summary: "Make a visitor, or with his old token renew it, or with a signed identity prove who he is",
+        tag: "visitors",
+        request: Some(SchemaOf::of::<EnterJson>()),
+        answers: &[
+            AnswerDoc { status: 201, description: "A new visitor.", body: Some(SchemaOf::of::<EnteredJson>()) },
+            AnswerDoc {
+                status: 200,
+                description: "A visitor who was known.",
+                body: Some(SchemaOf::of::<EnteredJson>()),
+            },
+        ],
+        errors: &[ErrorCode::TokenExpired, ErrorCode::InvalidToken],
+        ..Doc::NONE
+    },
+}];
+
+/// What a page says of its visitor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnterJson {
+    /// Who he is, signed by the site's owner.
+    #[serde(default)]
+    identity: Option<IdentityJson>,
+    /// Unsigned.
+    #[serde(default)]
+    name: Option<String>,
+    /// Unsigned.
+    #[serde(default)]
+    email: Option<String>,
+    /// At most 32 keys, 4 KiB in all.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<BTreeMap<String, AttributeJson>>,
+}
+
+/// A JWT (HS256) with `sub`, `exp`, and perhaps `name` and `email`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityJson {
+    token: String,
+}
+
+/// A visitor's token.
+#[derive(Serialize, ToSchema)]
+pub struct EnteredJson {
+    visitor_id: String,
+    /// For the `Authorization` header; it is shown once.
+    token: String,
+    /// It can be renewed with itself, until 30 days after.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Rfc3339,
+    /// The site's owner signed who he is.
+    verified: bool,
+}
+
+async fn enter(mut call: Call) -> Result<Reply, ApiError> {
+    Query::parse(&call.query)?.finish()?;
+    let Caller::Site { workspace, site } = call.caller.clone() else { return Err(ApiError::not_found()) };
+    let invalid = || ApiError::new(ErrorCode::InvalidToken, "the old token is not valid here");
+    let old_token = match call.headers.get(header::AUTHORIZATION) {
+        Some(value) => Some(bearer(value).ok_or_else(invalid)?.to_owned()),
+        None => None,
+    };
+    let EnterJson { identity, name, email, attributes: given } = call.json().await?;
+    let request = VisitorRequest {
+        identity: identity.map(|identity| identity.token),
+        name: name.as_deref().map(|text| valid("name", Name::parse(text))).transpose()?,
+        email: email.as_deref().map(|text| valid("email", Email::parse(text))).transpose()?,
+        attributes: attributes(given)?,
+    };
+    let known = call.app.identity.visitor_for(workspace, &site, old_token.as_deref(), &request).await?;
+    let status = if known.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(Reply::json(
+        status,
+        &EnteredJson {
+            visitor_id: known.visitor.id.to_string(),
+            token: known.token,
+            expires_at: Rfc3339(known.expires_at),
+            verified: known.visitor.verified(),
+        },
+    ))
+}

@@ -1,0 +1,217 @@
+//! An event as its audience sees it.
+
+use domain::{AssignReason, Audience, Event, EventKind, Face, FileCard, ReleaseReason, TransferTo, face};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{AgentCardJson, ByJson, FileJson, Rfc3339, Show};
+
+/// One entry of a conversation's log. `kind` says which of the optional fields are there.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EventJson<'a> {
+    /// Its place: dense, and the only order.
+    pub seq: u64,
+    /// For display; never before the entry before.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Rfc3339,
+    /// What happened; `hidden` when it is not for the one who looks.
+    pub kind: &'static str,
+    /// Who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<ByJson<'a>>,
+    /// Of `message` and `note`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Of `message` and `note`: its sender's own name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a str>,
+    /// Of `message` and `note`, unless it is files alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<&'a str>,
+    /// Of `message` and `note`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileJson<'a>>>,
+    /// Of `started`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+    /// Of `started`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<&'a str>,
+    /// Of `assigned`: who has it. Of `released`: who had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentCardJson<'a>>,
+    /// Of `assigned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignment_epoch: Option<u64>,
+    /// Of `assigned`, `released` and `ended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+    /// Of `transferred`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<ToJson>,
+    /// Of `rated`: 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<u8>,
+    /// Of `rated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<&'a str>,
+}
+
+/// To whom a conversation was given: exactly one of the two.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ToJson {
+    /// To an agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// To a team's queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+}
+
+impl<'a> EventJson<'a> {
+    /// What the audience sees of it.
+    pub fn of(event: &'a Event, show: Show<'_>) -> Self {
+        let (event, hides_reason) = match face(event, show.audience) {
+            Face::Whole(event) => (event, false),
+            Face::WithoutReason(event) => (event, true),
+            Face::Hidden(event) => return Self::bare(event, "hidden"),
+        };
+        let by = Some(ByJson::of(&event.by));
+        let shown = match &event.kind {
+            EventKind::Started(start) => Self {
+                team_id: Some(start.team.to_string()),
+                subject: start.subject.as_ref().map(|subject| subject.as_str()),
+                ..Self::bare(event, "started")
+            },
+            EventKind::MessagePosted { message_id, text, files } => Self {
+                message_id: Some(message_id.to_string()),
+                text: text.as_ref().map(|text| text.as_str()),
+                ..Self::posted(event, "message", files, show)
+            },
+            EventKind::NotePosted { message_id, text, files } => Self {
+                message_id: Some(message_id.to_string()),
+                text: text.as_ref().map(|text| text.as_str()),
+                ..Self::posted(event, "note", files, show)
+            },
+            EventKind::Assigned { agent, assignment_epoch, reason } => Self {
+                agent: Some(agent.into()),
+                assignment_epoch: Some(*assignment_epoch),
+                reason: Some(assign_reason(*reason)),
+                ..Self::bare(event, "assigned")
+            },
+            EventKind::Released { agent, reason } => Self {
+                agent: Some(agent.into()),
+                reason: (!hides_reason).then(|| release_reason(*reason)),
+                ..Self::bare(event, "released")
+            },
+            EventKind::Transferred { to } => {
+                let to = match to {
+                    TransferTo::Agent(agent) => ToJson { agent_id: Some(agent.id.to_string()), team_id: None },
+                    TransferTo::Team(team) => ToJson { agent_id: None, team_id: Some(team.to_string()) },
+                };
+                Self { to: Some(to), ..Self::bare(event, "transferred") }
+            }
+            EventKind::Rated(rating) => Self {
+                score: Some(rating.score),
+                comment: rating.comment.as_ref().map(|comment| comment.as_str()),
+                ..Self::bare(event, "rated")
+            },
+            EventKind::Ended { reason } => {
+                Self { reason: reason.as_ref().map(|reason| reason.as_str()), ..Self::bare(event, "ended") }
+            }
+        };
+        Self { by, ..shown }
+    }
+
+    fn posted(event: &'a Event, kind: &'static str, files: &'a [FileCard], show: Show<'_>) -> Self {
+        Self {
+            client_id: event.request.as_ref().map(|request| request.client_id.as_str()),
+            files: Some(files.iter().map(|file| FileJson::of(file, show)).collect()),
+            ..Self::bare(event, kind)
+        }
+    }
+
+    fn bare(event: &Event, kind: &'static str) -> Self {
+        Self {
+            seq: event.seq.0,
+            at: Rfc3339(event.at),
+            kind,
+            by: None,
+            message_id: None,
+            client_id: None,
+            text: None,
+            files: None,
+            team_id: None,
+            subject: None,
+            agent: None,
+            assignment_epoch: None,
+            reason: None,
+            to: None,
+            score: None,
+            comment: None,
+        }
+    }
+
+    /// A page of events, as the audience sees them.
+    pub fn page(events: &'a [Event], show: Show<'_>) -> Vec<Self> {
+        events.iter().map(|event| Self::of(event, show)).collect()
+    }
+}
+
+fn assign_reason(reason: AssignReason) -> &'static str {
+    match reason {
+        AssignReason::Accept => "accept",
+        AssignReason::Auto => "auto",
+        AssignReason::TakeOver => "take_over",
+        AssignReason::Transfer => "transfer",
+    }
+}
+
+/// As events and `unassigned` frames write it.
+pub fn release_reason(reason: ReleaseReason) -> &'static str {
+    match reason {
+        ReleaseReason::Released => "released",
+        ReleaseReason::Transfer => "transfer",
+        ReleaseReason::AgentGone => "agent_gone",
+        ReleaseReason::Offline => "offline",
+        ReleaseReason::OverCapacity => "over_capacity",
+        ReleaseReason::Disabled => "disabled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Author, MessageText, Seq, Timestamp};
+
+    use super::*;
+    use crate::files::Links;
+
+    fn shown(kind: EventKind, audience: Audience) -> String {
+        let at = Timestamp::from_ms(1_795_500_000_007);
+        let event = Event { seq: Seq(3), at, by: Author::System, request: None, kind };
+        let links = Links::new(&[7; 32]);
+        serde_json::to_string(&EventJson::of(&event, Show { audience, links: &links, now: at })).unwrap()
+    }
+
+    #[test]
+    fn a_note_is_a_place_without_content_to_a_visitor() {
+        let note = EventKind::NotePosted {
+            message_id: domain::Id::from_hash([1; 16]),
+            text: Some(MessageText::parse("he is angry", 100).unwrap()),
+            files: Vec::new(),
+        };
+        assert_eq!(
+            shown(note.clone(), Audience::Visitor),
+            r#"{"seq":3,"at":"2026-11-24T06:00:00.007Z","kind":"hidden"}"#
+        );
+        assert!(shown(note, Audience::Agent).contains(r#""kind":"note","by":{"kind":"system"}"#));
+    }
+
+    #[test]
+    fn an_end_without_a_reason_has_none() {
+        assert_eq!(
+            shown(EventKind::Ended { reason: None }, Audience::Visitor),
+            r#"{"seq":3,"at":"2026-11-24T06:00:00.007Z","kind":"ended","by":{"kind":"system"}}"#
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! What a socket's frames ask for.
+
+use std::sync::Arc;
+
+use cluster::{AgentKey, AgentView};
+use domain::{ConversationId, Seq};
+
+use super::Close;
+use super::frames::{
+    Frame, Hello, LimitsJson, OfConversation, Ping, PrincipalJson, Read, RenewToken, Send, SetStatus, Subscribe,
+    Typing, Welcome, WelcomeAgent,
+};
+use super::session::{Session, ends_at};
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::{JsonError, Node};
+use crate::identity::Caller;
+use crate::json::{ConversationJson, Rfc3339, Shown};
+use crate::talk;
+
+/// A socket may name this many conversations in its hello.
+const RESUMES_MAX: usize = 200;
+/// Further behind than this a socket is told of a gap, and pages it.
+const REPLAY_MAX: u64 = 1_000;
+
+impl Session {
+    /// Answers the hello: the welcome, then each resumed conversation as by `subscribe`.
+    pub(super) async fn welcome(&mut self, hello: &Hello, view: Option<AgentView>) -> Result<(), Close> {
+        let app = Arc::clone(&self.app);
+        let (kind, id, site_id) = match &self.caller {
+            Caller::Visitor { visitor, site, .. } => {
+                ("visitor", visitor.id.to_string(), Some(site.to_string()))
+            }
+            Caller::Agent { agent, .. } => ("agent", agent.id.to_string(), None),
+            Caller::Anonymous | Caller::Site { .. } => return Err(Close::Unauthenticated),
+        };
+        let mut heads = Vec::new();
+        for conversation in view.iter().flat_map(|view| &view.conversations) {
+            // One that cannot be read now is told of by its next event.
+            if let Ok(Some(head)) = app.store.heads.get(self.key(*conversation)).await {
+                heads.push((*conversation, head));
+            }
+        }
+        let audience = self.who.audience();
+        let agent = view.map(|view| WelcomeAgent {
+            status: view.status,
+            capacity: view.capacity,
+            held: heads.iter().map(|(id, head)| ConversationJson::of(*id, head, audience)).collect(),
+            offers: [],
+        });
+        let limits = &app.config.limits;
+        let welcome = Welcome {
+            reply_to: hello.id.as_deref(),
+            session_id: self.request_id.as_str().to_owned(),
+            principal: PrincipalJson { kind, id, workspace_id: self.workspace.to_string(), site_id },
+            heartbeat_s: limits.ping_interval_s,
+            limits: LimitsJson {
+                frame_bytes_max: limits.frame_bytes_max,
+                text_bytes_max: limits.text_bytes_max,
+                upload_bytes_max: limits.upload_bytes_max,
+                frames_burst: limits.frames_burst,
+                frames_per_s: limits.frames_per_s,
+                subscriptions_per_socket: limits.subscriptions_per_socket,
+            },
+            agent,
+        };
+        self.write(&Frame::Welcome(Box::new(welcome))).await?;
+        if hello.resume.len() > RESUMES_MAX {
+            let error = ApiError::invalid_field("resume", "must be at most 200 conversations");
+            return self.settle(Err(error.into()), hello.id.as_deref(), None).await;
+        }
+        for resume in &hello.resume {
+            let resumed = self.subscribe(hello.id.as_deref(), &resume.conversation_id, Some(resume.after)).await;
+            self.settle(resumed, hello.id.as_deref(), Some(&resume.conversation_id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what a frame asks; a refusal is an `error` frame, and the socket lives.
+    pub(super) async fn request(&mut self, text: &str) -> Result<(), Close> {
+        let frame = Node::parse(text.as_bytes()).map_err(|_| Close::BadFrame)?;
+        let text_of = |name: &str| frame.field(name).as_ref().and_then(Node::text).map(str::to_owned);
+        let kind = text_of("type").ok_or(Close::BadFrame)?;
+        let (reply_to, conversation_id) = (text_of("id"), text_of("conversation_id"));
+        let done = self.dispatch(&kind, frame).await;
+        self.settle(done, reply_to.as_deref(), conversation_id.as_deref()).await
+    }
+
+    async fn settle(
+        &mut self,
+        done: Result<(), Stop>,
+        reply_to: Option<&str>,
+        conversation_id: Option<&str>,
+    ) -> Result<(), Close> {
+        let error = match done {
+            Ok(()) => return Ok(()),
+            Err(Stop::Close(close)) => return Err(close),
+            Err(Stop::Refuse(error)) => error,
+        };
+        let request_id = self.request_id.clone();
+        error.log(&request_id);
+        self.write(&Frame::Error { reply_to, conversation_id, error: error.body(&request_id) }).await
+    }
+
+    async fn dispatch(&mut self, kind: &str, frame: Node<'_>) -> Result<(), Stop> {
+        match kind {
+            "subscribe" => {
+                let Subscribe { id, conversation_id, after, .. } = frame.decode()?;
+                self.subscribe(id.as_deref(), &conversation_id, after).await
+            }
+            "unsubscribe" => {
+                let OfConversation { id, conversation_id, .. } = frame.decode()?;
+                self.subscriptions.remove(parse_id(&conversation_id)?);
+                self.ok(id.as_deref()).await
+            }
+            "send" => self.send(frame.decode()?).await,
+            "typing" => {
+                let Typing { id, conversation_id, typing, preview, .. } = frame.decode()?;
+                let key = self.key(parse_id(&conversation_id)?);
+                talk::typing(&self.app, key, &self.who, typing, preview).await?;
+                self.ok_if_asked(id.as_deref()).await
+            }
+            "read" => {
+                let Read { id, conversation_id, seq, .. } = frame.decode()?;
+                let key = self.key(parse_id(&conversation_id)?);
+                self.app.router.read(key, Arc::clone(&self.who), Seq(seq)).await.map_err(ApiError::from)?;
+                self.ok_if_asked(id.as_deref()).await
+            }
+            "accept" => {
+                let OfConversation { id, conversation_id, .. } = frame.decode()?;
+                self.agent_key()?;
+                let key = self.key(parse_id(&conversation_id)?);
+                let accepted = self.app.router.accept(key, (*self.who).clone(), None, false).await;
+                accepted.map_err(ApiError::from)?;
+                self.ok(id.as_deref()).await
+            }
+            "status" => {
+                let SetStatus { id, status, .. } = frame.decode()?;
+                talk::set_status(&self.app, self.agent_key()?, status).await?;
+                self.ok(id.as_deref()).await
+            }
+            "token" => {
+                let RenewToken { id, token, .. } = frame.decode()?;
+                self.renew(&token).await?;
+                self.ok(id.as_deref()).await
+            }
+            "ping" => {
+                let Ping { id, .. } = frame.decode()?;
+                Ok(self.write(&Frame::Pong { reply_to: id.as_deref() }).await?)
+            }
+            "hello" => Err(ApiError::new(ErrorCode::InvalidRequest, "this socket has said hello already").into()),
+            _ => Err(ApiError::invalid_field("type", "is not known").into()),
+        }
+    }
+
+    async fn ok(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
+        Ok(self.write(&Frame::Ok { reply_to }).await?)
+    }
+
+    /// Typing and read marks are answered only to who named his frame.
+    async fn ok_if_asked(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
+        if reply_to.is_some() { self.ok(reply_to).await } else { Ok(()) }
+    }
+
+    fn agent_key(&self) -> Result<AgentKey, ApiError> {
+        match &self.caller {
+            Caller::Agent { workspace, agent, .. } => Ok(AgentKey { workspace: *workspace, agent: agent.id }),
+            Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } => {
+                Err(ApiError::forbidden("only agents may"))
+            }
+        }
+    }
+
+    async fn subscribe(
+        &mut self,
+        reply_to: Option<&str>,
+        conversation_id: &str,
+        after: Option<u64>,
+    ) -> Result<(), Stop> {
+        let conversation = parse_id(conversation_id)?;
+        let max = self.app.config.limits.subscriptions_per_socket;
+        if !self.subscriptions.contains(conversation) && self.subscriptions.count() >= max {
+            let message = format!("a socket has at most {max} subscriptions");
+            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+        }
+        let key = self.key(conversation);
+        let subscription = self.app.router.subscribe(key, Arc::clone(&self.who), self.sender.clone()).await;
+        let subscription = subscription.map_err(ApiError::from)?;
+        let (conversation_id, head) = (Shown(conversation), subscription.last_seq);
+        self.write(&Frame::Subscribed { reply_to, conversation_id, last_seq: head.0 }).await?;
+        let (written, announce) = match after {
+            None => (head, false),
+            Some(after) if after.saturating_add(REPLAY_MAX) < head.0 => {
+                self.write(&Frame::Gap { conversation_id, from: after + 1, to: head.0 }).await?;
+                (head, false)
+            }
+            Some(after) => (Seq(after).min(head), true),
+        };
+        self.subscriptions.add(conversation, subscription, written, announce);
+        Ok(())
+    }
+
+    async fn send(&mut self, frame: Send) -> Result<(), Stop> {
+        let Send { id, conversation_id, client_id, text, file_ids, note, .. } = frame;
+        let key = self.key(parse_id(&conversation_id)?);
+        let app = Arc::clone(&self.app);
+        talk::take_send(&app, &self.caller)?;
+        let message = talk::Message { client_id, text, file_ids, note };
+        let posted = talk::post(&app, key, &self.caller, message).await?;
+        let (message_id, at) = (posted.message_id.to_string(), Rfc3339(posted.at));
+        Ok(self.write(&Frame::Sent { reply_to: id.as_deref(), message_id, seq: posted.seq.0, at }).await?)
+    }
+
+    /// A renewed token must be of the same person.
+    async fn renew(&mut self, token: &str) -> Result<(), Stop> {
+        let caller = self.app.identity.bearer(token).await.map_err(ApiError::from)?;
+        let same = match (&self.caller, &caller) {
+            (Caller::Visitor { visitor, .. }, Caller::Visitor { visitor: renewed, .. }) => visitor.id == renewed.id,
+            (Caller::Agent { agent, .. }, Caller::Agent { agent: renewed, .. }) => agent.id == renewed.id,
+            (Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. }, _) => false,
+        };
+        if !same {
+            return Err(ApiError::forbidden("the token is another person's").into());
+        }
+        self.ends_at = ends_at(&self.app, &caller);
+        self.caller = caller;
+        Ok(())
+    }
+}
+
+/// Why a frame was not carried out.
+enum Stop {
+    /// The client is told, and the socket lives.
+    Refuse(ApiError),
+    /// The socket ends.
+    Close(Close),
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Stop::Refuse(error)
+    }
+}
+
+impl From<Close> for Stop {
+    fn from(close: Close) -> Self {
+        Stop::Close(close)
+    }
+}
+
+impl From<JsonError> for Stop {
+    fn from(error: JsonError) -> Self {
+        Stop::Refuse(error.into())
+    }
+}
+
+fn parse_id(text: &str) -> Result<ConversationId, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found())
+}

@@ -1,0 +1,140 @@
+//! What people do in conversations, however they ask: HTTP handlers and sockets both come through here.
+
+use std::sync::Arc;
+
+use cluster::{AgentKey, AgentView, ExecuteError};
+use domain::{
+    Answer, ClientId, Command, Id, Kind, MessageId, MessageText, Principal, Request, Seq, Status, TextError,
+    Timestamp,
+};
+use rand::RngExt;
+use store::ConversationKey;
+
+use crate::http::App;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::valid;
+use crate::http::rate::{Key, Limit};
+use crate::identity::Caller;
+
+/// Up to so many files go with one message.
+const FILES_MAX: usize = 10;
+/// What a visitor is typing is shown up to so many characters.
+const PREVIEW_CHARACTERS_MAX: usize = 500;
+
+/// A fresh id.
+pub fn fresh_id<K: Kind>(app: &App) -> Id<K> {
+    Id::new(app.clock.now(), rand::rng().random())
+}
+
+/// A message as its sender gave it.
+#[derive(Debug)]
+pub struct Message {
+    /// His own name for it.
+    pub client_id: String,
+    /// Needed unless there are files.
+    pub text: Option<String>,
+    /// Uploaded before, by him, for this conversation.
+    pub file_ids: Vec<String>,
+    /// Nothing that a visitor sees.
+    pub note: bool,
+}
+
+/// A message that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Names it.
+    pub message_id: MessageId,
+    /// Its place.
+    pub seq: Seq,
+    /// When it got it.
+    pub at: Timestamp,
+    /// This request was a repeat.
+    pub repeated: bool,
+}
+
+/// Takes one from the sender's bucket. For sockets; over HTTP the judge does it.
+pub fn take_send(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    let (limit, key) = match caller {
+        Caller::Visitor { visitor, .. } => (Limit::VisitorSend, Key::of_visitor(visitor.id)),
+        Caller::Agent { agent, .. } => (Limit::AgentSend, Key::of_agent(agent.id)),
+        Caller::Anonymous | Caller::Site { .. } => return Err(ApiError::forbidden("only people send")),
+    };
+    match app.rates.take(limit, key).and_then(|verdict| verdict.retry_after) {
+        None => Ok(()),
+        Some(wait) => Err(ApiError::new(ErrorCode::RateLimited, "too many messages: wait a little")
+            .retry_after_ms(wait.as_millis() as u64)),
+    }
+}
+
+/// Posts a message; durable when it is answered.
+pub async fn post(
+    app: &App,
+    key: ConversationKey,
+    caller: &Caller,
+    message: Message,
+) -> Result<Posted, ApiError> {
+    if let Caller::Visitor { visitor, .. } = caller
+        && visitor.blocked
+    {
+        return Err(ApiError::forbidden("this visitor is blocked"));
+    }
+    let by = caller.principal().ok_or_else(ApiError::not_found)?;
+    let client_id = valid("client_id", ClientId::parse(&message.client_id))?;
+    let text = message.text.as_deref().map(|text| parse_text(app, "text", text)).transpose()?;
+    if text.is_none() && message.file_ids.is_empty() {
+        return Err(ApiError::invalid_field("text", "is needed when there are no files"));
+    }
+    if message.file_ids.len() > FILES_MAX {
+        return Err(ApiError::invalid_field("file_ids", "must be at most 10 files"));
+    }
+    let files = app.files_for(key, &by, &client_id, &message.file_ids).await?;
+    let message_id = fresh_id(app);
+    let command = Command::PostMessage { message_id, text, files, note: message.note };
+    let outcome = app.router.execute(key, Request { by, client_id: Some(client_id), command }).await?;
+    match outcome.answer {
+        Answer::Posted { message_id, seq, at, repeated } => Ok(Posted { message_id, seq, at, repeated }),
+        Answer::Done { .. } => Err(ApiError::internal("a posted message was answered without a place")),
+    }
+}
+
+/// Text of a message, within this installation's limit.
+pub fn parse_text(app: &App, field: &str, text: &str) -> Result<MessageText, ApiError> {
+    valid(field, MessageText::parse(text, app.config.limits.text_bytes_max))
+}
+
+/// `who` types, or stopped; a preview too long is refused.
+pub async fn typing(
+    app: &App,
+    key: ConversationKey,
+    who: &Arc<Principal>,
+    typing: bool,
+    preview: Option<String>,
+) -> Result<(), ApiError> {
+    let preview = match preview {
+        Some(text) if text.chars().count() > PREVIEW_CHARACTERS_MAX => {
+            let rule = TextError::TooManyCharacters(PREVIEW_CHARACTERS_MAX).to_string();
+            return Err(ApiError::invalid_field("preview", rule));
+        }
+        Some(text) => Some(Arc::from(text)),
+        None => None,
+    };
+    Ok(app.router.typing(key, Arc::clone(who), typing, preview).await?)
+}
+
+/// Writes the agent's will to his record, then tells his actor.
+pub async fn set_status(app: &App, key: AgentKey, status: Status) -> Result<AgentView, ApiError> {
+    app.identity.set_status(key.workspace, key.agent, status).await?;
+    Ok(app.router.set_status(key, status).await?)
+}
+
+impl From<ExecuteError> for ApiError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Rejected(rejection) => rejection.into(),
+            ExecuteError::Overloaded => ApiError::overloaded("too many requests wait for this conversation"),
+            ExecuteError::Unknown => ApiError::unavailable(ExecuteError::Unknown),
+            ExecuteError::Poisoned => ApiError::internal(ExecuteError::Poisoned),
+            ExecuteError::Store(error) => error.into(),
+        }
+    }
+}
