@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use domain::{AgentCard, Author, FileCard, Timestamp};
+use domain::{AgentCard, Author, FileCard, Timestamp, WorkspaceId};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -11,9 +11,9 @@ mod conversation;
 mod event;
 
 pub use conversation::{ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
-pub use event::EventJson;
+pub use event::{EventJson, release_reason};
 
-use crate::files::Links;
+use crate::files::FileLinks;
 
 /// Shown as its `Display` says: ids and names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,9 @@ pub struct Show<'a> {
     /// Who looks.
     pub audience: domain::Audience,
     /// Signs the links to files, anew in each answer.
-    pub links: &'a Links,
+    pub links: &'a FileLinks,
+    /// Whose files they are.
+    pub workspace: WorkspaceId,
     /// From when those links are counted.
     pub now: Timestamp,
 }
@@ -123,7 +125,7 @@ impl<'a> FileJson<'a> {
             name: file.name.as_str(),
             mime: file.mime.as_str(),
             size: file.size,
-            url: show.links.url(file.id, show.now),
+            url: show.links.sign(show.workspace, file.id, show.now),
         }
     }
 }

@@ -15,12 +15,13 @@ use crate::http::rate::Key;
 use crate::identity::{Identity, Revoked, SessionId};
 
 mod frames;
+mod greeting;
 mod requests;
 mod session;
 mod subscriptions;
 pub mod upgrade;
 
-pub use session::{Connected, serve};
+pub use greeting::serve;
 
 /// Why the server closes a socket. The codes are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

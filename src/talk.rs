@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use cluster::{AgentKey, AgentView, ExecuteError};
 use domain::{
-    Answer, ClientId, Command, Id, Kind, MessageId, MessageText, Principal, Request, Seq, Status, TextError,
-    Timestamp,
+    Answer, ClientId, Command, FileCard, FileId, Id, Kind, MessageId, MessageText, Principal, Rejection, Request, Seq,
+    Status, TextError, Timestamp,
 };
 use rand::RngExt;
 use store::ConversationKey;
 
+use crate::files::{ReserveError, Uploader};
 use crate::http::App;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in::valid;
@@ -87,14 +88,60 @@ pub async fn post(
     if message.file_ids.len() > FILES_MAX {
         return Err(ApiError::invalid_field("file_ids", "must be at most 10 files"));
     }
-    let files = app.files_for(key, &by, &client_id, &message.file_ids).await?;
+    let file_ids = parse_files(&message.file_ids)?;
+    let files = reserve_files(app, key, caller, &client_id, &file_ids).await?;
     let message_id = fresh_id(app);
     let command = Command::PostMessage { message_id, text, files, note: message.note };
-    let outcome = app.router.execute(key, Request { by, client_id: Some(client_id), command }).await?;
+    let request = Request { by, client_id: Some(client_id.clone()), command };
+    let outcome = match app.router.execute(key, request).await {
+        Ok(outcome) => outcome,
+        Err(refused) => {
+            // With a conflict the message of this name has them; with an unknown outcome it may.
+            if let ExecuteError::Rejected(rejection) = &refused
+                && *rejection != Rejection::IdempotencyConflict
+            {
+                app.files.release(key.workspace, &client_id, &file_ids).await?;
+            }
+            return Err(refused.into());
+        }
+    };
     match outcome.answer {
         Answer::Posted { message_id, seq, at, repeated } => Ok(Posted { message_id, seq, at, repeated }),
         Answer::Done { .. } => Err(ApiError::internal("a posted message was answered without a place")),
     }
+}
+
+fn parse_files(given: &[String]) -> Result<Vec<FileId>, ApiError> {
+    let parse = |(place, text): (usize, &String)| {
+        text.parse().map_err(|_| ApiError::invalid_field(format!("file_ids[{place}]"), NOT_USABLE))
+    };
+    given.iter().enumerate().map(parse).collect()
+}
+
+const NOT_USABLE: &str = "must be a file that was uploaded by its sender, for this conversation, and not used yet";
+
+async fn reserve_files(
+    app: &App,
+    key: ConversationKey,
+    caller: &Caller,
+    client_id: &ClientId,
+    ids: &[FileId],
+) -> Result<Vec<FileCard>, ApiError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let uploader = match caller {
+        Caller::Visitor { visitor, .. } => Uploader::Visitor(visitor.id),
+        Caller::Agent { agent, .. } => Uploader::Agent(agent.id),
+        Caller::Anonymous | Caller::Site { .. } => return Err(ApiError::not_found()),
+    };
+    app.files.reserve(key.workspace, key.conversation, uploader, client_id, ids).await.map_err(|error| match error {
+        ReserveError::NotUsable(id) => {
+            let place = ids.iter().position(|other| *other == id).unwrap_or(0);
+            ApiError::invalid_field(format!("file_ids[{place}]"), NOT_USABLE)
+        }
+        ReserveError::Store(error) => error.into(),
+    })
 }
 
 /// Text of a message, within this installation's limit.

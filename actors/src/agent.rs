@@ -2,7 +2,7 @@
 //! assigned to him, so that capacity is never passed, however many assignments race.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{Agent, AgentId, ConversationId, Load, Rejection, ReleaseReason, Status, WorkspaceId};
@@ -91,13 +91,34 @@ pub(crate) enum AgentMessage {
     },
 }
 
-/// When the agent last asked for anything, in milliseconds of the node's uptime; set without asking his actor.
+/// What others set and look at without asking the actor, who alone changes `online` and `sessions`.
 #[derive(Debug, Default)]
-pub(crate) struct LastSeen(AtomicU64);
+pub(crate) struct Presence {
+    /// When he last asked for anything, in milliseconds of the node's uptime.
+    seen_ms: AtomicU64,
+    /// His will is online, and he is not disabled.
+    online: AtomicBool,
+    /// How many sockets of his are open.
+    sessions: AtomicUsize,
+}
 
-impl LastSeen {
-    pub(crate) fn set(&self, uptime_ms: u64) {
-        self.0.store(uptime_ms, Ordering::Relaxed);
+impl Presence {
+    pub(crate) fn seen(&self, uptime_ms: u64) {
+        self.seen_ms.store(uptime_ms, Ordering::Relaxed);
+    }
+
+    fn silent_ms(&self, uptime_ms: u64) -> u64 {
+        uptime_ms.saturating_sub(self.seen_ms.load(Ordering::Relaxed))
+    }
+
+    /// A socket of his is open, or he asked for something within `grace`.
+    fn is_present(&self, uptime_ms: u64, grace: Duration) -> bool {
+        self.sessions.load(Ordering::Relaxed) > 0 || self.silent_ms(uptime_ms) <= grace.as_millis() as u64
+    }
+
+    /// He wants conversations, and is there.
+    pub(crate) fn is_online(&self, uptime_ms: u64, grace: Duration) -> bool {
+        self.online.load(Ordering::Relaxed) && self.is_present(uptime_ms, grace)
     }
 }
 
@@ -105,7 +126,7 @@ impl LastSeen {
 pub(crate) struct AgentHandle {
     pub(crate) actor: ActorRef<AgentMessage>,
     pub(crate) admission: Admission,
-    pub(crate) last_seen: Arc<LastSeen>,
+    pub(crate) presence: Arc<Presence>,
 }
 
 impl Handle for AgentHandle {
@@ -129,7 +150,7 @@ struct Desk {
     /// Reservations that were not settled yet.
     reservations: usize,
     sessions: Vec<(u64, PushSender)>,
-    last_seen: Arc<LastSeen>,
+    presence: Arc<Presence>,
 }
 
 struct Opened {
@@ -137,7 +158,7 @@ struct Opened {
     agent: Agent,
     workspace: WorkspaceId,
     held: Vec<(ConversationId, u64)>,
-    last_seen: Arc<LastSeen>,
+    presence: Arc<Presence>,
 }
 
 /// Reads who he is and what he holds, and starts his actor.
@@ -146,15 +167,15 @@ pub(crate) async fn activate(node: &Arc<Shared>, key: AgentKey) -> Result<AgentH
     let record = store::get::<Agent>(records, key.workspace, &key.agent.to_string()).await?;
     let agent = record.ok_or(Rejection::NotFound)?.document;
     let held = held_by(node, key).await?;
-    let last_seen = Arc::new(LastSeen::default());
+    let presence = Arc::new(Presence::default());
     // Who was there before this actor gets the whole grace time again.
-    last_seen.set(node.uptime_ms());
+    presence.seen(node.uptime_ms());
     let opened = Opened {
         node: Arc::clone(node),
         agent,
         workspace: key.workspace,
         held,
-        last_seen: Arc::clone(&last_seen),
+        presence: Arc::clone(&presence),
     };
     let supervisor = node.supervisor.get_cell();
     let (actor, _) =
@@ -162,7 +183,7 @@ pub(crate) async fn activate(node: &Arc<Shared>, key: AgentKey) -> Result<AgentH
             tracing::warn!(%error, "an agent's actor was not started");
             ExecuteError::Overloaded
         })?;
-    Ok(AgentHandle { actor, admission: Admission::new(node.settings.mailbox_places), last_seen })
+    Ok(AgentHandle { actor, admission: Admission::new(node.settings.mailbox_places), presence })
 }
 
 /// The conversations that name him, each with its assignment's epoch.
@@ -188,12 +209,12 @@ impl Actor for AgentActor {
     type Arguments = Opened;
 
     async fn pre_start(&self, _: ActorRef<AgentMessage>, opened: Opened) -> Result<Desk, ActorProcessingErr> {
-        let Opened { node, agent, workspace, held, last_seen } = opened;
+        let Opened { node, agent, workspace, held, presence } = opened;
         let mut load = Load::default();
         for (conversation, epoch) in held {
             load.hold(conversation, epoch, agent.capacity);
         }
-        Ok(Desk {
+        let desk = Desk {
             node,
             key: AgentKey { workspace, agent: agent.id },
             status: agent.status,
@@ -202,8 +223,10 @@ impl Actor for AgentActor {
             load,
             reservations: 0,
             sessions: Vec::new(),
-            last_seen,
-        })
+            presence,
+        };
+        desk.publish();
+        Ok(desk)
     }
 
     async fn handle(
@@ -229,13 +252,15 @@ impl Actor for AgentActor {
             }
             AgentMessage::Changed { capacity, disabled } => desk.change(capacity, disabled),
             AgentMessage::Attach { session, sender, reply, permit: _permit } => {
-                if reply.send(desk.view()).is_ok() {
-                    desk.sessions.push((session, sender));
+                desk.sessions.push((session, sender));
+                desk.publish();
+                if reply.send(desk.view()).is_err() {
+                    desk.sessions.pop();
                 }
             }
             AgentMessage::Detach { session } => {
                 desk.sessions.retain(|(other, _)| *other != session);
-                desk.last_seen.set(desk.node.uptime_ms());
+                desk.presence.seen(desk.node.uptime_ms());
             }
             AgentMessage::View { reply, permit: _permit } => {
                 let _ = reply.send(desk.view());
@@ -243,14 +268,20 @@ impl Actor for AgentActor {
             AgentMessage::Sweep => desk.sweep(&myself),
             AgentMessage::Swept { before, listed } => desk.swept(&before, &listed),
         }
+        desk.publish();
         Ok(())
     }
 }
 
 impl Desk {
+    /// Shows those who do not ask what changed.
+    fn publish(&self) {
+        self.presence.online.store(self.status == Status::Online && !self.disabled, Ordering::Relaxed);
+        self.presence.sessions.store(self.sessions.len(), Ordering::Relaxed);
+    }
+
     fn present(&self) -> bool {
-        let silent_ms = self.node.uptime_ms().saturating_sub(self.last_seen.0.load(Ordering::Relaxed));
-        !self.sessions.is_empty() || silent_ms <= self.node.settings.agent_grace.as_millis() as u64
+        self.presence.is_present(self.node.uptime_ms(), self.node.settings.agent_grace)
     }
 
     fn view(&self) -> AgentView {
@@ -306,6 +337,7 @@ impl Desk {
         if std::mem::replace(&mut self.status, status) == status {
             return;
         }
+        self.publish();
         self.push(&Push::Status(status));
         if status == Status::Offline {
             self.give_all_back(ReleaseReason::Offline);
@@ -337,10 +369,10 @@ impl Desk {
 
     /// Looks at the heads again, for a notice may have been lost; and leaves memory when nobody needs him.
     fn sweep(&mut self, myself: &ActorRef<AgentMessage>) {
-        let silent_ms = self.node.uptime_ms().saturating_sub(self.last_seen.0.load(Ordering::Relaxed));
+        let silent_ms = self.presence.silent_ms(self.node.uptime_ms());
         if self.sessions.is_empty() && self.reservations == 0 && silent_ms > IDLE_FOR.as_millis() as u64 {
-            let last_seen = &self.last_seen;
-            self.node.agents.forget(&self.key, |handle| Arc::ptr_eq(&handle.last_seen, last_seen));
+            let presence = &self.presence;
+            self.node.agents.forget(&self.key, |handle| Arc::ptr_eq(&handle.presence, presence));
             // An actor that is ending already cannot be drained again.
             let _ = myself.drain();
             return;

@@ -325,8 +325,14 @@ impl Node {
     /// The agent asked for something: he is there.
     pub fn agent_seen(&self, key: AgentKey) {
         if let Some(handle) = self.shared.agents.get(&key) {
-            handle.last_seen.set(self.shared.uptime_ms());
+            handle.presence.seen(self.shared.uptime_ms());
         }
+    }
+
+    /// The agent wants conversations and is there, as far as this node knows; asks nobody and activates nobody.
+    pub fn is_online(&self, key: AgentKey) -> bool {
+        let (uptime_ms, grace) = (self.shared.uptime_ms(), self.shared.settings.agent_grace);
+        self.shared.agents.get(&key).is_some_and(|handle| handle.presence.is_online(uptime_ms, grace))
     }
 
     /// A socket of the agent's is open while the attachment is kept; `sender` is told what concerns him.
@@ -475,7 +481,7 @@ async fn tick(shared: std::sync::Weak<Shared>) {
         shared.conversations.sweep();
         shared.agents.sweep();
         shared.crashes.sweep();
-        if ticks % SWEEP_TICKS == 0 {
+        if ticks.is_multiple_of(SWEEP_TICKS) {
             for (_, handle) in shared.agents.living() {
                 let _ = handle.actor.cast(AgentMessage::Sweep);
             }

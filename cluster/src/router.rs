@@ -119,6 +119,11 @@ impl Router {
         self.node.agent_seen(key);
     }
 
+    /// The agent wants conversations and is there; asks no actor and activates none.
+    pub fn is_online(&self, key: AgentKey) -> bool {
+        self.node.is_online(key)
+    }
+
     /// A socket of the agent's is open while the attachment is kept.
     pub async fn attach(&self, key: AgentKey, sender: PushSender) -> Result<Attachment, ExecuteError> {
         self.node.attach(key, sender).await

@@ -151,7 +151,7 @@ impl Serialize for AttributesJson<'_> {
 }
 
 /// As the contract writes it.
-pub fn state(state: State) -> &'static str {
+pub(super) fn state(state: State) -> &'static str {
     match state {
         State::Queued => "queued",
         State::Assigned => "assigned",

@@ -1,6 +1,6 @@
 //! An event as its audience sees it.
 
-use domain::{AssignReason, Audience, Event, EventKind, Face, FileCard, ReleaseReason, TransferTo, face};
+use domain::{AssignReason, Event, EventKind, Face, FileCard, ReleaseReason, TransferTo, face};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -181,16 +181,16 @@ pub fn release_reason(reason: ReleaseReason) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Author, MessageText, Seq, Timestamp};
+    use domain::{Audience, Author, MessageText, Seq, Timestamp};
 
     use super::*;
-    use crate::files::Links;
+    use crate::files::FileLinks;
 
     fn shown(kind: EventKind, audience: Audience) -> String {
         let at = Timestamp::from_ms(1_795_500_000_007);
         let event = Event { seq: Seq(3), at, by: Author::System, request: None, kind };
-        let links = Links::new(&[7; 32]);
-        serde_json::to_string(&EventJson::of(&event, Show { audience, links: &links, now: at })).unwrap()
+        let links = &FileLinks::new(crate::identity::Key::for_test());
+        serde_json::to_string(&EventJson::of(&event, Show { audience, workspace: domain::Id::from_hash([2; 16]), links, now: at })).unwrap()
     }
 
     #[test]

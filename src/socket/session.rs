@@ -1,32 +1,26 @@
-//! One socket, from the upgrade to its close.
+//! One socket, from its welcome to its close: what it hears, what it is pushed, what it replays.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cluster::{AgentKey, Attachment, ExecuteError, Overflow, Push, PushReceiver, PushSender, window};
 use domain::{ConversationId, Event, Principal, Rejection, WorkspaceId};
 use futures_util::{SinkExt, StreamExt};
 use store::ConversationKey;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError};
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Bytes as WsBytes, Message};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::frames::{Frame, Hello};
+use super::greeting::{Ws, close_for};
 use super::subscriptions::{Place, Subscriptions};
 use super::{Close, Entry, Order};
 use crate::http::App;
-use crate::http::json_in::Node;
-use crate::http::rate::{Bucket, Key, Limit, Quota};
+use crate::http::rate::{Bucket, Key, Quota};
 use crate::http::request_id::RequestId;
 use crate::identity::{AuthError, Caller};
 use crate::json::{ByJson, ConversationJson, EventJson, Show, Shown, release_reason};
 
-/// How long the other side may take to answer a close.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How many events a replay reads at once.
 const REPLAY_PAGE: usize = 128;
 /// How soon an agent's token is looked at again: a revocation on any node closes his sockets within 5 s.
@@ -38,90 +32,10 @@ const RENEW_WITHIN: Duration = Duration::from_secs(60);
 /// Pushes that are written together before the socket is flushed.
 const WRITE_TOGETHER: usize = 64;
 
-/// A connection that was upgraded, and what was known of it.
-pub struct Connected {
-    /// The connection itself.
-    pub stream: TcpStream,
-    /// What the client sent behind its upgrade request.
-    pub read_ahead: bytes::Bytes,
-    /// The client's address, through trusted proxies.
-    pub peer: IpAddr,
-    /// As the browser sent it; judged against the visitor's own site after the hello.
-    pub origin: Option<String>,
-    /// The upgrade request's name.
-    pub request_id: RequestId,
-}
-
-type Ws = WebSocketStream<TcpStream>;
-
-/// Serves the socket until it is closed.
-pub async fn serve(app: Arc<App>, connected: Connected) {
-    let Connected { stream, read_ahead, peer, origin, request_id } = connected;
-    let frame_bytes_max = app.config.limits.frame_bytes_max;
-    // Small buffers: an idle socket costs little. Without a bound on what is written a slow reader would have none.
-    let config = WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(4 * 1024)
-        .max_write_buffer_size(128 * 1024 + 2 * frame_bytes_max)
-        .max_message_size(Some(frame_bytes_max))
-        .max_frame_size(Some(frame_bytes_max));
-    let read_ahead = read_ahead.to_vec();
-    let mut ws = WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await;
-    // The greeting's state is large and short-lived: it must not be part of an idle socket's.
-    let close = match Box::pin(greet(&app, &mut ws, origin.as_deref())).await {
-        Ok((caller, hello)) => match Box::pin(Session::begin(app, ws, caller, hello, request_id)).await {
-            Ok(mut session) => {
-                let close = session.run().await;
-                ws = session.ws;
-                close
-            }
-            Err((returned, close)) => {
-                ws = *returned;
-                close
-            }
-        },
-        Err(close) => close,
-    };
-    tracing::debug!(%peer, ?close, "a socket ended");
-    say_bye(&mut ws, close).await;
-}
-
-/// The first frame, and who sent it.
-async fn greet(app: &App, ws: &mut Ws, origin: Option<&str>) -> Result<(Caller, Hello), Close> {
-    let until = Instant::now() + Duration::from_secs(app.config.limits.hello_timeout_s);
-    let text = loop {
-        match timeout_at(until, ws.next()).await.map_err(|_| Close::Timeout)? {
-            Some(Ok(Message::Text(text))) => break text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Err(Close::Binary),
-            Some(Ok(Message::Close(_))) | None => return Err(Close::Normal),
-            Some(Err(error)) => return Err(close_for(&error)),
-        }
-    };
-    let frame = Node::parse(text.as_str().as_bytes()).map_err(|_| Close::BadFrame)?;
-    if frame.field("type").as_ref().and_then(Node::text) != Some("hello") {
-        return Err(Close::BadFrame);
-    }
-    let hello: Hello = frame.decode().map_err(|_| Close::BadFrame)?;
-    if let Some(verdict) = app.rates.take(Limit::Hellos, Key::NODE)
-        && verdict.retry_after.is_some()
-    {
-        return Err(Close::Overloaded);
-    }
-    let caller = app.identity.bearer(&hello.token).await.map_err(|error| match error {
-        AuthError::Invalid | AuthError::Expired | AuthError::Revoked => Close::Unauthenticated,
-        AuthError::Store(_) => Close::Overloaded,
-    })?;
-    if !app.origin_allowed(&caller, origin).await {
-        return Err(Close::Origin);
-    }
-    Ok((caller, hello))
-}
-
 /// A greeted socket.
 pub(super) struct Session {
     pub(super) app: Arc<App>,
-    ws: Ws,
+    pub(super) ws: Ws,
     pub(super) caller: Caller,
     pub(super) who: Arc<Principal>,
     pub(super) workspace: WorkspaceId,
@@ -162,7 +76,7 @@ enum Step {
 
 impl Session {
     /// Enters the socket and welcomes it; then what it resumes.
-    async fn begin(
+    pub(super) async fn begin(
         app: Arc<App>,
         ws: Ws,
         caller: Caller,
@@ -236,7 +150,7 @@ impl Session {
         }
     }
 
-    async fn run(&mut self) -> Close {
+    pub(super) async fn run(&mut self) -> Close {
         loop {
             if let Err(close) = self.turn().await {
                 return close;
@@ -293,7 +207,7 @@ impl Session {
         }
         if now >= self.ping_at {
             self.ping_at = now + self.timing.ping;
-            self.feed(Message::Ping(WsBytes::new())).await?;
+            self.feed(Message::Ping(Bytes::new())).await?;
             self.flush().await?;
         }
         Ok(())
@@ -451,7 +365,8 @@ impl Session {
 
     async fn write_event(&mut self, conversation: ConversationId, event: &Event) -> Result<(), Close> {
         let app = Arc::clone(&self.app);
-        let show = Show { audience: self.who.audience(), links: app.files.links(), now: app.clock.now() };
+        let (audience, workspace) = (self.who.audience(), self.workspace);
+        let show = Show { audience, workspace, links: &app.file_links, now: app.clock.now() };
         let (conversation_id, seq) = (Shown(conversation), event.seq.0);
         self.write(&Frame::Event { conversation_id, seq, event: EventJson::of(event, show) }).await
     }
@@ -494,28 +409,4 @@ pub(super) fn ends_at(app: &App, caller: &Caller) -> Instant {
         Caller::Anonymous | Caller::Site { .. } => 0,
     };
     Instant::now() + Duration::from_millis(left_ms) + RENEW_WITHIN
-}
-
-/// What the other side is told of an error on the connection.
-fn close_for(error: &WsError) -> Close {
-    match error {
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Close::TooBig,
-        WsError::Utf8(_) => Close::Utf8,
-        WsError::Protocol(_) | WsError::AttackAttempt => Close::Protocol,
-        WsError::WriteBufferFull(_) => Close::TooSlow,
-        // The connection is gone, or was closed from the other side.
-        _ => Close::Normal,
-    }
-}
-
-/// Says why, and waits a little for the other side to have heard it.
-async fn say_bye(ws: &mut Ws, close: Close) {
-    let frame = CloseFrame { code: close.code().into(), reason: close.reason().into() };
-    let bye = async {
-        // A connection that is gone hears nothing.
-        let _ = ws.close(Some(frame)).await;
-        while let Some(Ok(_)) = ws.next().await {}
-    };
-    // What is late is cut off.
-    let _ = timeout(CLOSE_WITHIN, bye).await;
 }

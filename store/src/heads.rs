@@ -1,11 +1,14 @@
 //! Heads: one row a conversation, derived from its log, for lists and for reading a conversation without its events.
 
 use async_trait::async_trait;
-use domain::{AgentId, ConversationId, Head, Line, Marks, TeamId, Timestamp, Unread, VisitorId, WorkspaceId};
+use domain::{
+    AgentId, ConversationId, Head, Line, Marks, Seq, TeamId, Timestamp, Unread, VisitorId, WorkspaceId,
+};
 
 use crate::{ConversationKey, StoreError};
 
-/// A list of conversations and its order. Ties are broken by the conversation's id.
+/// A list of conversations and its order. Ties are broken by the conversation's id, in the same direction: where the
+/// newest time comes first, so does the greatest id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeadView {
     /// A visitor's own, newest `created_at` first.
@@ -70,4 +73,41 @@ pub trait Heads: Send + Sync + 'static {
         after: Option<HeadPosition>,
         limit: usize,
     ) -> Result<Vec<ListedHead>, StoreError>;
+}
+
+/// How far both sides have read, and what they have not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) read: Marks,
+    pub(crate) unread: Unread,
+}
+
+impl Reading {
+    pub(crate) fn of(head: &Head) -> Self {
+        Self { read: head.read, unread: head.unread }
+    }
+
+    /// After [`Heads::mark`] with `given`. Of two counts by the same mark the higher one saw more of the log.
+    pub(crate) fn marked(self, given: Self) -> Self {
+        let side = |stored: (Seq, u32), given: (Seq, u32)| stored.max(given);
+        self.by_side(given, side)
+    }
+
+    /// After an append whose head has `given`. It saw all of the log, but maybe not the newest mark: then its count may
+    /// be too high until the next mark, which is better than a message that nobody is told of.
+    pub(crate) fn appended(self, given: Self) -> Self {
+        let side = |stored: (Seq, u32), given: (Seq, u32)| (stored.0.max(given.0), given.1);
+        self.by_side(given, side)
+    }
+
+    fn by_side(self, given: Self, side: impl Fn((Seq, u32), (Seq, u32)) -> (Seq, u32)) -> Self {
+        let (visitor, visitor_unread) =
+            side((self.read.visitor, self.unread.visitor), (given.read.visitor, given.unread.visitor));
+        let (agent, agent_unread) =
+            side((self.read.agent, self.unread.agent), (given.read.agent, given.unread.agent));
+        Self {
+            read: Marks { visitor, agent },
+            unread: Unread { visitor: visitor_unread, agent: agent_unread },
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! What survives. The contracts are traits, and their documentation is what callers may rely on; one conformance
 //! suite ([`conformance`]) holds every backend to it.
 //!
-//! Every call names its workspace. An `Err` always means that nothing was written; what may or may not have been
-//! written is an outcome of its own ([`Append::Unknown`]).
+//! Every call names its workspace. An `Err` means that nothing was written; what may or may not have been written is
+//! an outcome of its own ([`Append::Unknown`]). The calls that have no such outcome ([`EventLog::claim`],
+//! [`EventLog::passivate`], [`Heads::mark`], [`Records::expire`]) may have been written when they give an error, and
+//! may be called again.
 
 use std::sync::Arc;
 
@@ -18,12 +20,12 @@ pub mod sqlite;
 
 pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead};
 pub use log::{
-    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX, GROUP_MAX,
-    Owner, PAGE_MAX, Peek,
+    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX,
+    GROUP_MAX, Owner, PAGE_MAX, Peek,
 };
 pub use records::{
-    Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, find, get,
-    insert, list, update,
+    Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, find,
+    get, insert, list, update,
 };
 
 /// The contracts together, as the layers above take them.
@@ -38,7 +40,7 @@ pub struct Store {
 }
 
 /// The store could not do it, and nothing was written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// It is not there, too busy, or stopped after a failed write. Try again later.
     #[error("the store is unavailable: {0}")]

@@ -101,6 +101,9 @@ pub const PAGE_MAX: usize = 512;
 
 /// Conversations' logs. Events of one log have `seq` 1, 2, 3 ... without holes; the caller numbers them, and an
 /// append that does not continue the stored tail is refused.
+///
+/// # Panics
+/// `create` and `append` panic, before anything is written, when the group is not as they ask: a fault of the caller.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Makes the log with its first `events` (1 to [`GROUP_MAX`], from `seq` 1), all or none, with the derived `head`.
@@ -140,9 +143,32 @@ pub trait EventLog: Send + Sync + 'static {
     async fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Result<Vec<Event>, StoreError>;
 
     /// The last events before `before`, oldest first, at most `limit` and [`PAGE_MAX`].
-    async fn read_before(&self, key: ConversationKey, before: Seq, limit: usize)
-    -> Result<Vec<Event>, StoreError>;
+    async fn read_before(
+        &self,
+        key: ConversationKey,
+        before: Seq,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError>;
 
     /// Says that nobody has the log any more. The token is never used again, whatever the answer.
     async fn passivate(&self, claim: Claim) -> Result<(), StoreError>;
+}
+
+/// Holds a caller of `create` and `append` to the contract: a wrong group must never be stored.
+pub(crate) fn check_group(tail: Seq, events: &[Event], head: &Head) {
+    assert!((1..=GROUP_MAX).contains(&events.len()), "a group has 1 to {GROUP_MAX} events");
+    for (place, event) in (tail.0 + 1..).zip(events) {
+        assert_eq!(event.seq, Seq(place), "a group is numbered from its tail on");
+    }
+    assert_eq!(head.last_seq, Seq(tail.0 + events.len() as u64), "the head is the one after the group");
+    let weight: u64 = events.iter().map(Event::weight).sum();
+    assert!(events.len() == 1 || weight <= GROUP_BYTES_MAX, "a group has at most {GROUP_BYTES_MAX} bytes");
+}
+
+/// What was read, if it has no holes and begins where it must (`first`; none: anywhere).
+pub(crate) fn dense(events: Vec<Event>, first: Option<Seq>) -> Result<Vec<Event>, StoreError> {
+    let Some(start) = events.first().map(|event| event.seq) else { return Ok(events) };
+    let begins = first.is_none_or(|first| first == start);
+    let holes = events.windows(2).any(|pair| pair[1].seq != pair[0].seq.next());
+    if begins && !holes { Ok(events) } else { Err(StoreError::Corrupt("a log has a hole".into())) }
 }

@@ -145,8 +145,12 @@ pub trait Records: Send + Sync + 'static {
     ) -> Result<(), RecordError>;
 
     /// The newest version.
-    async fn get(&self, workspace: WorkspaceId, kind: RecordKind, id: &str)
-    -> Result<Option<Record>, StoreError>;
+    async fn get(
+        &self,
+        workspace: WorkspaceId,
+        kind: RecordKind,
+        id: &str,
+    ) -> Result<Option<Record>, StoreError>;
 
     /// The document that has this key; of an installation-wide key, whatever its workspace.
     async fn find(

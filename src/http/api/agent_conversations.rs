@@ -36,14 +36,11 @@ pub const ROUTES: &[Route] = &[
             summary: "List conversations",
             tag: "agents",
             query: &[
-                QueryDoc {
-                    name: "view",
-                    description: "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
-                                  its order; ended: newest end first.",
-                },
-                QueryDoc { name: "team_id", description: "Only this team's." },
-                QueryDoc { name: "assignee_id", description: "Only this agent's." },
-                QueryDoc { name: "tag", description: "Only those with this tag." },
+                QueryDoc::text("view", "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
+                                  its order; ended: newest end first."),
+                QueryDoc::text("team_id", "Only this team's."),
+                QueryDoc::text("assignee_id", "Only this agent's."),
+                QueryDoc::text("tag", "Only those with this tag."),
                 CURSOR_DOC,
                 LIMIT_DOC,
             ],

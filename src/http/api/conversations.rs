@@ -7,7 +7,7 @@ use std::time::Duration;
 use cluster::{Push, window};
 use domain::{
     Answer, Attribute, Attributes, ClientId, Command, ConversationId, Event, Head, Line, Principal, Rating, Reason,
-    Request, Seq, Start, State, Subject, TeamId, VisitorId,
+    Request, Seq, Start, State, Subject, TeamId, VisitorId, WorkspaceId,
 };
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
-use crate::json::{ConversationJson, EventJson, Rfc3339, Show};
+use crate::json::{ConversationJson, EventJson, Show};
 use crate::talk;
 
 /// The rows of this resource.
@@ -107,13 +107,10 @@ pub const ROUTES: &[Route] = &[
             summary: "Page the events of a conversation, or wait for the next",
             tag: "conversations",
             query: &[
-                QueryDoc { name: "after", description: "Events after this seq, oldest first; 0 by default." },
-                QueryDoc { name: "before", description: "The page that ends before this seq, oldest first." },
+                QueryDoc::integer("after", "Events after this seq, oldest first; 0 by default."),
+                QueryDoc::integer("before", "The page that ends before this seq, oldest first."),
                 LIMIT_DOC,
-                QueryDoc {
-                    name: "wait_s",
-                    description: "0 to 25: when there is none after `after`, wait so long for one.",
-                },
+                QueryDoc::integer("wait_s", "0 to 25: when there is none after `after`, wait so long for one."),
             ],
             answers: &[AnswerDoc {
                 status: 200,
@@ -158,10 +155,10 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// As every list documents it.
-pub(super) const LIMIT_DOC: QueryDoc = QueryDoc { name: "limit", description: "1 to 200; 50 by default." };
+pub(super) const LIMIT_DOC: QueryDoc = QueryDoc::integer("limit", "1 to 200; 50 by default.");
 /// As every list documents it.
 pub(super) const CURSOR_DOC: QueryDoc =
-    QueryDoc { name: "cursor", description: "The `next_cursor` of the page before." };
+    QueryDoc::text("cursor", "The `next_cursor` of the page before.");
 
 /// How many events a conversation is read with.
 const LAST_EVENTS: usize = 50;
@@ -365,15 +362,15 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
     let head = seen_head(app, key, &who).await?;
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
-    let show = show(app, &who);
+    let show = show(app, key.workspace, &who);
     Ok(Reply::ok(&WithEventsJson {
         conversation: ConversationJson::of(key.conversation, &head, who.audience()),
         events: EventJson::page(&events, show),
     }))
 }
 
-fn show<'a>(app: &'a App, who: &Principal) -> Show<'a> {
-    Show { audience: who.audience(), links: app.files.links(), now: app.clock.now() }
+fn show<'a>(app: &'a App, workspace: WorkspaceId, who: &Principal) -> Show<'a> {
+    Show { audience: who.audience(), workspace, links: &app.file_links, now: app.clock.now() }
 }
 
 /// A page of events.
@@ -402,7 +399,7 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     if let Some(before) = before {
         let data = app.store.log.read_before(key, Seq(before), limit).await?;
         let has_more = data.first().is_some_and(|event| event.seq > Seq(1));
-        return Ok(event_page(&app, &who, &data, head.last_seq, has_more));
+        return Ok(event_page(&data, show(&app, key.workspace, &who), head.last_seq, has_more));
     }
     let after = Seq(after.unwrap_or(0));
     let mut data = app.store.log.read(key, after, limit).await?;
@@ -413,11 +410,11 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     // What came since the head was read.
     let last_seq = data.last().map_or(head.last_seq, |event| event.seq.max(head.last_seq));
     let has_more = data.last().is_some_and(|event| event.seq < last_seq);
-    Ok(event_page(&app, &who, &data, last_seq, has_more))
+    Ok(event_page(&data, show(&app, key.workspace, &who), last_seq, has_more))
 }
 
-fn event_page(app: &App, who: &Principal, data: &[Event], last_seq: Seq, has_more: bool) -> Reply {
-    Reply::ok(&EventPage { data: EventJson::page(data, show(app, who)), last_seq: last_seq.0, has_more })
+fn event_page(data: &[Event], show: Show<'_>, last_seq: Seq, has_more: bool) -> Reply {
+    Reply::ok(&EventPage { data: EventJson::page(data, show), last_seq: last_seq.0, has_more })
 }
 
 /// Waits until there is an event after `after`, or the time is over.

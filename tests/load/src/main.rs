@@ -1,2 +1,96 @@
-//! Placeholder.
-fn main() {}
+//! The load programs. Each prints its result as one line of JSON (`kill` and `check`: as text) and ends with 1 when
+//! something was not as it must be.
+//!
+//! ```text
+//! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
+//! load sockets --count 10000
+//! load conversations --count 10000
+//! load kill --kills 200
+//! load check /tmp/switchboard-history-42.jsonl
+//! ```
+
+mod agent;
+mod idle;
+mod latency;
+mod run;
+mod schedule;
+mod visitor;
+mod wire;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What Switchboard carries, what it costs, and what it survives.
+#[derive(Parser)]
+#[command(version)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Send messages to a running server and measure how soon they are acknowledged and delivered
+    Run(run::Plan),
+    /// Start a server, hold idle sockets, and measure its memory per socket
+    Sockets(idle::Plan),
+    /// Start a server, hold idle conversations, and measure its memory per conversation
+    Conversations(idle::ConversationsPlan),
+    /// Start a server, kill it again and again while clients talk, and check that the delivery contract held
+    Kill {
+        /// How often
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+        /// What moments and texts are drawn from; random when not given
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Judge a history that a failed run has kept
+    Check {
+        /// The file
+        history: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let good = match Command::parse().what {
+        What::Run(plan) => print(&run::run(&plan)?)?,
+        What::Sockets(plan) => print(&on_runtime(idle::sockets(&plan))?)?,
+        What::Conversations(plan) => print(&on_runtime(idle::conversations(&plan))?)?,
+        What::Kill { kills, seed } => kill(kills, seed)?,
+        What::Check { history } => check(&history)?,
+    };
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(report: &impl serde::Serialize) -> anyhow::Result<bool> {
+    println!("{}", serde_json::to_string(report)?);
+    Ok(true)
+}
+
+fn kill(kills: u32, seed: Option<u64>) -> anyhow::Result<bool> {
+    let seed = seed.unwrap_or_else(rand::random);
+    eprintln!("seed {seed}");
+    let summary = on_runtime(driver::killrun::run(driver::killrun::Plan { kills, seed }))?;
+    println!("{summary}");
+    Ok(summary.violations.is_empty())
+}
+
+fn check(history: &PathBuf) -> anyhow::Result<bool> {
+    let history = checker::History::read_from(BufReader::new(File::open(history)?))?;
+    let violations = checker::check(&history);
+    for violation in &violations {
+        println!("{violation}");
+    }
+    println!("{} entries, {} violations", history.entries.len(), violations.len());
+    Ok(violations.is_empty())
+}
+
+/// One thread is enough for the clients, and leaves the other core to the server.
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

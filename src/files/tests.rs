@@ -1,0 +1,192 @@
+//! Files as a whole, over a real store and a real folder.
+
+use futures_util::stream;
+
+use super::*;
+use crate::identity::tests::Fixture;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+struct Shelf {
+    fixture: Fixture,
+    files: Files,
+    root: tempfile::TempDir,
+}
+
+impl Shelf {
+    async fn start() -> Self {
+        let fixture = Fixture::start().await;
+        let root = tempfile::TempDir::new().unwrap();
+        let files = Self::open(&fixture, &root);
+        Self { fixture, files, root }
+    }
+
+    fn open(fixture: &Fixture, root: &tempfile::TempDir) -> Files {
+        let limits = FileLimits { bytes_max: 1000, pixels_max: 1_000_000 };
+        Files::open(root.path().into(), fixture.store.records.clone(), fixture.clock.clone(), limits).unwrap()
+    }
+
+    fn upload(&self, name: &str) -> Upload {
+        Upload {
+            workspace: self.fixture.workspace,
+            conversation: conversation(1),
+            uploader: visitor(1),
+            name: name.to_owned(),
+        }
+    }
+
+    async fn receive(&self, name: &str, pieces: &[&str]) -> Result<FileRecord, UploadError> {
+        let pieces: Vec<Result<Bytes, String>> =
+            pieces.iter().map(|piece| Ok(Bytes::copy_from_slice(piece.as_bytes()))).collect();
+        self.files.receive(self.upload(name), stream::iter(pieces)).await.map(|record| record.document)
+    }
+
+    async fn reserve(&self, client_id: &str, ids: &[FileId]) -> Result<Vec<FileCard>, ReserveError> {
+        let client_id = ClientId::parse(client_id).unwrap();
+        self.files.reserve(self.fixture.workspace, conversation(1), visitor(1), &client_id, ids).await
+    }
+
+    /// Everything under the folder that is not a folder.
+    fn on_disk(&self) -> usize {
+        let mut folders = vec![self.root.path().to_owned()];
+        let mut count = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { count += 1 }
+            }
+        }
+        count
+    }
+}
+
+fn conversation(n: u8) -> ConversationId {
+    ConversationId::from_hash([n; 16])
+}
+
+fn visitor(n: u8) -> Uploader {
+    Uploader::Visitor(VisitorId::from_hash([n; 16]))
+}
+
+#[tokio::test]
+async fn a_file_is_kept_as_it_came_with_size_and_hash() {
+    let shelf = Shelf::start().await;
+    let record = shelf.receive("../notes.txt", &["hel", "", "lo"]).await.unwrap();
+    assert_eq!((record.name.as_str(), record.mime.as_str(), record.size), ("notes.txt", "text/plain", 5));
+    assert_eq!(&*record.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+    assert!(!record.shown_inline());
+    let mut bytes = shelf.files.bytes(shelf.fixture.workspace, record.id).await.unwrap();
+    let mut text = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut bytes, &mut text).await.unwrap();
+    assert_eq!(text, "hello");
+    assert_eq!(shelf.files.find(shelf.fixture.workspace, record.id).await.unwrap(), Some(record));
+    assert_eq!(shelf.on_disk(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_what_is_refused_or_breaks_off() {
+    let shelf = Shelf::start().await;
+    let long = "x".repeat(501);
+    assert!(matches!(shelf.receive("a.txt", &[&long, &long]).await, Err(UploadError::TooLarge(1000))));
+    assert!(matches!(shelf.receive("a.txt", &["<svg/>"]).await, Err(UploadError::Refused(Refusal::Kind))));
+    assert!(matches!(shelf.receive("a.txt", &[]).await, Err(UploadError::Refused(Refusal::Empty))));
+    let pieces = [Ok(Bytes::from_static(b"hi")), Err("the client left")];
+    let broken = shelf.files.receive(shelf.upload("a.txt"), stream::iter(pieces)).await;
+    assert!(matches!(broken, Err(UploadError::BrokeOff(why)) if why == "the client left"));
+    assert_eq!(shelf.on_disk(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_the_request_is_dropped() {
+    let shelf = Shelf::start().await;
+    let (started, mut has_started) = tokio::sync::mpsc::channel(1);
+    let first = stream::once(async move {
+        started.send(()).await.unwrap();
+        Ok::<_, String>(Bytes::from_static(b"hi"))
+    });
+    let never_ends = shelf.files.receive(shelf.upload("a.txt"), first.chain(stream::pending()));
+    {
+        let mut receiving = std::pin::pin!(never_ends);
+        tokio::select! {
+            _ = &mut receiving => panic!("it never ends"),
+            _ = has_started.recv() => assert_eq!(shelf.on_disk(), 1),
+        }
+    }
+    assert_eq!(shelf.on_disk(), 0);
+}
+
+#[tokio::test]
+async fn what_a_stopped_server_left_half_received_goes_at_the_next_start() {
+    let shelf = Shelf::start().await;
+    let kept = shelf.receive("a.txt", &["hi"]).await.unwrap();
+    std::fs::write(shelf.root.path().join("incoming/.tmpXYZ"), b"half").unwrap();
+    let files = Shelf::open(&shelf.fixture, &shelf.root);
+    assert_eq!(shelf.on_disk(), 1);
+    assert!(files.bytes(shelf.fixture.workspace, kept.id).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_file_is_usable_once_by_its_uploader_where_it_was_uploaded() {
+    let shelf = Shelf::start().await;
+    let workspace = shelf.fixture.workspace;
+    let a = shelf.receive("a.txt", &["a"]).await.unwrap();
+    let b = shelf.receive("b.txt", &["b"]).await.unwrap();
+    let id = ClientId::parse("m1").unwrap();
+    let elsewhere = [
+        (WorkspaceId::from_hash([9; 16]), conversation(1), visitor(1)),
+        (workspace, conversation(2), visitor(1)),
+        (workspace, conversation(1), visitor(2)),
+        (workspace, conversation(1), Uploader::Agent(AgentId::from_hash([1; 16]))),
+    ];
+    for (workspace, conversation, uploader) in elsewhere {
+        let refused = shelf.files.reserve(workspace, conversation, uploader, &id, &[a.id]).await;
+        assert!(matches!(refused, Err(ReserveError::NotUsable(id)) if id == a.id));
+    }
+    assert_eq!(shelf.reserve("m1", &[b.id, a.id]).await.unwrap(), [b.card(), a.card()]);
+    assert_eq!(shelf.reserve("m1", &[b.id, a.id]).await.unwrap().len(), 2, "a repeat passes");
+    assert!(matches!(shelf.reserve("m2", &[a.id]).await, Err(ReserveError::NotUsable(_))));
+    shelf.files.release(workspace, &id, &[a.id, b.id]).await.unwrap();
+    assert!(shelf.reserve("m2", &[a.id]).await.is_ok());
+}
+
+#[tokio::test]
+async fn all_files_of_a_message_are_reserved_or_none() {
+    let shelf = Shelf::start().await;
+    let a = shelf.receive("a.txt", &["a"]).await.unwrap();
+    let unknown = FileId::from_hash([7; 16]);
+    for ids in [[a.id, unknown], [a.id, a.id]] {
+        assert!(matches!(shelf.reserve("m1", &ids).await, Err(ReserveError::NotUsable(_))));
+    }
+    assert!(shelf.reserve("m2", &[a.id]).await.is_ok());
+}
+
+#[tokio::test]
+async fn of_two_messages_that_want_one_file_one_gets_it() {
+    let shelf = Shelf::start().await;
+    let a = shelf.receive("a.txt", &["a"]).await.unwrap();
+    let ids = [a.id];
+    let race = futures_util::future::join_all(["m1", "m2", "m3"].map(|id| shelf.reserve(id, &ids))).await;
+    assert_eq!(race.iter().filter(|reserved| reserved.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn an_unused_file_goes_after_a_day_and_a_used_one_stays() {
+    let shelf = Shelf::start().await;
+    let workspace = shelf.fixture.workspace;
+    let records = shelf.fixture.store.records.as_ref();
+    // Bytes have the machine's time; records the clock of the test.
+    shelf.fixture.clock.advance_ms(Clock::system().now().ms_since(shelf.fixture.clock.now()));
+    let used = shelf.receive("a.txt", &["a"]).await.unwrap();
+    let unused = shelf.receive("b.txt", &["b"]).await.unwrap();
+    shelf.reserve("m1", &[used.id]).await.unwrap();
+    assert_eq!(shelf.files.sweep().await.unwrap(), 0);
+
+    shelf.fixture.clock.advance_ms(DAY_MS + 60_000);
+    assert_eq!(shelf.files.find(workspace, unused.id).await.unwrap(), None);
+    assert!(matches!(shelf.reserve("m2", &[unused.id]).await, Err(ReserveError::NotUsable(_))));
+    records.expire(shelf.fixture.clock.now(), 100).await.unwrap();
+    assert_eq!(shelf.files.sweep().await.unwrap(), 1);
+    assert!(shelf.files.bytes(workspace, unused.id).await.is_err());
+    assert!(shelf.files.bytes(workspace, used.id).await.is_ok());
+    assert!(shelf.files.find(workspace, used.id).await.unwrap().is_some());
+}

@@ -1,0 +1,164 @@
+//! HTTP: what handlers share, and how a listener is served.
+//!
+//! A request's way: [`accept`] (the connection and its limits), `service` (one request), `judge` (may it be), warp and
+//! the row's handler, and back through `service`, which puts on the headers that every answer carries.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actors::Clock;
+use cluster::Router;
+use domain::Origin;
+use store::{Store, StoreError};
+
+use crate::config::Config;
+use crate::files::{FileLinks, Files};
+use crate::http::body::BodyMemory;
+use crate::http::cors::Origins;
+use crate::http::cursor::Cursors;
+use crate::http::documents::Documents;
+use crate::http::rate::Rates;
+use crate::http::seats::Seats;
+use crate::identity::{Caller, Identity, Keys};
+use crate::metrics::Metrics;
+use crate::socket::Sockets;
+
+pub mod accept;
+pub mod api;
+pub mod assets;
+pub mod body;
+pub mod call;
+pub mod cors;
+pub mod cursor;
+pub mod docs;
+pub mod documents;
+pub mod error;
+pub mod etag;
+pub mod json_in;
+mod judge;
+pub mod openapi;
+pub mod paths;
+pub mod peer;
+pub mod query;
+pub mod rate;
+pub mod reply;
+pub mod request_id;
+pub mod routes;
+pub mod seats;
+mod service;
+mod stream;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+/// What handlers share.
+pub struct App {
+    /// As it was at the start.
+    pub config: Arc<Config>,
+    /// The wall clock.
+    pub clock: Clock,
+    /// What survives.
+    pub store: Store,
+    /// Who is it.
+    pub identity: Arc<Identity>,
+    /// The installation's keys.
+    pub keys: Keys,
+    /// How often.
+    pub rates: Rates,
+    /// What operators see.
+    pub metrics: Metrics,
+    /// Where lists go on.
+    pub cursors: Cursors,
+    /// Pages of which origin may ask.
+    pub origins: Origins,
+    /// The memory that bodies share.
+    pub bodies: BodyMemory,
+    /// Counts sockets by address.
+    pub socket_seats: Seats,
+    /// The way to every conversation and agent.
+    pub router: Router,
+    /// Uploaded files.
+    pub files: Arc<Files>,
+    /// Signs links to them.
+    pub file_links: FileLinks,
+    /// Sockets that have said hello.
+    pub sockets: Arc<Sockets>,
+    /// Whether traffic is wanted.
+    pub readiness: Readiness,
+    /// The API document and the pages of this server.
+    pub documents: Documents,
+}
+
+impl App {
+    /// Puts together what needs nothing but these. `bound`: where the server listens.
+    pub fn new(parts: Parts, bound: SocketAddr) -> Self {
+        let Parts { config, clock, store, identity, keys, router, files } = parts;
+        let origins = Origins::new(&config, bound);
+        Self {
+            rates: Rates::new(&config.limits),
+            metrics: Metrics::new(),
+            cursors: Cursors::new(keys.cursor.clone()),
+            file_links: FileLinks::new(keys.file_link.clone()),
+            bodies: BodyMemory::default(),
+            socket_seats: Seats::default(),
+            sockets: Arc::default(),
+            readiness: Readiness::default(),
+            documents: Documents::new(),
+            origins,
+            config,
+            clock,
+            store,
+            identity,
+            keys,
+            router,
+            files,
+        }
+    }
+}
+
+impl App {
+    /// Whether a page of `origin` may speak for `caller`; no browser, no origin: he may.
+    pub async fn origin_allowed(&self, caller: &Caller, origin: Option<&Origin>) -> Result<bool, StoreError> {
+        match origin {
+            Some(origin) => judge::is_allowed(self, caller, origin.as_str()).await,
+            None => Ok(true),
+        }
+    }
+}
+
+/// What [`App`] is made of.
+pub struct Parts {
+    /// As it was at the start.
+    pub config: Arc<Config>,
+    /// The wall clock.
+    pub clock: Clock,
+    /// What survives.
+    pub store: Store,
+    /// Who is it.
+    pub identity: Arc<Identity>,
+    /// The installation's keys.
+    pub keys: Keys,
+    /// The way to every conversation and agent.
+    pub router: Router,
+    /// Uploaded files.
+    pub files: Arc<Files>,
+}
+
+/// Whether the server wants traffic: not before it has started, and not once it drains.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// Says so from now on.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    /// As it was last set; not at first.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,287 @@
+//! The accept loop: connections and their limits, HTTP/1 on each, and the way out of it for sockets.
+//!
+//! One task a connection. How many there are, in all and by address, how long a head may take, how long a peer may not
+//! read, and how long a drain may last are held here; everything about a single request is not.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Limits;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::paths::Paths;
+use crate::http::peer::is_trusted;
+use crate::http::rate::Key;
+use crate::http::reply::HandoverSlot;
+use crate::http::request_id::RequestId;
+use crate::http::seats::{Seat, Seats};
+use crate::http::stream::Stream;
+use crate::http::{App, service};
+use crate::socket::upgrade::Handover;
+
+/// Connections of a listener at once; one more is closed unheard.
+const CONNECTIONS_MAX: usize = 50_000;
+/// Connections that are told why they are refused at once; one more is closed without a word.
+const REFUSALS_MAX: usize = 64;
+/// hyper's own limits, wider than any that the config allows, so that ours answer.
+const HYPER_HEADERS_MAX: usize = 256;
+const HYPER_BUFFER_BYTES: usize = 64 * 1024;
+/// How long a peer who was answered before he was done sending may go on, unheard, so that he reads the answer
+/// instead of a reset.
+const LINGER: Duration = Duration::from_secs(2);
+/// Until accepting is tried again when the system has no more files to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Speaks with a socket after its upgrade, until it is closed. It gets the bytes that came in behind the request.
+pub type ServeSocket = fn(Arc<App>, TcpStream, Bytes, Handover) -> BoxFuture<'static, ()>;
+
+/// What is served on a listener.
+#[derive(Clone)]
+pub struct Front {
+    /// What handlers share.
+    pub app: Arc<App>,
+    /// The routes of this listener.
+    pub paths: Arc<Paths>,
+    /// Who takes sockets over.
+    pub serve_socket: ServeSocket,
+}
+
+/// Serves `listener` until `stop` is true; then takes no more, lets each connection end its request, and closes what
+/// is left after `grace`. Sockets hear of the stop by themselves, and have the same time.
+pub async fn serve(listener: TcpListener, front: Front, mut stop: watch::Receiver<bool>, grace: Duration) {
+    let mut connections = JoinSet::new();
+    let acceptor = Acceptor::new(front, stop.clone());
+    loop {
+        tokio::select! {
+            () = told_to_stop(&mut stop) => break,
+            Some(ended) = connections.join_next() => tell_panic(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, peer)) => acceptor.admit(tcp, peer, &mut connections),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let all_ended = async {
+        while let Some(ended) = connections.join_next().await {
+            tell_panic(ended);
+        }
+    };
+    if tokio::time::timeout(grace, all_ended).await.is_err() {
+        tracing::warn!(connections = connections.len(), "closing the connections that did not end in time");
+        connections.shutdown().await;
+    }
+}
+
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    // That nobody can say it any more means the same.
+    let _told = stop.wait_for(|stopping| *stopping).await.is_ok();
+}
+
+fn tell_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection's task panicked");
+    }
+}
+
+/// Decides over new connections.
+struct Acceptor {
+    front: Front,
+    http: http1::Builder,
+    seats: Seats,
+    refusals: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    fn new(front: Front, stop: watch::Receiver<bool>) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(front.app.config.limits.header_timeout_s))
+            .max_headers(HYPER_HEADERS_MAX)
+            .max_buf_size(HYPER_BUFFER_BYTES)
+            // Without it hyper drops a handler in the middle of its work when its client has gone.
+            .half_close(true);
+        Self { front, http, seats: Seats::default(), refusals: Arc::new(Semaphore::new(REFUSALS_MAX)), stop }
+    }
+
+    /// Gives the connection its task, or refuses it.
+    fn admit(&self, tcp: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let address = peer.ip().to_canonical();
+        let app = &self.front.app;
+        if connections.len() >= CONNECTIONS_MAX {
+            app.metrics.refused(ErrorCode::Overloaded);
+            return;
+        }
+        // All clients behind a proxy come from its one address.
+        let speaks_for_many = is_trusted(address, &app.config.trusted_proxies);
+        let max = if speaks_for_many { 0 } else { app.config.limits.connections_per_address };
+        match self.seats.take(Key::of_address(address), max) {
+            Some(seat) => {
+                let connection = Connection {
+                    front: self.front.clone(),
+                    peer: address,
+                    stop: self.stop.clone(),
+                    _seat: seat,
+                    _open: app.metrics.connection_opened(),
+                };
+                connections.spawn(connection.run(tcp, self.http.clone()));
+            }
+            None => {
+                let error = ApiError::new(ErrorCode::RateLimited, "too many connections from this address")
+                    .retry_after_ms(1_000);
+                app.metrics.refused(error.code());
+                if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                    connections.spawn(async move {
+                        answer_and_close(tcp, &error).await;
+                        drop(permit);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// One connection, which counts as open until it is dropped.
+struct Connection {
+    front: Front,
+    peer: IpAddr,
+    stop: watch::Receiver<bool>,
+    _seat: Seat,
+    _open: crate::metrics::OpenConnection,
+}
+
+/// How HTTP on a connection ended.
+enum Ending {
+    /// There is nothing more to say.
+    Closed,
+    /// It is a socket now.
+    Upgraded(TcpStream, Bytes, Handover),
+}
+
+impl Connection {
+    async fn run(self, tcp: TcpStream, http: http1::Builder) {
+        // Boxed, so that a socket, which lives long, does not keep the memory of HTTP.
+        match Box::pin(self.speak_http(tcp, http)).await {
+            Ending::Closed => {}
+            Ending::Upgraded(tcp, read_ahead, handover) => {
+                (self.front.serve_socket)(Arc::clone(&self.front.app), tcp, read_ahead, handover).await;
+            }
+        }
+    }
+
+    async fn speak_http(&self, tcp: TcpStream, http: http1::Builder) -> Ending {
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone before it was served");
+            return Ending::Closed;
+        }
+        let limits: &Limits = &self.front.app.config.limits;
+        let asked = Arc::new(AtomicBool::new(false));
+        let handover: Arc<Mutex<Option<Handover>>> = Arc::default();
+        let stall = Duration::from_secs(limits.body_timeout_s);
+        let io = TokioIo::new(Stream::new(tcp, stall, Arc::clone(&asked)));
+        let requests = {
+            let (front, peer, handover) = (self.front.clone(), self.peer, Arc::clone(&handover));
+            hyper::service::service_fn(move |request: Request<Incoming>| {
+                asked.store(true, Ordering::Relaxed);
+                let (app, paths) = (Arc::clone(&front.app), Arc::clone(&front.paths));
+                let handover = Arc::clone(&handover);
+                Box::pin(async move {
+                    let response = service::answer(app, paths, peer, request).await;
+                    if let Ok(response) = &response
+                        && let Some(slot) = response.extensions().get::<HandoverSlot>()
+                    {
+                        *handover.lock().expect("nobody panics while holding it") = slot.take();
+                    }
+                    response
+                })
+            })
+        };
+        let mut connection = http.serve_connection(io, requests);
+        let mut stop = self.stop.clone();
+        let mut stopping = false;
+        let ended = loop {
+            tokio::select! {
+                ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+                () = told_to_stop(&mut stop), if !stopping => {
+                    stopping = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+            }
+        };
+        let parts = connection.into_parts();
+        let (tcp, refused_by_hyper) = parts.io.into_inner().into_parts();
+        let handover = handover.lock().expect("nobody panics while holding it").take();
+        match (ended, handover) {
+            (Ok(()), Some(handover)) => return Ending::Upgraded(tcp, parts.read_buf, handover),
+            // An idle peer need not be waited for: nothing of his is unread.
+            (Ok(()), None) if stopping => {}
+            (Ok(()), None) => linger(tcp).await,
+            (Err(error), _) => {
+                tracing::debug!(%error, "a connection broke");
+                if let Some(answer) = parse_error(&error, refused_by_hyper, !parts.read_buf.is_empty()) {
+                    self.front.app.metrics.refused(answer.code());
+                    answer_and_close(tcp, &answer).await;
+                }
+            }
+        }
+        Ending::Closed
+    }
+}
+
+/// The answer to what did not become a request; none: the peer is gone, or sent nothing.
+fn parse_error(error: &hyper::Error, refused_by_hyper: Option<u16>, has_begun: bool) -> Option<ApiError> {
+    if error.is_timeout() && has_begun {
+        return Some(ApiError::new(ErrorCode::RequestTimeout, "the request's head did not come in time"));
+    }
+    match refused_by_hyper? {
+        414 => Some(ApiError::new(ErrorCode::UriTooLong, "the path and query are too long")),
+        431 => Some(ApiError::new(ErrorCode::HeadersTooLarge, "the headers are too many or too large")),
+        _ => Some(ApiError::new(ErrorCode::InvalidRequest, "this is not HTTP/1.1")),
+    }
+}
+
+/// Answers a peer to whom HTTP is not spoken any more.
+async fn answer_and_close(mut tcp: TcpStream, error: &ApiError) {
+    let request_id = RequestId::random();
+    error.log(&request_id);
+    let answer = error.reply(&request_id).into_closing_bytes(&request_id);
+    let written = tokio::time::timeout(LINGER, tcp.write_all(&answer)).await;
+    if let Ok(Ok(())) = written {
+        linger(tcp).await;
+    }
+}
+
+/// Closes our side, and reads what the peer still sends, for a short while: closing with unread bytes would reset the
+/// connection, and the peer would lose the answer.
+async fn linger(mut tcp: TcpStream) {
+    let drained = async {
+        tcp.shutdown().await?;
+        let mut unread = [0; 2048];
+        while tcp.read(&mut unread).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    match tokio::time::timeout(LINGER, drained).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::trace!(%error, "the peer closed first"),
+        Err(_) => tracing::debug!("a peer went on sending after its answer"),
+    }
+}

@@ -1,0 +1,107 @@
+//! What machines ask to know whether the server lives, wants traffic, and how it does.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::metrics;
+
+/// How long the store may take to answer the question whether it is there.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// The rows that every listener has.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/healthz",
+        who: Who::Open,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |_| Box::pin(async { Ok(Reply::ok(&Health::new("ok"))) }),
+        doc: Doc {
+            summary: "Say that the process lives",
+            tag: "operation",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "It does.",
+                body: Some(SchemaOf::of::<Health>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/readyz",
+        who: Who::Open,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(readyz(call)),
+        doc: Doc {
+            summary: "Say whether traffic is wanted",
+            tag: "operation",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "It is: the server has started, does not drain, and its store answers.",
+                body: Some(SchemaOf::of::<Health>()),
+            }],
+            errors: &[ErrorCode::Unavailable],
+            ..Doc::NONE
+        },
+    },
+];
+
+/// The row of `/metrics`, which may have a listener of its own.
+pub const METRICS: &[Route] = &[Route {
+    method: Method::GET,
+    path: "/metrics",
+    who: Who::Open,
+    rates: &[],
+    body: BodyKind::None,
+    handler: |call| Box::pin(async move { Ok(metrics_text(&call)) }),
+    doc: Doc {
+        summary: "Read the node's counters",
+        tag: "operation",
+        answers: &[AnswerDoc { status: 200, description: "OpenMetrics text.", body: None }],
+        ..Doc::NONE
+    },
+}];
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// `ok` or `ready`.
+    status: &'static str,
+    /// The program's.
+    version: &'static str,
+}
+
+impl Health {
+    fn new(status: &'static str) -> Self {
+        Self { status, version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
+async fn readyz(call: Call) -> Result<Reply, ApiError> {
+    if !call.app.readiness.get() {
+        // Expected, and asked for again and again: not a line of the log.
+        let error = ApiError::new(ErrorCode::Unavailable, "the server is starting or draining");
+        return Err(error.retry_after_ms(1_000));
+    }
+    let read = call.app.store.records.get(store::INSTALLATION, store::RecordKind::Key, "readyz");
+    match tokio::time::timeout(STORE_WAIT, read).await {
+        Ok(answered) => answered?,
+        Err(_) => return Err(ApiError::unavailable("the store does not answer")),
+    };
+    Ok(Reply::ok(&Health::new("ready")))
+}
+
+fn metrics_text(call: &Call) -> Reply {
+    let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
+    Reply::bytes(StatusCode::OK, content_type, call.app.metrics.text().into())
+}

@@ -1,0 +1,114 @@
+//! A judged request, as handlers get it.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Version, header};
+use serde::de::DeserializeOwned;
+
+use crate::http::App;
+use crate::http::body::Body;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in;
+use crate::http::paths::Params;
+use crate::http::request_id::RequestId;
+use crate::http::routes::{BodyKind, Route};
+use crate::identity::Caller;
+
+/// A judged request: all that a handler needs.
+pub struct Call {
+    /// What handlers share.
+    pub app: Arc<App>,
+    /// The row of the table that it matched.
+    pub route: &'static Route,
+    /// Who asks; the row takes him.
+    pub caller: Caller,
+    /// What stands in the path.
+    pub params: Params,
+    /// What stands after the `?`; read it with [`crate::http::query::Query`].
+    pub query: String,
+    /// Not read yet.
+    pub body: Body,
+    /// As they came.
+    pub headers: HeaderMap,
+    /// The client's address, through trusted proxies.
+    pub peer: IpAddr,
+    /// HTTP/1.0 or 1.1.
+    pub version: Version,
+    /// The request's name.
+    pub request_id: RequestId,
+}
+
+impl Call {
+    /// Reads the body as JSON: media type (415), syntax (400), then schema (422). What may be missing altogether
+    /// counts as `{}`. To be called after existence and ownership are known.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let body = self.body_bytes().await?;
+        Ok(json_in::parse(&body)?)
+    }
+
+    /// The body's bytes, after its media type was checked; [`json_in::parse`] makes a type of them that borrows.
+    pub async fn body_bytes(&mut self) -> Result<Bytes, ApiError> {
+        let body = self.body.read().await?;
+        if body.is_empty() && self.route.body == BodyKind::OptionalJson {
+            return Ok(Bytes::from_static(b"{}"));
+        }
+        if !is_json(&self.headers) {
+            let message = "the body must be application/json";
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+        }
+        Ok(body)
+    }
+
+    /// An id in the path. What is not one names nothing: 404.
+    pub fn id<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
+        self.params.get(name).and_then(|text| text.parse().ok()).ok_or_else(ApiError::not_found)
+    }
+}
+
+/// `application/json`, with no charset or UTF-8.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(given) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    if given == "application/json" {
+        return true;
+    }
+    let (media_type, parameters) = given.split_once(';').unwrap_or((given, ""));
+    let parameter = parameters.trim();
+    let charset =
+        parameter.split_once('=').map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
+    media_type.trim().eq_ignore_ascii_case("application/json")
+        && match charset {
+            None => parameter.is_empty(),
+            Some((name, value)) => {
+                name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf_8_is_json() {
+        for (given, passes) in [
+            ("application/json", true),
+            ("Application/JSON; charset=UTF-8", true),
+            ("application/json;charset=\"utf-8\"", true),
+            ("application/json;", true),
+            ("application/json; charset=latin1", false),
+            ("application/json; x", false),
+            ("text/json", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, given.parse().unwrap())]);
+            assert_eq!(is_json(&headers), passes, "{given}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

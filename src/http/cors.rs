@@ -1,0 +1,152 @@
+//! Which pages may ask: the origin that a browser sends is compared, exactly, with this server's own and with the
+//! sites' lists. All lists together are read from the store and kept for at most [`KEPT_FOR`].
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use domain::{Site, Workspace, WorkspaceId};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use store::{INSTALLATION, Records, StoreError};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+
+/// How long a change of a site's list may stay unseen.
+const KEPT_FOR: Duration = Duration::from_secs(4);
+/// Records read at once.
+const PAGE: usize = 500;
+/// For how long a browser may keep the answer to a preflight, in seconds.
+const PREFLIGHT_S: &str = "600";
+
+const REQUEST_HEADERS: &str = "authorization, content-type, x-site-key, x-request-id, idempotency-key, if-match, \
+                               if-none-match, range, traceparent";
+const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
+    "etag, retry-after, ratelimit, ratelimit-policy, x-request-id, x-stale, content-disposition",
+);
+
+/// The origins that are known here.
+pub struct Origins {
+    own: Vec<Box<str>>,
+    /// Of all sites together, and when they were read. The lock is held while they are read, so that is done once.
+    all: Mutex<Option<(Instant, HashSet<Box<str>>)>>,
+}
+
+impl Origins {
+    /// `bound`: where the server listens.
+    pub fn new(config: &Config, bound: SocketAddr) -> Self {
+        let mut own: Vec<Box<str>> = vec![config.own_origin(bound).as_str().into()];
+        let mut add = |host: &str| {
+            let port = if bound.port() == 80 { String::new() } else { format!(":{}", bound.port()) };
+            let origin: Box<str> = format!("http://{host}{port}").into();
+            if !own.contains(&origin) {
+                own.push(origin);
+            }
+        };
+        match bound.ip() {
+            // Everywhere is no name that a browser could know the server by.
+            ip if ip.is_unspecified() => {}
+            IpAddr::V4(v4) => add(&v4.to_string()),
+            IpAddr::V6(v6) => add(&format!("[{v6}]")),
+        }
+        if bound.ip().is_loopback() {
+            add("localhost");
+        }
+        Self { own, all: Mutex::new(None) }
+    }
+
+    /// A page of this server.
+    pub fn is_own(&self, origin: &str) -> bool {
+        self.own.iter().any(|own| **own == *origin)
+    }
+
+    /// All own ones; the first is how browsers are meant to know the server.
+    pub fn own(&self) -> &[Box<str>] {
+        &self.own
+    }
+
+    /// On the list of any site of the installation.
+    pub async fn is_on_any_site(&self, records: &dyn Records, origin: &str) -> Result<bool, StoreError> {
+        let mut kept = self.all.lock().await;
+        if let Some((read_at, all)) = &*kept
+            && read_at.elapsed() < KEPT_FOR
+        {
+            return Ok(all.contains(origin));
+        }
+        let read_at = Instant::now();
+        let all = read_all(records).await?;
+        let found = all.contains(origin);
+        *kept = Some((read_at, all));
+        Ok(found)
+    }
+}
+
+async fn read_all(records: &dyn Records) -> Result<HashSet<Box<str>>, StoreError> {
+    let mut all = HashSet::new();
+    let mut last_workspace: Option<String> = None;
+    loop {
+        let workspaces =
+            store::list::<Workspace>(records, INSTALLATION, last_workspace.as_deref(), PAGE).await?;
+        let Some(last) = workspaces.last() else { return Ok(all) };
+        last_workspace = Some(last.document.id.to_string());
+        for workspace in &workspaces {
+            read_workspace(records, workspace.document.id, &mut all).await?;
+        }
+    }
+}
+
+async fn read_workspace(
+    records: &dyn Records,
+    workspace: WorkspaceId,
+    all: &mut HashSet<Box<str>>,
+) -> Result<(), StoreError> {
+    let mut last_site: Option<String> = None;
+    loop {
+        let sites = store::list::<Site>(records, workspace, last_site.as_deref(), PAGE).await?;
+        let Some(last) = sites.last() else { return Ok(()) };
+        last_site = Some(last.document.id.to_string());
+        let origins = sites.iter().flat_map(|site| &site.document.origins);
+        all.extend(origins.map(|origin| Box::from(origin.as_str())));
+    }
+}
+
+/// The origin that the browser says the page has; none: it is no browser, or the page is our own.
+pub(crate) fn origin_of(headers: &HeaderMap) -> Result<Option<&HeaderValue>, ApiError> {
+    let mut given = headers.get_all(header::ORIGIN).iter();
+    let origin = given.next();
+    if given.next().is_some() {
+        return Err(ApiError::new(ErrorCode::InvalidHeader, "there must be one Origin header"));
+    }
+    Ok(origin)
+}
+
+/// A page of this origin may not ask this.
+pub(crate) fn refused() -> ApiError {
+    ApiError::new(ErrorCode::OriginNotAllowed, "pages of this origin may not ask this")
+}
+
+/// The method that a preflight asks for; none: it is no preflight.
+pub(crate) fn preflight_method(headers: &HeaderMap) -> Option<Method> {
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(asked.as_bytes()).ok()
+}
+
+/// The answer to a preflight from a page that may ask: `methods` are those of the path.
+pub(crate) fn preflight(methods: &str) -> Reply {
+    let methods = HeaderValue::try_from(methods).expect("the names of methods are a header value");
+    Reply::empty(StatusCode::NO_CONTENT)
+        .with_header(header::ACCESS_CONTROL_ALLOW_METHODS, methods)
+        .with_header(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_HEADERS))
+        .with_header(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_S))
+}
+
+/// What lets a page of `origin` read an answer. Never `*`, never with cookies.
+pub(crate) fn allow(origin: &HeaderValue) -> [(HeaderName, HeaderValue); 2] {
+    [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS),
+    ]
+}

@@ -1,0 +1,354 @@
+//! What the outside is told when something is refused or fails: a code that clients match on, and a message for people.
+//!
+//! Every layer's error becomes an [`ApiError`] here. The client gets code and message, the log gets the cause, once.
+
+use std::borrow::Cow;
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::http::reply::Reply;
+use crate::http::request_id::RequestId;
+use crate::identity::{AccountError, AuthError, JwtError, VisitorError};
+
+mod code;
+
+pub use code::ErrorCode;
+
+/// One rule that a request broke.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// The path of the field (`to.agent_id`, `file_ids[2]`), or the query parameter; empty: the body itself.
+    pub field: String,
+    /// What it must be, for people.
+    pub rule: Cow<'static, str>,
+}
+
+impl Detail {
+    /// `field` breaks `rule`.
+    pub fn new(field: impl Into<String>, rule: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), rule: rule.into() }
+    }
+}
+
+/// An answer that is not a success, and what the log is told beside it.
+#[derive(Debug)]
+pub struct ApiError {
+    code: ErrorCode,
+    message: Cow<'static, str>,
+    details: Vec<Detail>,
+    retry_after_ms: Option<u64>,
+    /// For the log alone.
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// What some codes owe beside the body, such as `Allow`.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// How long a client waits before it tries again what failed for a while only, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+impl ApiError {
+    /// With a message for the person who wrote the client.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after_ms: None,
+            cause: None,
+            header: None,
+        }
+    }
+
+    /// It does not exist, or not for the one who asks: one body for both.
+    pub fn not_found() -> Self {
+        Self::new(ErrorCode::NotFound, "not found")
+    }
+
+    /// He is known, and may not.
+    pub fn forbidden(message: &'static str) -> Self {
+        Self::new(ErrorCode::Forbidden, message)
+    }
+
+    /// It was understood, and breaks these rules.
+    pub fn invalid(details: Vec<Detail>) -> Self {
+        Self { details, ..Self::new(ErrorCode::ValidationFailed, "the request breaks the rules in details") }
+    }
+
+    /// One field breaks one rule.
+    pub fn invalid_field(field: impl Into<String>, rule: impl Into<Cow<'static, str>>) -> Self {
+        Self::invalid(vec![Detail::new(field, rule)])
+    }
+
+    /// Too many are served now; nothing was done.
+    pub fn overloaded(message: &'static str) -> Self {
+        Self::new(ErrorCode::Overloaded, message).retry_after_ms(RETRY_AFTER_MS)
+    }
+
+    /// Something that was needed did not answer; whether it was done is unknown, and trying again is right.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorCode::Unavailable, "the service is unavailable for the moment: try again")
+            .retry_after_ms(RETRY_AFTER_MS)
+            .caused_by(cause)
+    }
+
+    /// Our own fault.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorCode::Internal, "something went wrong on our side").caused_by(cause)
+    }
+
+    /// Tells the client when to try again.
+    #[must_use]
+    pub fn retry_after_ms(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// Tells the log, and nobody else, why.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// A header that goes with the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// What clients match on.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The rules that were broken.
+    pub fn details(&self) -> &[Detail] {
+        &self.details
+    }
+
+    /// The object that stands in an answer's body and in a socket's `error` frame.
+    pub fn body<'a>(&'a self, request_id: &'a RequestId) -> ErrorBody<'a> {
+        ErrorBody {
+            code: self.code.as_str(),
+            message: &self.message,
+            details: &self.details,
+            request_id: request_id.as_str(),
+            retry_after_ms: self.retry_after_ms,
+        }
+    }
+
+    /// Tells the log what the client is not told. To be called once, by whoever answers.
+    pub fn log(&self, request_id: &RequestId) {
+        let (code, id) = (self.code.as_str(), request_id.as_str());
+        match (&self.cause, self.code) {
+            (Some(cause), ErrorCode::Internal | ErrorCode::StorageFull) => {
+                tracing::error!(code, request_id = id, cause = %Chain(cause.as_ref()), "a request failed");
+            }
+            (Some(cause), ErrorCode::Unavailable) => {
+                tracing::warn!(code, request_id = id, cause = %Chain(cause.as_ref()), "a request failed");
+            }
+            (Some(cause), _) => {
+                tracing::debug!(code, request_id = id, cause = %Chain(cause.as_ref()), "a request was refused");
+            }
+            (None, ErrorCode::Internal) => tracing::error!(code, request_id = id, "a request failed"),
+            (None, _) => {}
+        }
+    }
+
+    /// The answer.
+    pub fn reply(&self, request_id: &RequestId) -> Reply {
+        let mut reply = Reply::json(self.code.status(), &Envelope { error: self.body(request_id) });
+        if let Some(header) = &self.header {
+            reply = reply.with_header(header.0.clone(), header.1.clone());
+        }
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            reply = reply.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(ms) = self.retry_after_ms {
+            // Whole seconds, never too early.
+            reply = reply.with_header(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
+        }
+        reply
+    }
+}
+
+/// An error with what caused it, in one line.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// The inner object of an error's answer.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
+    details: &'a [Detail],
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: ErrorBody<'a>,
+}
+
+impl From<domain::Rejection> for ApiError {
+    fn from(rejection: domain::Rejection) -> Self {
+        use domain::Rejection;
+        let code = match rejection {
+            Rejection::NotFound => return Self::not_found(),
+            Rejection::Conflict(why) => return Self::new(ErrorCode::Conflict, why),
+            Rejection::Forbidden => ErrorCode::Forbidden,
+            Rejection::IdempotencyConflict => ErrorCode::IdempotencyConflict,
+            Rejection::AlreadyAssigned => ErrorCode::AlreadyAssigned,
+            Rejection::StaleAssignment => ErrorCode::StaleAssignment,
+            Rejection::CapacityExceeded => ErrorCode::CapacityExceeded,
+            Rejection::AgentOffline => ErrorCode::AgentOffline,
+            Rejection::ConversationEnded => ErrorCode::ConversationEnded,
+            Rejection::ConversationFull => ErrorCode::ConversationFull,
+        };
+        Self::new(code, rejection.to_string())
+    }
+}
+
+impl From<store::StoreError> for ApiError {
+    fn from(error: store::StoreError) -> Self {
+        use store::StoreError;
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable(error),
+            StoreError::StorageFull => {
+                Self::new(ErrorCode::StorageFull, "the server's disk is full").caused_by(error)
+            }
+            StoreError::Corrupt(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<store::RecordError> for ApiError {
+    fn from(error: store::RecordError) -> Self {
+        use store::RecordError;
+        match error {
+            // Which key it was is the store's word; the handler who knows the field says it better.
+            RecordError::Taken(_) => {
+                Self::new(ErrorCode::Conflict, "another one has this already").caused_by(error)
+            }
+            RecordError::Changed => Self::new(ErrorCode::Conflict, "it was changed or removed meanwhile"),
+            RecordError::Unknown => Self::unavailable(error),
+            RecordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Invalid => Self::new(ErrorCode::InvalidToken, "this credential is not known"),
+            AuthError::Expired => Self::new(ErrorCode::TokenExpired, "this token has expired"),
+            AuthError::Revoked => Self::new(ErrorCode::TokenRevoked, "this token was revoked"),
+            AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::NotFound => Self::not_found(),
+            AccountError::Overloaded(error) => Self::overloaded("too many passwords are checked now").caused_by(error),
+            AccountError::Record(error) => error.into(),
+        }
+    }
+}
+
+impl From<JwtError> for ApiError {
+    fn from(error: JwtError) -> Self {
+        let code = match error {
+            JwtError::Signature | JwtError::NoSecret => ErrorCode::InvalidSignature,
+            JwtError::Expired => ErrorCode::TokenExpired,
+            JwtError::TooLong
+            | JwtError::Form
+            | JwtError::Algorithm
+            | JwtError::Critical
+            | JwtError::Claim(..)
+            | JwtError::NotYet => ErrorCode::InvalidToken,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<VisitorError> for ApiError {
+    fn from(error: VisitorError) -> Self {
+        match error {
+            VisitorError::Token(error) => error.into(),
+            VisitorError::Identity(error) => error.into(),
+            VisitorError::IdentityRequired => Self::new(ErrorCode::Unauthenticated, error.to_string()),
+            VisitorError::Attributes(wrong) => Self::invalid_field("attributes", wrong.to_string()),
+            VisitorError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_lists_each_code_once_with_its_status() {
+        let mut names: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorCode::ALL.len());
+        for (code, status) in [
+            (ErrorCode::InvalidCursor, 400),
+            (ErrorCode::InvalidSignature, 401),
+            (ErrorCode::OriginNotAllowed, 403),
+            (ErrorCode::CapacityExceeded, 409),
+            (ErrorCode::LengthRequired, 411),
+            (ErrorCode::UrlNotAllowed, 422),
+            (ErrorCode::Overloaded, 429),
+            (ErrorCode::HeadersTooLarge, 431),
+            (ErrorCode::StorageFull, 507),
+        ] {
+            assert_eq!(code.status().as_u16(), status, "{}", code.as_str());
+        }
+    }
+
+    #[test]
+    fn the_client_is_told_code_and_message_and_never_the_cause() {
+        let id = RequestId::given("r-1").unwrap();
+        let error = ApiError::from(store::StoreError::Corrupt("secret path".into()));
+        let reply = error.reply(&id);
+        assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let text = reply.text();
+        assert_eq!(
+            text,
+            r#"{"error":{"code":"INTERNAL","message":"something went wrong on our side","request_id":"r-1"}}"#
+        );
+    }
+
+    #[test]
+    fn what_passes_by_itself_says_when_to_try_again_and_a_401_how_to_authenticate() {
+        let id = RequestId::given("r-1").unwrap();
+        let busy = ApiError::overloaded("busy").retry_after_ms(1_001).reply(&id);
+        assert_eq!(busy.header(&header::RETRY_AFTER).unwrap(), "2");
+        assert!(busy.text().contains(r#""retry_after_ms":1001"#));
+        let unknown = ApiError::from(AuthError::Invalid).reply(&id);
+        assert_eq!(unknown.header(&header::WWW_AUTHENTICATE).unwrap(), "Bearer");
+        let wrong = ApiError::invalid_field("text", "must not be blank").reply(&id);
+        assert!(wrong.text().contains(r#""details":[{"field":"text","rule":"must not be blank"}]"#));
+    }
+}

@@ -1,0 +1,359 @@
+//! Strict JSON from outside, for bodies and socket frames: parsed whole first, then made into a type.
+//!
+//! Two refusals, never mixed up: [`JsonError::Syntax`] is what cannot be parsed (bad UTF-8, broken off, deeper than
+//! [`DEPTH_MAX`]), [`JsonError::Schema`] is what was parsed and is wrong (a key given twice, an unknown field, a wrong
+//! type, a number out of range). A syntax error anywhere wins, so the answer does not depend on the order of fields.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::http::error::{ApiError, Detail, ErrorCode};
+
+mod decode;
+
+/// How deep arrays and objects may lie in each other; the outermost counts as one.
+pub const DEPTH_MAX: u8 = 32;
+/// Objects with more keys than this are searched for a repeated one by hashing.
+const FEW_KEYS: usize = 16;
+
+/// Why JSON was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JsonError {
+    /// It cannot be parsed; says where.
+    Syntax(String),
+    /// It was parsed, and breaks this rule.
+    Schema(Detail),
+}
+
+impl From<JsonError> for ApiError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Syntax(why) => ApiError::new(ErrorCode::InvalidJson, why),
+            JsonError::Schema(detail) => ApiError::invalid(vec![detail]),
+        }
+    }
+}
+
+/// What a text field must be, as the details of an error say it.
+pub fn valid<T>(field: &str, parsed: Result<T, domain::TextError>) -> Result<T, ApiError> {
+    parsed.map_err(|wrong| ApiError::invalid_field(field, wrong.to_string()))
+}
+
+/// Parses `bytes` and makes them a `T`. A repeated key is refused everywhere, in free maps too.
+pub fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
+    Node::parse(bytes)?.decode()
+}
+
+/// A parsed JSON value without repeated keys; texts without escapes are borrowed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node<'de>(Value<'de>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value<'de> {
+    Null,
+    Flag(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(Cow<'de, str>),
+    List(Vec<Value<'de>>),
+    Object(Vec<(Cow<'de, str>, Value<'de>)>),
+}
+
+impl<'de> Node<'de> {
+    /// Parses all of `bytes`.
+    pub fn parse(bytes: &'de [u8]) -> Result<Self, JsonError> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|wrong| JsonError::Syntax(format!("not UTF-8 from byte {}", wrong.valid_up_to())))?;
+        let mut input = serde_json::Deserializer::from_str(text);
+        let value = AtDepth(1).deserialize(&mut input).and_then(|value| input.end().map(|()| value));
+        let value = value.map_err(|wrong| refused(text, &wrong))?;
+        match repeated_key(&value) {
+            Some(path) => Err(JsonError::Schema(Detail::new(path, "is given twice"))),
+            None => Ok(Self(value)),
+        }
+    }
+
+    /// The value of `key`; none when there is none or this is no object.
+    pub fn field(&self, key: &str) -> Option<Node<'de>> {
+        match &self.0 {
+            Value::Object(fields) => {
+                fields.iter().find(|(name, _)| name == key).map(|(_, value)| Node(value.clone()))
+            }
+            Value::Null
+            | Value::Flag(_)
+            | Value::Unsigned(_)
+            | Value::Signed(_)
+            | Value::Float(_)
+            | Value::Text(_)
+            | Value::List(_) => None,
+        }
+    }
+
+    /// It, when it is a text.
+    pub fn text(&self) -> Option<&str> {
+        if let Value::Text(text) = &self.0 { Some(text) } else { None }
+    }
+
+    /// It is an object.
+    pub fn is_object(&self) -> bool {
+        matches!(self.0, Value::Object(_))
+    }
+
+    /// Makes it a `T`: with `deny_unknown_fields` on `T`, a field that it does not name is refused.
+    pub fn decode<T: Deserialize<'de>>(self) -> Result<T, JsonError> {
+        T::deserialize(self.0).map_err(|wrong| JsonError::Schema(wrong.into_detail()))
+    }
+}
+
+/// A number such as `1e999` is JSON that no number type holds: 422 if the rest can be parsed, else 400.
+fn refused(text: &str, wrong: &serde_json::Error) -> JsonError {
+    let out_of_range = wrong.to_string().starts_with("number out of range");
+    if out_of_range && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return JsonError::Schema(Detail::new("", "numbers must fit 64 bits"));
+    }
+    JsonError::Syntax(format!("not JSON: {wrong}"))
+}
+
+/// The path of a key that its object has twice.
+fn repeated_key(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::Null
+        | Value::Flag(_)
+        | Value::Unsigned(_)
+        | Value::Signed(_)
+        | Value::Float(_)
+        | Value::Text(_) => None,
+        Value::List(items) => items.iter().enumerate().find_map(|(index, item)| {
+            repeated_key(item).map(|path| decode::join(&format!("[{index}]"), &path))
+        }),
+        Value::Object(fields) => repeated_here(fields).or_else(|| {
+            fields.iter().find_map(|(key, value)| repeated_key(value).map(|path| decode::join(key, &path)))
+        }),
+    }
+}
+
+fn repeated_here(fields: &[(Cow<'_, str>, Value<'_>)]) -> Option<String> {
+    if fields.len() <= FEW_KEYS {
+        let twice = |(index, (key, _)): &(usize, &(Cow<'_, str>, Value<'_>))| {
+            fields[..*index].iter().any(|(earlier, _)| earlier == key)
+        };
+        return fields.iter().enumerate().find(twice).map(|(_, (key, _))| key.to_string());
+    }
+    let mut seen = HashSet::with_capacity(fields.len());
+    fields.iter().find(|(key, _)| !seen.insert(key.as_ref())).map(|(key, _)| key.to_string())
+}
+
+/// Reads one value; arrays and objects in it lie at this depth.
+struct AtDepth(u8);
+
+impl<'de> DeserializeSeed<'de> for AtDepth {
+    type Value = Value<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Value<'de>, D::Error> {
+        input.deserialize_any(self)
+    }
+}
+
+impl AtDepth {
+    fn inside<E: serde::de::Error>(&self) -> Result<u8, E> {
+        if self.0 > DEPTH_MAX {
+            return Err(E::custom(format_args!("deeper than {DEPTH_MAX}")));
+        }
+        Ok(self.0 + 1)
+    }
+}
+
+impl<'de> Visitor<'de> for AtDepth {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Unsigned(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Signed(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Float(number))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
+        let depth = self.inside()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(AtDepth(depth))? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
+        let depth = self.inside()?;
+        let mut fields = Vec::new();
+        while let Some(key) = entries.next_key_seed(Key)? {
+            fields.push((key, entries.next_value_seed(AtDepth(depth))?));
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+/// Reads a key, borrowed when it has no escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Cow<'de, str>, D::Error> {
+        input.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Request {
+        client_id: String,
+        text: Option<String>,
+        seq: Option<u32>,
+        file_ids: Option<Vec<String>>,
+        to: Option<To>,
+        attributes: Option<BTreeMap<String, bool>>,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "snake_case")]
+    enum To {
+        AgentId(String),
+        TeamId(String),
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        a: u8,
+    }
+
+    fn wrong_field(text: &str) -> (String, String) {
+        match parse::<Request>(text.as_bytes()) {
+            Err(JsonError::Schema(detail)) => (detail.field, detail.rule.into_owned()),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_was_sent() {
+        let text = r#"{"client_id":"c\n1","seq":4294967295,"to":{"team_id":"t"},"attributes":{"a":true},"text":null}"#;
+        let read: Request = parse(text.as_bytes()).unwrap();
+        assert_eq!((read.client_id.as_str(), read.seq, read.text), ("c\n1", Some(u32::MAX), None));
+        assert_eq!(read.to, Some(To::TeamId("t".into())));
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_is_syntax_wherever_it_stands() {
+        let deep = format!("{}1{}", "[".repeat(33), "]".repeat(33));
+        for broken in [
+            "",
+            " ",
+            "{",
+            r#"{"client_id":"#,
+            r#"{"client_id":"a"} x"#,
+            "{'a':1}",
+            r#"{"unknown":1,"client_id":"a""#,
+            r#"{"client_id":1,}"#,
+            r#"{"client_id":"\ud800"}"#,
+            "nul",
+            "01",
+            "NaN",
+            "{\"a\":\"\u{1}\"}",
+            &deep,
+            r#"{"seq":1e999"#,
+        ] {
+            let read = parse::<Request>(broken.as_bytes());
+            assert!(matches!(read, Err(JsonError::Syntax(_))), "{broken}: {read:?}");
+        }
+        assert!(matches!(parse::<Request>(b"{\"client_id\":\"\xff\"}"), Err(JsonError::Syntax(_))));
+    }
+
+    #[test]
+    fn what_is_parsed_and_wrong_names_its_field() {
+        for (text, field, rule) in [
+            (r#"{}"#, "client_id", "is required"),
+            (r#"{"client_id":"a","x":1}"#, "x", "is not known"),
+            (r#"{"client_id":1}"#, "client_id", "must be a text"),
+            (r#"{"client_id":"a","client_id":"a"}"#, "client_id", "is given twice"),
+            (r#"{"client_id":"a","attributes":{"k":true,"k":true}}"#, "attributes.k", "is given twice"),
+            (r#"{"client_id":"a","seq":-1}"#, "seq", "must be a whole number in range"),
+            (r#"{"client_id":"a","seq":4294967296}"#, "seq", "must be a whole number in range"),
+            (r#"{"client_id":"a","seq":1.5}"#, "seq", "must be a whole number in range"),
+            (r#"{"client_id":"a","seq":1e999}"#, "", "numbers must fit 64 bits"),
+            (r#"{"client_id":"a","file_ids":["a",2]}"#, "file_ids[1]", "must be a text"),
+            (r#"{"client_id":"a","to":{"bot_id":"b"}}"#, "to.bot_id", "must be one of agent_id, team_id"),
+            (r#"{"client_id":"a","to":{"team_id":7}}"#, "to.team_id", "must be a text"),
+            (r#"{"client_id":"a","to":{}}"#, "to", "must have exactly one field"),
+            (r#"{"client_id":"a","inner":{"a":256}}"#, "inner.a", "must be a whole number in range"),
+            (r#"{"client_id":"a","inner":[1]}"#, "inner", "must be an object"),
+            (r#"["a"]"#, "", "must be an object"),
+            ("null", "", "must be an object"),
+        ] {
+            assert_eq!(wrong_field(text), (field.to_owned(), rule.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_32_passes_and_many_keys_are_no_burden() {
+        let deep = format!("{}1{}", "[".repeat(32), "]".repeat(32));
+        assert!(Node::parse(deep.as_bytes()).is_ok());
+        let many: Vec<String> = (0..20_000).map(|n| format!("\"k{n}\":1")).collect();
+        assert!(Node::parse(format!("{{{}}}", many.join(",")).as_bytes()).is_ok());
+        let twice = format!("{{{},\"k7\":1}}", many.join(","));
+        assert!(
+            matches!(Node::parse(twice.as_bytes()), Err(JsonError::Schema(detail)) if detail.field == "k7")
+        );
+    }
+}

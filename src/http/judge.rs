@@ -1,0 +1,313 @@
+//! Every request is judged here before any handler sees it, in the public contract's order: sizes, route and method,
+//! authentication, rate, origin, role. What comes after (existence, media type, syntax, schema, state) is the
+//! handler's. Nothing of the body is read here, so a refusal costs nothing.
+
+use std::net::IpAddr;
+
+use domain::Role;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use store::StoreError;
+
+use crate::config::Limits;
+use crate::http::App;
+use crate::http::body;
+use crate::http::cors;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::paths::{Match, Params, Paths};
+use crate::http::rate::{Key, Limit, Verdict};
+use crate::http::reply::Reply;
+use crate::http::routes::{Pages, Rate, Route, Who};
+use crate::identity::Caller;
+
+/// What came of it, when nothing was refused.
+pub(crate) enum Judgement {
+    /// A handler may answer.
+    Handle {
+        /// The row.
+        route: &'static Route,
+        /// Who asks.
+        caller: Caller,
+        /// What stands in the path.
+        params: Params,
+    },
+    /// No handler is needed: OPTIONS.
+    Answer(Reply),
+}
+
+/// What is noticed on the way, and stands in the answer whatever it will be.
+#[derive(Default)]
+pub(crate) struct Noticed {
+    /// The row's path, for metrics and the log: never what the client wrote.
+    pub(crate) pattern: Option<&'static str>,
+    /// The answer depends on the origin, or another origin's would.
+    pub(crate) depends_on_origin: bool,
+    /// The page that may read the answer.
+    pub(crate) origin: Option<HeaderValue>,
+    /// What the rates say.
+    pub(crate) rates: Vec<Verdict>,
+}
+
+/// Judges a request from `address`.
+pub(crate) async fn judge(
+    app: &App,
+    paths: &Paths,
+    address: IpAddr,
+    request: &Parts,
+    noticed: &mut Noticed,
+) -> Result<Judgement, ApiError> {
+    let limits = &app.config.limits;
+    uri_size(request, limits)?;
+    let found = paths.find(request.uri.path());
+    let route = found.as_ref().and_then(|found| found.row(&request.method));
+    head_size(&request.headers, limits)?;
+    body_size(request, route, limits)?;
+
+    let Some(found) = found else { return Err(ApiError::not_found()) };
+    if request.method == Method::OPTIONS {
+        noticed.pattern = found.rows().first().map(|row| row.path);
+        return options(app, &found, &request.headers, noticed).await.map(Judgement::Answer);
+    }
+    let Some(route) = route else { return Err(method_not_allowed(&found)) };
+    noticed.pattern = Some(route.path);
+    let pages = route.who.pages();
+    noticed.depends_on_origin = pages != Pages::All;
+
+    let origin = cors::origin_of(&request.headers)?;
+    let caller = authenticate(app, route.who, request).await;
+    let judged = match caller {
+        Ok(caller) => rates(app, route, &caller, address, noticed).map(|()| caller),
+        Err(refused) => Err(refused),
+    };
+    let caller = match judged {
+        Ok(caller) => caller,
+        Err(refused) => {
+            // A page that may ask at all may read why it was refused; when that cannot be said now, it may not.
+            if let Some(origin) = origin
+                && pages != Pages::All
+                && may_ask(app, pages, origin).await.is_ok_and(|may| may)
+            {
+                noticed.origin = Some(origin.clone());
+            }
+            return Err(refused);
+        }
+    };
+    if let Some(origin) = origin
+        && pages != Pages::All
+    {
+        let passes = match &caller {
+            Caller::Anonymous => may_ask(app, pages, origin).await?,
+            known => match origin.to_str() {
+                Ok(origin) => is_allowed(app, known, origin).await?,
+                Err(_) => false,
+            },
+        };
+        if !passes {
+            return Err(cors::refused());
+        }
+        noticed.origin = Some(origin.clone());
+    }
+    role(route.who, &caller)?;
+    Ok(Judgement::Handle { route, caller, params: found.params(&request.uri, route) })
+}
+
+fn uri_size(request: &Parts, limits: &Limits) -> Result<(), ApiError> {
+    let target = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.uri_bytes_max {
+        return Err(ApiError::new(ErrorCode::UriTooLong, "the path and query are too long"));
+    }
+    Ok(())
+}
+
+fn head_size(headers: &HeaderMap, limits: &Limits) -> Result<(), ApiError> {
+    // As on the wire: name, colon, space, value, end of line.
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers.len() > limits.headers_max || bytes > limits.header_bytes_max {
+        return Err(ApiError::new(ErrorCode::HeadersTooLarge, "the headers are too many or too large"));
+    }
+    Ok(())
+}
+
+/// Of a body whose length is told; another is held to the limit while it is read.
+fn body_size(request: &Parts, route: Option<&Route>, limits: &Limits) -> Result<(), ApiError> {
+    let length = request.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
+    if let Some(length) = length {
+        let max = route.map_or(limits.body_bytes_max as u64, |route| route.body.bytes_max(limits));
+        // hyper has parsed it, so what does not fit a number is too large.
+        if length.parse::<u64>().unwrap_or(u64::MAX) > max {
+            return Err(body::too_large());
+        }
+    } else if !chunked && route.is_some_and(|route| route.body.is_required()) {
+        return Err(ApiError::new(ErrorCode::LengthRequired, "this route needs a body, and its length"));
+    }
+    Ok(())
+}
+
+fn method_not_allowed(found: &Match<'_>) -> ApiError {
+    let allow = HeaderValue::try_from(found.methods()).expect("the names of methods are a header value");
+    ApiError::new(ErrorCode::MethodNotAllowed, "this path does not take this method")
+        .with_header(header::ALLOW, allow)
+}
+
+/// A preflight needs no credential: whether its page may ask at all is all that is judged. Any other OPTIONS is told
+/// the methods.
+async fn options(
+    app: &App,
+    found: &Match<'_>,
+    headers: &HeaderMap,
+    noticed: &mut Noticed,
+) -> Result<Reply, ApiError> {
+    noticed.depends_on_origin = true;
+    let methods = found.methods();
+    let asked = cors::preflight_method(headers).zip(cors::origin_of(headers)?);
+    let Some((method, origin)) = asked else {
+        let allow = HeaderValue::try_from(methods).expect("the names of methods are a header value");
+        return Ok(Reply::empty(StatusCode::NO_CONTENT).with_header(header::ALLOW, allow));
+    };
+    let row = found.row(&method).or_else(|| found.rows().first().copied());
+    let pages = row.map_or(Pages::Own, |row| row.who.pages());
+    if !may_ask(app, pages, origin).await? {
+        return Err(cors::refused());
+    }
+    noticed.origin = Some(origin.clone());
+    Ok(cors::preflight(&methods))
+}
+
+/// Whether any site lets pages of this origin ask, or it is our own.
+async fn may_ask(app: &App, pages: Pages, origin: &HeaderValue) -> Result<bool, ApiError> {
+    let Ok(origin) = origin.to_str() else { return Ok(false) };
+    if app.origins.is_own(origin) {
+        return Ok(true);
+    }
+    match pages {
+        Pages::All | Pages::Own => Ok(false),
+        Pages::OfSites => Ok(app.origins.is_on_any_site(app.store.records.as_ref(), origin).await?),
+    }
+}
+
+/// Whether who asks may ask from a page of this origin.
+pub(crate) async fn is_allowed(app: &App, caller: &Caller, origin: &str) -> Result<bool, StoreError> {
+    if app.origins.is_own(origin) {
+        return Ok(true);
+    }
+    let listed = |site: &domain::Site| site.origins.iter().any(|listed| listed.as_str() == origin);
+    match caller {
+        Caller::Anonymous | Caller::Agent { .. } => Ok(false),
+        Caller::Site { site, .. } => Ok(listed(site)),
+        Caller::Visitor { workspace, site, .. } => {
+            let site = app.identity.find_site(*workspace, *site).await?;
+            Ok(site.is_some_and(|site| listed(&site)))
+        }
+    }
+}
+
+async fn authenticate(app: &App, who: Who, request: &Parts) -> Result<Caller, ApiError> {
+    let authorization = one(&request.headers, &header::AUTHORIZATION)?;
+    match who {
+        Who::Open | Who::LogIn | Who::Socket => Ok(Caller::Anonymous),
+        Who::Site { in_query } => {
+            let given = one(&request.headers, &HEADER_SITE_KEY)?;
+            let key = match given {
+                Some(value) => value.to_str().map_err(|_| invalid_token())?.into(),
+                None if in_query => site_in_query(request).ok_or_else(|| unauthenticated("a site key"))?,
+                None => return Err(unauthenticated("a site key")),
+            };
+            Ok(app.identity.site(&key).await?)
+        }
+        Who::Bearer { .. } => {
+            let value = authorization.ok_or_else(|| unauthenticated("a bearer token"))?;
+            let token = bearer(value).ok_or_else(invalid_token)?;
+            Ok(app.identity.bearer(token).await?)
+        }
+    }
+}
+
+const HEADER_SITE_KEY: header::HeaderName = header::HeaderName::from_static("x-site-key");
+
+/// A header that may be sent once.
+fn one<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a HeaderValue>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        let message = format!("there must be one {name} header");
+        return Err(ApiError::new(ErrorCode::InvalidHeader, message));
+    }
+    Ok(value)
+}
+
+fn site_in_query(request: &Parts) -> Option<std::borrow::Cow<'_, str>> {
+    let query = request.uri.query()?;
+    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "site").map(|(_, value)| value)
+}
+
+/// The token of `Bearer <token>`; the scheme's name has no case.
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let whole = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("bearer") && whole).then_some(token)
+}
+
+fn unauthenticated(what: &str) -> ApiError {
+    ApiError::new(ErrorCode::Unauthenticated, format!("{what} is needed"))
+}
+
+fn invalid_token() -> ApiError {
+    ApiError::new(ErrorCode::InvalidToken, "this credential is not known")
+}
+
+fn rates(
+    app: &App,
+    route: &Route,
+    caller: &Caller,
+    address: IpAddr,
+    noticed: &mut Noticed,
+) -> Result<(), ApiError> {
+    for rate in route.rates {
+        let verdict = match rate {
+            Rate::Conversations => app.rates.take(Limit::ConversationsOfAddress, Key::of_address(address)),
+            Rate::Visitors => app.rates.take(Limit::VisitorsOfAddress, Key::of_address(address)),
+            Rate::LogIns => app.rates.peek(Limit::LoginsOfAddress, Key::of_address(address)),
+            Rate::Send => match caller {
+                Caller::Visitor { visitor, .. } => {
+                    app.rates.take(Limit::VisitorSend, Key::of_visitor(visitor.id))
+                }
+                Caller::Agent { agent, .. } => app.rates.take(Limit::AgentSend, Key::of_agent(agent.id)),
+                Caller::Anonymous | Caller::Site { .. } => None,
+            },
+        };
+        let Some(verdict) = verdict else { continue };
+        let retry_after = verdict.retry_after;
+        noticed.rates.push(verdict);
+        if let Some(wait) = retry_after {
+            return Err(rate_limited(wait));
+        }
+    }
+    Ok(())
+}
+
+/// Over a rate: when to try again.
+pub(crate) fn rate_limited(wait: std::time::Duration) -> ApiError {
+    // Rounded up, so that the wait is never too short.
+    let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    ApiError::new(ErrorCode::RateLimited, "too many of these requests").retry_after_ms(ms)
+}
+
+/// Deny by default: only what the row names passes.
+fn role(who: Who, caller: &Caller) -> Result<(), ApiError> {
+    let passes = match (who, caller) {
+        (Who::Open | Who::LogIn | Who::Socket, Caller::Anonymous) => true,
+        (Who::Site { .. }, Caller::Site { .. }) => true,
+        (Who::Bearer { visitor, .. }, Caller::Visitor { .. }) => visitor,
+        (Who::Bearer { agent: least, operator, .. }, Caller::Agent { agent, .. }) => {
+            least.is_some_and(|least: Role| agent.role >= least) && (agent.operator || !operator)
+        }
+        (
+            Who::Open | Who::LogIn | Who::Socket,
+            Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. },
+        )
+        | (Who::Site { .. }, Caller::Anonymous | Caller::Visitor { .. } | Caller::Agent { .. })
+        | (Who::Bearer { .. }, Caller::Anonymous | Caller::Site { .. }) => false,
+    };
+    if passes { Ok(()) } else { Err(ApiError::forbidden("this route is not for you")) }
+}

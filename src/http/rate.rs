@@ -1,0 +1,388 @@
+//! Token buckets: who may do what how often. One table for a node, for requests, socket frames and log-ins.
+//!
+//! A bucket is one number, the time at which it will be full again, so a full bucket need not be kept at all. Time is
+//! tokio's monotonic clock: a changed wall clock frees nobody, and tests run it paused.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use domain::{AgentId, Email, VisitorId};
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::config::Limits;
+
+/// Buckets that a node keeps; over it the fullest go, whose owners lose least by it.
+const BUCKETS_MAX: usize = 100_000;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// Messages of one visitor, over HTTP and sockets together.
+    VisitorSend,
+    /// Messages of one agent, over HTTP and sockets together.
+    AgentSend,
+    /// Conversations started from one address.
+    ConversationsOfAddress,
+    /// Visitors made and tokens renewed from one address.
+    VisitorsOfAddress,
+    /// Wrong log-ins for one e-mail address.
+    LoginsOfAccount,
+    /// Wrong log-ins from one address.
+    LoginsOfAddress,
+    /// Hellos of all sockets of this node.
+    Hellos,
+}
+
+impl Limit {
+    /// As `RateLimit` headers name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Limit::VisitorSend | Limit::AgentSend => "send",
+            Limit::ConversationsOfAddress => "conversations",
+            Limit::VisitorsOfAddress => "visitors",
+            Limit::LoginsOfAccount => "logins-account",
+            Limit::LoginsOfAddress => "logins-address",
+            Limit::Hellos => "hellos",
+        }
+    }
+}
+
+/// Whose bucket it is: 16 bytes, without anything personal that could be read back from memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key([u8; 16]);
+
+impl Key {
+    /// One for all.
+    pub const NODE: Key = Key([0; 16]);
+
+    /// An address. Of IPv6 the first 64 bits: a household has as many addresses as it likes below them.
+    pub fn of_address(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().octets()),
+            IpAddr::V6(v6) => Self((u128::from(v6) >> 64 << 64).to_be_bytes()),
+        }
+    }
+
+    /// A visitor.
+    pub fn of_visitor(id: VisitorId) -> Self {
+        Self(*id.uuid().as_bytes())
+    }
+
+    /// An agent.
+    pub fn of_agent(id: AgentId) -> Self {
+        Self(*id.uuid().as_bytes())
+    }
+
+    /// An account, also one that does not exist.
+    pub fn of_account(email: &Email) -> Self {
+        let mut key = [0; 16];
+        key.copy_from_slice(&Sha256::digest(email.as_str())[..16]);
+        Self(key)
+    }
+}
+
+/// How many at once, and how fast they come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    burst: u32,
+    /// Until one token is back.
+    period: Duration,
+}
+
+impl Quota {
+    /// `burst` at once, `per_s` a second on average; none when `burst` is 0.
+    pub fn burst(burst: u32, per_s: u32) -> Option<Self> {
+        Self::of(burst, Duration::from_secs(1) / per_s.max(1))
+    }
+
+    /// `count` in `window`, all at once if one likes; none when `count` is 0.
+    pub fn per(count: u32, window: Duration) -> Option<Self> {
+        Self::of(count, window / count.max(1))
+    }
+
+    fn of(burst: u32, period: Duration) -> Option<Self> {
+        (burst > 0).then_some(Self { burst, period })
+    }
+
+    /// From empty to full.
+    fn window(&self) -> Duration {
+        self.period * self.burst
+    }
+
+    /// `"send";q=60;w=60`.
+    fn policy(&self, limit: Limit) -> HeaderValue {
+        let text = format!("\"{}\";q={};w={}", limit.name(), self.burst, seconds_up(self.window()));
+        HeaderValue::try_from(text).expect("a name and two numbers are a header value")
+    }
+}
+
+/// A bucket by itself, for what needs no table: the frames of one socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    quota: Quota,
+    full_at: Instant,
+}
+
+impl Bucket {
+    /// Full.
+    pub fn full(quota: Quota) -> Self {
+        Self { quota, full_at: Instant::now() }
+    }
+
+    /// Takes one, or says how long until there is one.
+    pub fn take(&mut self) -> Result<(), Duration> {
+        let now = Instant::now();
+        let after = self.full_at.max(now) + self.quota.period;
+        let over = after.duration_since(now).saturating_sub(self.quota.window());
+        if !over.is_zero() {
+            return Err(over);
+        }
+        self.full_at = after;
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        let missing = self.full_at.saturating_duration_since(Instant::now());
+        let left =
+            self.quota.window().saturating_sub(missing).as_nanos() / self.quota.period.as_nanos().max(1);
+        State { left: u32::try_from(left).unwrap_or(u32::MAX).min(self.quota.burst), full_in: missing }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    left: u32,
+    full_in: Duration,
+}
+
+/// What came of taking from a bucket, or of looking into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    limit: Limit,
+    /// For `RateLimit-Policy`.
+    pub policy: HeaderValue,
+    state: State,
+    /// How long until one may pass; none: this one may.
+    pub retry_after: Option<Duration>,
+}
+
+impl Verdict {
+    /// For `RateLimit`: what is left, and the seconds until all is back.
+    pub fn remaining(&self) -> HeaderValue {
+        let text =
+            format!("\"{}\";r={};t={}", self.limit.name(), self.state.left, seconds_up(self.state.full_in));
+        HeaderValue::try_from(text).expect("a name and two numbers are a header value")
+    }
+}
+
+fn seconds_up(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+/// A quota with its header, which is the same in every answer.
+struct Policy {
+    quota: Quota,
+    header: HeaderValue,
+}
+
+impl Policy {
+    fn of(limit: Limit, quota: Option<Quota>) -> Option<Self> {
+        quota.map(|quota| Self { quota, header: quota.policy(limit) })
+    }
+}
+
+/// What is configured; none: off.
+struct Policies {
+    visitor_send: Option<Policy>,
+    agent_send: Option<Policy>,
+    conversations_of_address: Option<Policy>,
+    visitors_of_address: Option<Policy>,
+    logins_of_account: Option<Policy>,
+    logins_of_address: Option<Policy>,
+    hellos: Option<Policy>,
+}
+
+impl Policies {
+    fn new(limits: &Limits) -> Self {
+        let per_minute = |limit, count| Policy::of(limit, Quota::per(count, Duration::from_secs(60)));
+        let per_15min = |limit, count| Policy::of(limit, Quota::per(count, Duration::from_secs(15 * 60)));
+        let burst = |limit, burst, per_s| Policy::of(limit, Quota::burst(burst, per_s));
+        Self {
+            visitor_send: burst(Limit::VisitorSend, limits.visitor_send_burst, limits.visitor_send_per_s),
+            agent_send: burst(Limit::AgentSend, limits.agent_send_burst, limits.agent_send_per_s),
+            conversations_of_address: per_minute(
+                Limit::ConversationsOfAddress,
+                limits.conversations_per_minute_per_address,
+            ),
+            visitors_of_address: per_minute(Limit::VisitorsOfAddress, limits.visitors_per_minute_per_address),
+            logins_of_account: per_15min(Limit::LoginsOfAccount, limits.logins_per_15min_per_account),
+            logins_of_address: per_15min(Limit::LoginsOfAddress, limits.logins_per_15min_per_address),
+            hellos: burst(Limit::Hellos, limits.hellos_per_s, limits.hellos_per_s),
+        }
+    }
+
+    fn get(&self, limit: Limit) -> Option<&Policy> {
+        match limit {
+            Limit::VisitorSend => self.visitor_send.as_ref(),
+            Limit::AgentSend => self.agent_send.as_ref(),
+            Limit::ConversationsOfAddress => self.conversations_of_address.as_ref(),
+            Limit::VisitorsOfAddress => self.visitors_of_address.as_ref(),
+            Limit::LoginsOfAccount => self.logins_of_account.as_ref(),
+            Limit::LoginsOfAddress => self.logins_of_address.as_ref(),
+            Limit::Hellos => self.hellos.as_ref(),
+        }
+    }
+}
+
+/// All buckets of a node.
+pub struct Rates {
+    policies: Policies,
+    buckets: DashMap<(Limit, Key), Bucket>,
+    /// About how many there are; the map itself would lock all its shards to say it.
+    count: AtomicUsize,
+}
+
+impl Rates {
+    /// Full buckets for everybody.
+    pub fn new(limits: &Limits) -> Self {
+        Self { policies: Policies::new(limits), buckets: DashMap::new(), count: AtomicUsize::new(0) }
+    }
+
+    /// Takes one, if there is one. None: this limit is off.
+    pub fn take(&self, limit: Limit, key: Key) -> Option<Verdict> {
+        let policy = self.policies.get(limit)?;
+        let (taken, state) = match self.buckets.entry((limit, key)) {
+            Entry::Occupied(mut entry) => {
+                let bucket = entry.get_mut();
+                (bucket.take(), bucket.state())
+            }
+            Entry::Vacant(entry) => {
+                let mut bucket = Bucket::full(policy.quota);
+                let outcome = (bucket.take(), bucket.state());
+                entry.insert(bucket);
+                self.count.fetch_add(1, Ordering::Relaxed);
+                outcome
+            }
+        };
+        if self.count.load(Ordering::Relaxed) > BUCKETS_MAX {
+            self.sweep();
+        }
+        Some(Verdict { limit, policy: policy.header.clone(), state, retry_after: taken.err() })
+    }
+
+    /// Looks whether there is one, and takes nothing. None: this limit is off.
+    pub fn peek(&self, limit: Limit, key: Key) -> Option<Verdict> {
+        let policy = self.policies.get(limit)?;
+        let kept = self.buckets.get(&(limit, key)).map(|bucket| *bucket);
+        let mut bucket = kept.unwrap_or_else(|| Bucket::full(policy.quota));
+        let state = bucket.state();
+        Some(Verdict { limit, policy: policy.header.clone(), state, retry_after: bucket.take().err() })
+    }
+
+    /// Puts one back that was taken for what then turned out not to count: a log-in with the right password.
+    pub fn give_back(&self, limit: Limit, key: Key) {
+        if let Some(mut bucket) = self.buckets.get_mut(&(limit, key)) {
+            // A machine that was just started has no time so long ago; the bucket is then full anyway.
+            bucket.full_at = bucket.full_at.checked_sub(bucket.quota.period).unwrap_or_else(Instant::now);
+        }
+    }
+
+    /// Drops what is full; if that is not enough, the fullest eighth.
+    fn sweep(&self) {
+        let now = Instant::now();
+        self.buckets.retain(|_, bucket| bucket.full_at > now);
+        let excess = (self.buckets.len() + BUCKETS_MAX / 8).saturating_sub(BUCKETS_MAX);
+        if excess > 0 {
+            let mut full_at: Vec<Instant> = self.buckets.iter().map(|bucket| bucket.full_at).collect();
+            if excess <= full_at.len() {
+                let (_, &mut up_to, _) = full_at.select_nth_unstable(excess - 1);
+                self.buckets.retain(|_, bucket| bucket.full_at > up_to);
+            }
+        }
+        self.count.store(self.buckets.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(change: impl FnOnce(&mut Limits)) -> Rates {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Rates::new(&limits)
+    }
+
+    fn address(last: u8) -> Key {
+        Key::of_address(IpAddr::from([192, 0, 2, last]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_passes_then_the_rate_holds_and_each_key_has_its_own() {
+        let rates = rates(|limits| (limits.visitor_send_burst, limits.visitor_send_per_s) = (3, 2));
+        for left in [2, 1, 0] {
+            let verdict = rates.take(Limit::VisitorSend, address(1)).unwrap();
+            assert_eq!((verdict.retry_after, verdict.state.left), (None, left));
+        }
+        let refused = rates.take(Limit::VisitorSend, address(1)).unwrap();
+        assert_eq!(refused.retry_after, Some(Duration::from_millis(500)));
+        assert_eq!(rates.take(Limit::VisitorSend, address(2)).unwrap().retry_after, None);
+
+        tokio::time::advance(Duration::from_millis(499)).await;
+        assert!(rates.take(Limit::VisitorSend, address(1)).unwrap().retry_after.is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(rates.take(Limit::VisitorSend, address(1)).unwrap().retry_after.is_none());
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(rates.peek(Limit::VisitorSend, address(1)).unwrap().state.left, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn zero_is_off_and_headers_say_what_is_left() {
+        let rates = rates(|limits| limits.conversations_per_minute_per_address = 0);
+        assert_eq!(rates.take(Limit::ConversationsOfAddress, address(1)), None);
+        let verdict = rates.take(Limit::VisitorsOfAddress, address(1)).unwrap();
+        assert_eq!(verdict.policy, "\"visitors\";q=30;w=60");
+        assert_eq!(verdict.remaining(), "\"visitors\";r=29;t=2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looking_takes_nothing_and_what_is_given_back_is_there_again() {
+        let rates = rates(|limits| limits.logins_per_15min_per_account = 2);
+        let account = Key::of_account(&Email::parse("ann@example.org").unwrap());
+        for _ in 0..5 {
+            assert_eq!(rates.peek(Limit::LoginsOfAccount, account).unwrap().retry_after, None);
+        }
+        rates.take(Limit::LoginsOfAccount, account);
+        rates.take(Limit::LoginsOfAccount, account);
+        let refused = rates.peek(Limit::LoginsOfAccount, account).unwrap();
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(450)));
+        rates.give_back(Limit::LoginsOfAccount, account);
+        assert_eq!(rates.peek(Limit::LoginsOfAccount, account).unwrap().retry_after, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_table_stays_bounded_and_keeps_those_who_owe_most() {
+        let rates = rates(|limits| limits.conversations_per_minute_per_address = 2);
+        for _ in 0..2 {
+            rates.take(Limit::ConversationsOfAddress, address(1));
+        }
+        for n in 0..150_000u32 {
+            rates.take(Limit::ConversationsOfAddress, Key(u128::from(n).to_be_bytes()));
+        }
+        assert!(rates.buckets.len() <= BUCKETS_MAX);
+        assert!(rates.peek(Limit::ConversationsOfAddress, address(1)).unwrap().retry_after.is_some());
+    }
+
+    #[test]
+    fn an_ipv6_household_is_one_and_a_mapped_address_is_its_ipv4() {
+        let of = |text: &str| Key::of_address(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+}

@@ -1,0 +1,236 @@
+//! The one table of routes: what there is, who may ask, how often, with what body, and how it is documented.
+//!
+//! [`crate::http::judge`] walks it before any handler runs; the API document, the labels of metrics and logs, and the
+//! test of who may what are made of it. To add an endpoint is to add a row.
+
+use std::borrow::Cow;
+
+use domain::Role;
+use futures_util::future::BoxFuture;
+use http::Method;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::config::Limits;
+use crate::http::api;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+
+/// One row.
+pub struct Route {
+    /// HEAD is answered by the row of GET, OPTIONS by the judge.
+    pub method: Method,
+    /// `/api/v1/chat/conversations/{id}/messages`: what stands in braces is a parameter.
+    pub path: &'static str,
+    /// Who may ask.
+    pub who: Who,
+    /// How often; each is judged, in this order.
+    pub rates: &'static [Rate],
+    /// What body it takes.
+    pub body: BodyKind,
+    /// Does it.
+    pub handler: Handler,
+    /// For the API document.
+    pub doc: Doc,
+}
+
+/// Does what a route is for. Everything that [`Route`] says of the request holds already.
+pub type Handler = fn(Call) -> BoxFuture<'static, Result<Reply, ApiError>>;
+
+/// Who may ask. Nobody else: a principal that a row does not name is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody; no credential is looked at and any page may ask.
+    Open,
+    /// Who has no credential yet and wants an agent's: log-in, refresh, log-out. Pages of this server only.
+    LogIn,
+    /// A site, by its key.
+    Site {
+        /// `?site=` is taken as well as `X-Site-Key`.
+        in_query: bool,
+    },
+    /// Who has a bearer token of one of these kinds.
+    Bearer {
+        /// A visitor.
+        visitor: bool,
+        /// An agent of at least this role.
+        agent: Option<Role>,
+        /// Of agents only the installation's operators.
+        operator: bool,
+    },
+    /// Whoever opens a socket; he proves himself in its first frame. Pages of any site.
+    Socket,
+}
+
+impl Who {
+    /// Visitors alone.
+    pub const VISITOR: Who = Who::Bearer { visitor: true, agent: None, operator: false };
+    /// Agents of any role.
+    pub const AGENT: Who = Who::of_role(Role::Agent);
+    /// Supervisors and admins.
+    pub const SUPERVISOR: Who = Who::of_role(Role::Supervisor);
+    /// Admins.
+    pub const ADMIN: Who = Who::of_role(Role::Admin);
+    /// Operators of the installation.
+    pub const OPERATOR: Who = Who::Bearer { visitor: false, agent: Some(Role::Admin), operator: true };
+    /// Visitors, and agents of any role.
+    pub const VISITOR_OR_AGENT: Who =
+        Who::Bearer { visitor: true, agent: Some(Role::Agent), operator: false };
+
+    const fn of_role(role: Role) -> Self {
+        Who::Bearer { visitor: false, agent: Some(role), operator: false }
+    }
+
+    /// Pages of which origin may ask, before it is known who asks.
+    pub(crate) fn pages(self) -> Pages {
+        match self {
+            Who::Open => Pages::All,
+            Who::LogIn | Who::Bearer { visitor: false, .. } => Pages::Own,
+            Who::Site { .. } | Who::Socket | Who::Bearer { visitor: true, .. } => Pages::OfSites,
+        }
+    }
+}
+
+/// Pages of which origin may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// The origin is not judged, and no page of another one can read the answer.
+    All,
+    /// Those of this server.
+    Own,
+    /// Those of any site, and of this server.
+    OfSites,
+}
+
+/// How often. Each is a limit of the config; the judge knows whose bucket it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// A message of the visitor or agent who asks.
+    Send,
+    /// A conversation started, by address.
+    Conversations,
+    /// A visitor made or renewed, by address.
+    Visitors,
+    /// A log-in, by address. The judge only looks: the handler takes one, here and of the account, before it checks
+    /// the password, and gives both back when it was right, so that parallel guesses cannot pass together.
+    LogIns,
+}
+
+/// What body a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// None; what is sent is not read.
+    None,
+    /// JSON with at least one required field.
+    Json,
+    /// JSON without a required field: it may be missing.
+    OptionalJson,
+    /// `multipart/form-data` with a file.
+    Multipart,
+}
+
+/// What an upload takes beside the file: its other parts and their headers.
+const MULTIPART_BYTES: u64 = 64 * 1024;
+
+impl BodyKind {
+    /// The largest that is read.
+    pub(crate) fn bytes_max(self, limits: &Limits) -> u64 {
+        match self {
+            BodyKind::None | BodyKind::Json | BodyKind::OptionalJson => limits.body_bytes_max as u64,
+            BodyKind::Multipart => limits.upload_bytes_max + MULTIPART_BYTES,
+        }
+    }
+
+    /// A request without it is wrong.
+    pub(crate) fn is_required(self) -> bool {
+        match self {
+            BodyKind::None | BodyKind::OptionalJson => false,
+            BodyKind::Json | BodyKind::Multipart => true,
+        }
+    }
+}
+
+/// What the API document says of a route beside what the row itself says.
+pub struct Doc {
+    /// One line, imperative.
+    pub summary: &'static str,
+    /// The group that it stands in.
+    pub tag: &'static str,
+    /// Query parameters.
+    pub query: &'static [QueryDoc],
+    /// The body, when it is JSON.
+    pub request: Option<SchemaOf>,
+    /// What a success looks like.
+    pub answers: &'static [AnswerDoc],
+    /// Codes of its own, beside those that follow from the row.
+    pub errors: &'static [ErrorCode],
+}
+
+impl Doc {
+    /// Nothing but these; to be completed with `..Doc::NONE`.
+    pub const NONE: Doc = Doc { summary: "", tag: "", query: &[], request: None, answers: &[], errors: &[] };
+}
+
+/// A query parameter.
+pub struct QueryDoc {
+    /// As it is sent.
+    pub name: &'static str,
+    /// What it does, with bounds and default.
+    pub description: &'static str,
+    /// Its type.
+    pub schema: fn() -> RefOr<Schema>,
+}
+
+impl QueryDoc {
+    /// A text.
+    pub const fn text(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, schema: <String as PartialSchema>::schema }
+    }
+
+    /// A whole number.
+    pub const fn integer(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, schema: <u64 as PartialSchema>::schema }
+    }
+}
+
+/// A success.
+pub struct AnswerDoc {
+    /// Its status.
+    pub status: u16,
+    /// When it comes.
+    pub description: &'static str,
+    /// Its JSON body, if it has one.
+    pub body: Option<SchemaOf>,
+}
+
+/// The schema of a public type.
+#[derive(Clone, Copy)]
+pub struct SchemaOf {
+    pub(crate) name: fn() -> Cow<'static, str>,
+    pub(crate) schema: fn() -> RefOr<Schema>,
+    /// Of the types in it.
+    pub(crate) collect: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl SchemaOf {
+    /// Of `T`, which is written once in the document and referred to.
+    pub const fn of<T: ToSchema>() -> Self {
+        Self { name: T::name, schema: <T as PartialSchema>::schema, collect: T::schemas }
+    }
+}
+
+/// All rows, by resource.
+pub fn table() -> impl Iterator<Item = &'static Route> {
+    let resources: [&'static [Route]; 8] = [
+        api::conversations::ROUTES,
+        api::messages::ROUTES,
+        api::agent_conversations::ROUTES,
+        api::status::ROUTES,
+        api::visitors::ROUTES,
+        crate::socket::upgrade::ROUTES,
+        api::health::ROUTES,
+        api::documents::ROUTES,
+    ];
+    resources.into_iter().flatten()
+}

@@ -1,0 +1,184 @@
+//! One request from its head to its answer: judged, handed through warp to its handler, and finished with the headers
+//! that every answer carries.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Buf;
+use futures_util::{FutureExt, Stream};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Request, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower_service::Service;
+use tracing::Instrument;
+use warp::Filter;
+use warp::reply::Response;
+
+use crate::http::body::Body;
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+use crate::http::judge::{Judgement, Noticed, judge};
+use crate::http::paths::{Params, Paths};
+use crate::http::peer::client_address;
+use crate::http::request_id::RequestId;
+use crate::http::routes::Route;
+use crate::http::{App, cors};
+use crate::identity::Caller;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Answers one request that came in on a connection from `peer`.
+pub(crate) async fn answer(
+    app: Arc<App>,
+    paths: Arc<Paths>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let request_id = RequestId::of(request.headers().get(&REQUEST_ID));
+    let span = span(&request_id, request.headers());
+    let mut noticed = Noticed::default();
+
+    let response =
+        respond(&app, &paths, peer, request, &request_id, &mut noticed).instrument(span.clone()).await;
+    let response = finished(response, &request_id, &noticed);
+    let (status, took) = (response.status(), started.elapsed());
+    let route = noticed.pattern.unwrap_or("none");
+    app.metrics.answered(&method, route, status, took);
+    span.in_scope(
+        || tracing::debug!(%method, route, status = status.as_u16(), took_ms = ms(took), "answered"),
+    );
+    Ok(response)
+}
+
+/// What the log says of everything that happens within a request.
+fn span(request_id: &RequestId, headers: &HeaderMap) -> tracing::Span {
+    let traceparent = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok());
+    tracing::info_span!("request", request_id = request_id.as_str(), traceparent)
+}
+
+fn ms(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
+}
+
+async fn respond(
+    app: &Arc<App>,
+    paths: &Paths,
+    peer: IpAddr,
+    request: Request<Incoming>,
+    request_id: &RequestId,
+    noticed: &mut Noticed,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let address = client_address(peer, &parts.headers, &app.config.trusted_proxies);
+    let (route, caller, params) = match judge(app, paths, address, &parts, noticed).await {
+        Ok(Judgement::Handle { route, caller, params }) => (route, caller, params),
+        Ok(Judgement::Answer(reply)) => return reply.into_response(),
+        Err(error) => return refuse(app, &error, request_id),
+    };
+    let judged = Judged {
+        app: Arc::clone(app),
+        route,
+        caller,
+        params,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        peer: address,
+        version: parts.version,
+        request_id: request_id.clone(),
+    };
+    let mut request = Request::new(body);
+    request.extensions_mut().insert(Handoff(Arc::new(Mutex::new(Some(judged)))));
+    // A handler that panics has a fault; its client is told so like of any other, and the connection lives.
+    match AssertUnwindSafe(warp::service(handlers()).call(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => refuse(app, &ApiError::internal("the handler panicked"), request_id),
+    }
+}
+
+/// The one place where a request's error is logged, counted and answered.
+fn refuse(app: &App, error: &ApiError, request_id: &RequestId) -> Response {
+    error.log(request_id);
+    app.metrics.refused(error.code());
+    error.reply(request_id).into_response()
+}
+
+/// All of a request but its body.
+struct Judged {
+    app: Arc<App>,
+    route: &'static Route,
+    caller: Caller,
+    params: Params,
+    query: String,
+    headers: HeaderMap,
+    peer: IpAddr,
+    version: Version,
+    request_id: RequestId,
+}
+
+/// Carries a judged request through warp, whose extensions want to be cloned; it is taken once.
+#[derive(Clone)]
+struct Handoff(Arc<Mutex<Option<Judged>>>);
+
+/// warp extracts, a handler works; nothing is rejected here.
+fn handlers() -> impl Filter<Extract = (Response,), Error = warp::Rejection, Future: Future + Send> + Clone {
+    warp::ext::get::<Handoff>().and(warp::body::stream()).then(handle)
+}
+
+async fn handle<S, B>(handoff: Handoff, chunks: S) -> Response
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+    B: Buf,
+{
+    let judged = handoff.0.lock().expect("nobody panics while holding it").take();
+    let judged = judged.expect("each request is handed over once");
+    let (app, request_id) = (Arc::clone(&judged.app), judged.request_id.clone());
+    let limits = &app.config.limits;
+    let bytes_max = judged.route.body.bytes_max(limits);
+    let timeout = Duration::from_secs(limits.body_timeout_s);
+    let call = Call {
+        app: judged.app,
+        route: judged.route,
+        caller: judged.caller,
+        params: judged.params,
+        query: judged.query,
+        body: Body::new(chunks, bytes_max, timeout, app.bodies.clone()),
+        headers: judged.headers,
+        peer: judged.peer,
+        version: judged.version,
+        request_id: judged.request_id,
+    };
+    match (judged.route.handler)(call).await {
+        Ok(reply) => reply.into_response(),
+        Err(error) => refuse(&app, &error, &request_id),
+    }
+}
+
+/// Puts on what every answer carries.
+fn finished(mut response: Response, request_id: &RequestId, noticed: &Noticed) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, request_id.header_value());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for verdict in &noticed.rates {
+        headers.append(RATELIMIT_POLICY, verdict.policy.clone());
+        headers.append(RATELIMIT, verdict.remaining());
+    }
+    if noticed.depends_on_origin {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    if let Some(origin) = &noticed.origin {
+        headers.extend(cors::allow(origin));
+    }
+    response
+}

@@ -1,0 +1,170 @@
+//! Agents' own records, as far as identity needs them: made, given a password, set to a status. The rest of an agent is
+//! changed by the admin's routes, which then call [`Identity::agent_changed`].
+
+use domain::{Agent, AgentId, Email, Line, Name, Role, Status, WorkspaceId};
+use store::{RecordError, StoreError, Versioned};
+
+use super::{Identity, Overloaded, Password};
+
+/// What is given of a new agent.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// Names him in the whole installation.
+    pub email: Email,
+    /// For people.
+    pub name: Name,
+    /// What he may.
+    pub role: Role,
+    /// How many conversations he may hold at once.
+    pub capacity: u32,
+    /// For routing by skill.
+    pub skills: Vec<Line<64>>,
+    /// For routing by language.
+    pub languages: Vec<Line<35>>,
+    /// May not log in.
+    pub disabled: bool,
+    /// May make workspaces.
+    pub operator: bool,
+}
+
+impl NewAgent {
+    /// With the defaults of everything else.
+    pub fn new(email: Email, name: Name, role: Role) -> Self {
+        Self {
+            email,
+            name,
+            role,
+            capacity: Agent::CAPACITY,
+            skills: Vec::new(),
+            languages: Vec::new(),
+            disabled: false,
+            operator: false,
+        }
+    }
+}
+
+/// An agent was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// There is no such agent.
+    #[error("there is no such agent")]
+    NotFound,
+    /// Too many passwords at once.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store refused it: [`RecordError::Taken`] when somebody has the e-mail.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl From<StoreError> for AccountError {
+    fn from(error: StoreError) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+impl Identity {
+    /// Makes an agent, offline, in no team.
+    pub async fn create_agent(
+        &self,
+        workspace: WorkspaceId,
+        new: NewAgent,
+        password: Password,
+    ) -> Result<Versioned<Agent>, AccountError> {
+        let now = self.clock.now();
+        let id = AgentId::new(now, rand::random());
+        self.create_agent_as(workspace, id, new, password).await
+    }
+
+    /// The same, under an id that was chosen before, so that a repeat finds what it made.
+    pub async fn create_agent_as(
+        &self,
+        workspace: WorkspaceId,
+        id: AgentId,
+        new: NewAgent,
+        password: Password,
+    ) -> Result<Versioned<Agent>, AccountError> {
+        // Before the hash, which is dear, and again by the store, which alone can be sure.
+        if self.find_agent(&new.email).await?.is_some() {
+            return Err(RecordError::Taken(format!("email:{}", new.email.as_str())).into());
+        }
+        let password_hash = self.passwords.hash(password).await?;
+        let agent = Agent {
+            id,
+            email: new.email,
+            name: new.name,
+            role: new.role,
+            capacity: new.capacity,
+            skills: new.skills,
+            languages: new.languages,
+            disabled: new.disabled,
+            operator: new.operator,
+            password_hash,
+            status: Status::default(),
+        };
+        Ok(store::insert(self.records.as_ref(), workspace, agent, self.clock.now()).await?)
+    }
+
+    /// The hash to write when an admin changes an agent's password together with other fields.
+    pub async fn hash_password(&self, password: Password) -> Result<Box<str>, Overloaded> {
+        self.passwords.hash(password).await
+    }
+
+    /// Whether `password` has this hash, made by [`Identity::hash_password`].
+    pub async fn is_password(&self, password: &str, hash: &str) -> Result<bool, Overloaded> {
+        self.passwords.verify(password, Some(hash)).await
+    }
+
+    /// A new password, by somebody who may set it: ends all log-ins of the agent.
+    pub async fn set_password(
+        &self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        password: Password,
+    ) -> Result<(), AccountError> {
+        let hash = self.passwords.hash(password).await?;
+        self.change_agent(workspace, agent, |agent| {
+            agent.password_hash.clone_from(&hash);
+            true
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// What the agent wants to be taken for; of two who set it the last wins.
+    pub async fn set_status(
+        &self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        status: Status,
+    ) -> Result<(), AccountError> {
+        self.change_agent(workspace, agent, |agent| std::mem::replace(&mut agent.status, status) != status)
+            .await?;
+        Ok(())
+    }
+
+    /// Changes an agent's record, however often others change it meanwhile. `change` says whether it changed
+    /// anything; when it did not, nothing is written, and the answer is false.
+    pub(super) async fn change_agent(
+        &self,
+        workspace: WorkspaceId,
+        id: AgentId,
+        change: impl Fn(&mut Agent) -> bool,
+    ) -> Result<bool, AccountError> {
+        loop {
+            let found = store::get::<Agent>(self.records.as_ref(), workspace, &id.to_string()).await?;
+            let mut agent = found.ok_or(AccountError::NotFound)?;
+            if !change(&mut agent.document) {
+                return Ok(false);
+            }
+            match store::update(self.records.as_ref(), agent, self.clock.now()).await {
+                Ok(_) => {
+                    self.agent_changed(workspace, id);
+                    return Ok(true);
+                }
+                Err(RecordError::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Agents' log-ins. How often somebody may try is not decided here: the HTTP layer counts wrong ones.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::{Agent, AgentId, Email, Timestamp, WorkspaceId};
+use store::{INSTALLATION, RecordError, StoreError, Unique, Versioned};
+use tokio::time::Instant;
+
+use super::token::{ACCESS_TOKEN_MS, Secret, Session, Standing, Token, TokenPair};
+use super::{
+    AccountError, AuthError, Identity, Overloaded, Password, Revoked, SessionId, WeakPassword, unavailable,
+};
+
+/// A refresh takes at least this long: what a client sent at the same moment, from two tabs or in a retry, arrives
+/// before the answer and is known as a loser of that race, not as a replay, which would end the whole log-in.
+const ROTATION_MIN: Duration = Duration::from_millis(60);
+
+/// The tokens of a log-in, for the client alone.
+#[derive(Clone)]
+pub struct LoggedIn {
+    /// Proves who he is until `expires_at`.
+    pub access_token: String,
+    /// For the next pair; good for one exchange, within 30 days.
+    pub refresh_token: String,
+    /// When the access token ends.
+    pub expires_at: Timestamp,
+    /// The same, in seconds from now.
+    pub expires_in_s: u64,
+    /// Where he answers.
+    pub workspace: WorkspaceId,
+    /// Himself.
+    pub agent: Arc<Agent>,
+    /// Names the log-in.
+    pub session: SessionId,
+}
+
+/// A log-in failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Nobody has this e-mail with this password, or he is disabled: which of them is not said.
+    #[error("the e-mail or the password is wrong")]
+    Credentials,
+    /// Too many at once.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// The store could not say.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A password was not changed by its owner.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// The present one was another.
+    #[error("the current password is wrong")]
+    Credentials,
+    /// The new one breaks the rules.
+    #[error(transparent)]
+    Weak(#[from] WeakPassword),
+    /// Too many at once.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// His log-in ended meanwhile.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The log-ins whose refresh token is being exchanged on this node right now.
+#[derive(Default)]
+pub(super) struct Rotations(Mutex<HashSet<SessionId>>);
+
+/// While it lives, nobody else exchanges a token of this log-in here.
+struct Rotation<'a> {
+    all: &'a Rotations,
+    session: SessionId,
+}
+
+impl Rotations {
+    fn begin(&self, session: SessionId) -> Option<Rotation<'_>> {
+        let is_first = self.lock().insert(session);
+        is_first.then(|| Rotation { all: self, session })
+    }
+
+    fn running(&self, session: SessionId) -> bool {
+        self.lock().contains(&session)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Rotation<'_> {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.session);
+    }
+}
+
+impl Identity {
+    /// Begins a log-in. Right or wrong, known or unknown: the same time and the same answer.
+    pub async fn login(&self, email: &str, password: &str) -> Result<LoggedIn, LoginError> {
+        let found = match Email::parse(email) {
+            Ok(email) => self.find_agent(&email).await?,
+            Err(_) => None,
+        };
+        let hash = found.as_ref().map(|found| &*found.document.password_hash);
+        let right = self.passwords.verify(password, hash).await?;
+        let agent = found.filter(|found| right && !found.document.disabled).ok_or(LoginError::Credentials)?;
+        let workspace = agent.workspace;
+        let agent = Arc::new(agent.document);
+        let now = self.clock.now();
+        let (session, pair) = Session::begin(workspace, agent.id, &agent.password_hash, now);
+        let id = session.id;
+        let kept =
+            store::insert(self.records.as_ref(), INSTALLATION, session, now).await.map_err(unavailable)?;
+        self.sessions.replace(id, Arc::new(kept.document));
+        Ok(logged_in(pair, workspace, agent, id))
+    }
+
+    /// Exchanges a refresh token for a new pair. Of those who bring the same token at once one wins and the others
+    /// hear [`AuthError::Revoked`]; who brings it after that ends the whole log-in: it was stolen, by him or from him.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<LoggedIn, AuthError> {
+        let began = Instant::now();
+        let (id, secret) = refresh_parts(refresh_token)?;
+        let came_with_another = self.rotations.running(id);
+        let (session, standing) = self.session_of(id, &secret).await?;
+        if session.document.ended {
+            return Err(AuthError::Revoked);
+        }
+        if self.clock.now() >= session.document.refresh_expires_at {
+            return Err(AuthError::Expired);
+        }
+        let rotation = self.rotations.begin(id);
+        match standing {
+            Standing::Current if rotation.is_some() => {
+                let pair = self.rotate(session, &secret).await?;
+                tokio::time::sleep_until(began + ROTATION_MIN).await;
+                Ok(pair)
+            }
+            Standing::Spent if rotation.is_some() && !came_with_another => {
+                self.end(id).await?;
+                Err(AuthError::Revoked)
+            }
+            Standing::Current | Standing::Spent => Err(AuthError::Revoked),
+        }
+    }
+
+    async fn rotate(&self, session: Versioned<Session>, secret: &Secret) -> Result<LoggedIn, AuthError> {
+        let mut session = session;
+        loop {
+            let agent = self.live_agent(&session.document).await?;
+            let now = self.clock.now();
+            let (id, workspace) = (session.document.id, session.document.workspace);
+            let pair = session.document.rotate(secret, now);
+            match store::update(self.records.as_ref(), session, now).await {
+                Ok(kept) => {
+                    self.sessions.replace(id, Arc::new(kept.document));
+                    return Ok(logged_in(pair, workspace, agent, id));
+                }
+                // Another node exchanged the token first, or the password was changed meanwhile: the record says.
+                Err(RecordError::Changed) => match self.session_of(id, secret).await? {
+                    (newer, Standing::Current) if !newer.document.ended => session = newer,
+                    (_, Standing::Current | Standing::Spent) => return Err(AuthError::Revoked),
+                },
+                Err(error) => return Err(unavailable(error).into()),
+            }
+        }
+    }
+
+    /// Ends the log-in that this refresh token, also a spent or expired one, belongs to: its tokens and its sockets.
+    pub async fn logout(&self, refresh_token: &str) -> Result<(), AuthError> {
+        let (id, secret) = refresh_parts(refresh_token)?;
+        self.session_of(id, &secret).await?;
+        self.end(id).await
+    }
+
+    /// A new password, by its owner, who must know the present one. All his other log-ins end.
+    pub async fn change_password(
+        &self,
+        workspace: WorkspaceId,
+        agent: AgentId,
+        session: SessionId,
+        current: &str,
+        new: &str,
+    ) -> Result<(), PasswordError> {
+        let new = Password::parse(new)?;
+        let found = store::get::<Agent>(self.records.as_ref(), workspace, &agent.to_string()).await?;
+        let old_hash = found.ok_or(AuthError::Revoked)?.document.password_hash;
+        if !self.passwords.verify(current, Some(&old_hash)).await? {
+            return Err(PasswordError::Credentials);
+        }
+        let new_hash = self.passwords.hash(new).await?;
+        // First the log-in that stays learns the new password, then it holds: between the two nothing is lost.
+        self.change_session(session, |session| session.learn_password(&new_hash)).await?;
+        let changed = self
+            .change_agent(workspace, agent, |agent| {
+                let unchanged = agent.password_hash == old_hash;
+                if unchanged {
+                    agent.password_hash.clone_from(&new_hash);
+                }
+                unchanged
+            })
+            .await;
+        match changed {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(PasswordError::Credentials),
+            Err(AccountError::NotFound) => Err(AuthError::Revoked.into()),
+            Err(AccountError::Overloaded(error)) => Err(error.into()),
+            Err(AccountError::Record(error)) => Err(unavailable(error).into()),
+        }
+    }
+
+    /// The agent with this e-mail, in whatever workspace.
+    pub(super) async fn find_agent(&self, email: &Email) -> Result<Option<Versioned<Agent>>, StoreError> {
+        let unique = Unique::everywhere(format!("email:{}", email.as_str()));
+        store::find(self.records.as_ref(), INSTALLATION, &unique).await
+    }
+
+    async fn end(&self, id: SessionId) -> Result<(), AuthError> {
+        self.change_session(id, |session| session.ended = true).await?;
+        self.tell(Revoked::Session(id));
+        Ok(())
+    }
+
+    /// Changes a log-in's record, however often others change it meanwhile.
+    async fn change_session(&self, id: SessionId, change: impl Fn(&mut Session)) -> Result<(), AuthError> {
+        loop {
+            let found = store::get::<Session>(self.records.as_ref(), INSTALLATION, &id.to_string()).await?;
+            let mut session = found.ok_or(AuthError::Revoked)?;
+            change(&mut session.document);
+            match store::update(self.records.as_ref(), session, self.clock.now()).await {
+                Ok(kept) => {
+                    self.sessions.replace(id, Arc::new(kept.document));
+                    return Ok(());
+                }
+                Err(RecordError::Changed) => {}
+                Err(error) => return Err(unavailable(error).into()),
+            }
+        }
+    }
+
+    /// The newest record of the log-in that this refresh token belongs to, and what the token is to it.
+    async fn session_of(
+        &self,
+        id: SessionId,
+        secret: &Secret,
+    ) -> Result<(Versioned<Session>, Standing), AuthError> {
+        let found = store::get::<Session>(self.records.as_ref(), INSTALLATION, &id.to_string()).await?;
+        let session = found.ok_or(AuthError::Invalid)?;
+        let standing = session.document.standing(secret).ok_or(AuthError::Invalid)?;
+        Ok((session, standing))
+    }
+}
+
+fn refresh_parts(token: &str) -> Result<(SessionId, Secret), AuthError> {
+    match Token::parse(token) {
+        Some(Token::Refresh(id, secret)) => Ok((id, secret)),
+        Some(Token::Visitor(..) | Token::Access(..)) | None => Err(AuthError::Invalid),
+    }
+}
+
+fn logged_in(pair: TokenPair, workspace: WorkspaceId, agent: Arc<Agent>, session: SessionId) -> LoggedIn {
+    LoggedIn {
+        access_token: pair.access,
+        refresh_token: pair.refresh,
+        expires_at: pair.access_expires_at,
+        expires_in_s: ACCESS_TOKEN_MS / 1000,
+        workspace,
+        agent,
+        session,
+    }
+}

@@ -1,0 +1,365 @@
+//! Tokens and what is stored of them. A token is a prefix, the id of its record and a secret; the record holds only the
+//! secret's hash, so who reads the store cannot use what he finds.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::{AgentId, SiteId, Timestamp, VisitorId, WorkspaceId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use sha2::{Digest, Sha256};
+use store::{Document, RecordKind};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+/// How long a visitor's token proves who he is.
+pub(super) const VISITOR_TOKEN_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long after its end it can still be renewed.
+pub(super) const VISITOR_RENEWAL_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// How long an access token proves who an agent is.
+pub(super) const ACCESS_TOKEN_MS: u64 = 15 * 60 * 1000;
+/// How long a refresh token can be exchanged.
+pub(super) const REFRESH_TOKEN_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Access tokens that one log-in remembers; a client that asks for more loses the oldest.
+const ACCESS_TOKENS_MAX: usize = 8;
+
+/// 32 bytes, stored as text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bytes32(pub(super) [u8; 32]);
+
+impl Serialize for Bytes32 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes32 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)?;
+        bytes.try_into().map(Self).map_err(|_| D::Error::custom("not 32 bytes"))
+    }
+}
+
+/// The SHA-256 of a secret. The secrets are random, so nothing slower is needed.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct SecretHash(Bytes32);
+
+impl SecretHash {
+    pub(super) fn of(secret: &[u8]) -> Self {
+        Self(Bytes32(Sha256::digest(secret).into()))
+    }
+
+    /// In constant time.
+    pub(super) fn is_of(&self, secret: &[u8]) -> bool {
+        Self::of(secret).0.0.ct_eq(&self.0.0).into()
+    }
+}
+
+/// Names a visitor's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenId(Uuid);
+
+/// Names an agent's log-in: the family of its access and refresh tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(Uuid);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+/// The secret part of a token.
+pub(super) type Secret = [u8; 32];
+
+/// A token as a client sends it, taken apart. Whether it is worth anything only its record says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    Visitor(TokenId, Secret),
+    Access(SessionId, Secret),
+    Refresh(SessionId, Secret),
+}
+
+impl Token {
+    /// Accepts exactly what [`fmt::Display`] writes.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (prefix, rest) = text.split_at_checked(4)?;
+        if rest.len() != 64 {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(rest).ok()?;
+        let (id, secret) = bytes.split_first_chunk()?;
+        let id = Uuid::from_bytes(*id);
+        let secret = secret.try_into().ok()?;
+        match prefix {
+            "sbv_" => Some(Self::Visitor(TokenId(id), secret)),
+            "sba_" => Some(Self::Access(SessionId(id), secret)),
+            "sbr_" => Some(Self::Refresh(SessionId(id), secret)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (prefix, id, secret) = match self {
+            Self::Visitor(TokenId(id), secret) => ("sbv_", id, secret),
+            Self::Access(SessionId(id), secret) => ("sba_", id, secret),
+            Self::Refresh(SessionId(id), secret) => ("sbr_", id, secret),
+        };
+        let bytes = [id.as_bytes().as_slice(), secret].concat();
+        write!(f, "{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// What is stored of a visitor's token.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct VisitorToken {
+    pub(super) id: TokenId,
+    pub(super) workspace: WorkspaceId,
+    pub(super) site: SiteId,
+    pub(super) visitor: VisitorId,
+    pub(super) hash: SecretHash,
+    pub(super) expires_at: Timestamp,
+}
+
+impl VisitorToken {
+    /// A fresh one, and the token itself, which is not kept.
+    pub(super) fn make(
+        workspace: WorkspaceId,
+        site: SiteId,
+        visitor: VisitorId,
+        now: Timestamp,
+    ) -> (Self, String) {
+        let id = TokenId(Uuid::from_bytes(rand::random()));
+        let secret: Secret = rand::random();
+        let hash = SecretHash::of(&secret);
+        let expires_at = now.plus_ms(VISITOR_TOKEN_MS);
+        (Self { id, workspace, site, visitor, hash, expires_at }, Token::Visitor(id, secret).to_string())
+    }
+
+    /// Whether it can still be exchanged for a new one.
+    pub(super) fn renewable(&self, now: Timestamp) -> bool {
+        now <= self.expires_at.plus_ms(VISITOR_RENEWAL_MS)
+    }
+}
+
+impl Document for VisitorToken {
+    const KIND: RecordKind = RecordKind::VisitorToken;
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at.plus_ms(VISITOR_RENEWAL_MS))
+    }
+}
+
+/// What is stored of an agent's log-in: a family of tokens, all of which end together.
+///
+/// The first half of a refresh token's secret stays the same for the whole family, the second is new with each
+/// refresh. So a token that was spent is known as one of the family without keeping the hash of each.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) workspace: WorkspaceId,
+    pub(super) agent: AgentId,
+    family: SecretHash,
+    refresh: SecretHash,
+    pub(super) refresh_expires_at: Timestamp,
+    access: Vec<Access>,
+    /// Of the password hashes under which it was begun or went on: a new password ends all log-ins that do not
+    /// know it.
+    passwords: Vec<SecretHash>,
+    pub(super) ended: bool,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Access {
+    hash: SecretHash,
+    expires_at: Timestamp,
+}
+
+/// What a log-in or a refresh gives to the client; none of it is kept.
+pub(super) struct TokenPair {
+    pub(super) access: String,
+    pub(super) refresh: String,
+    pub(super) access_expires_at: Timestamp,
+}
+
+/// What a refresh token is to its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The one that can be exchanged.
+    Current,
+    /// One that was exchanged before.
+    Spent,
+}
+
+impl Session {
+    pub(super) fn begin(
+        workspace: WorkspaceId,
+        agent: AgentId,
+        password_hash: &str,
+        now: Timestamp,
+    ) -> (Self, TokenPair) {
+        let family: [u8; 16] = rand::random();
+        let mut session = Self {
+            id: SessionId(Uuid::from_bytes(rand::random())),
+            workspace,
+            agent,
+            family: SecretHash::of(&family),
+            // Replaced in the next line: nobody has the secret of this one.
+            refresh: SecretHash::of(&rand::random::<Secret>()),
+            refresh_expires_at: now,
+            access: Vec::new(),
+            passwords: vec![SecretHash::of(password_hash.as_bytes())],
+            ended: false,
+        };
+        let pair = session.issue(family, now);
+        (session, pair)
+    }
+
+    /// New tokens in exchange for `spent`, which must be [`Standing::Current`].
+    pub(super) fn rotate(&mut self, spent: &Secret, now: Timestamp) -> TokenPair {
+        self.issue(family_half(spent), now)
+    }
+
+    fn issue(&mut self, family: [u8; 16], now: Timestamp) -> TokenPair {
+        let mut refresh: Secret = rand::random();
+        refresh[..16].copy_from_slice(&family);
+        let access: Secret = rand::random();
+        let access_expires_at = now.plus_ms(ACCESS_TOKEN_MS);
+        if self.access.len() >= ACCESS_TOKENS_MAX {
+            self.access.remove(0);
+        }
+        self.access.push(Access { hash: SecretHash::of(&access), expires_at: access_expires_at });
+        self.refresh = SecretHash::of(&refresh);
+        self.refresh_expires_at = now.plus_ms(REFRESH_TOKEN_MS);
+        TokenPair {
+            access: Token::Access(self.id, access).to_string(),
+            refresh: Token::Refresh(self.id, refresh).to_string(),
+            access_expires_at,
+        }
+    }
+
+    /// None for a token that is not of this family.
+    pub(super) fn standing(&self, refresh: &Secret) -> Option<Standing> {
+        if self.refresh.is_of(refresh) {
+            Some(Standing::Current)
+        } else {
+            self.family.is_of(&family_half(refresh)).then_some(Standing::Spent)
+        }
+    }
+
+    /// When this access token ends or ended; none when it is not one that this session remembers.
+    pub(super) fn access_expires_at(&self, secret: &Secret) -> Option<Timestamp> {
+        self.access.iter().find(|access| access.hash.is_of(secret)).map(|access| access.expires_at)
+    }
+
+    /// The agent's password is one that this log-in knows.
+    pub(super) fn knows_password(&self, password_hash: &str) -> bool {
+        self.passwords.iter().any(|known| known.is_of(password_hash.as_bytes()))
+    }
+
+    /// It goes on under this password, and still under the last one, until that is replaced.
+    pub(super) fn learn_password(&mut self, password_hash: &str) {
+        self.passwords.push(SecretHash::of(password_hash.as_bytes()));
+        let forgotten = self.passwords.len().saturating_sub(2);
+        self.passwords.drain(..forgotten);
+    }
+}
+
+fn family_half(refresh: &Secret) -> [u8; 16] {
+    *refresh.first_chunk().expect("32 bytes have a first 16")
+}
+
+impl Document for Session {
+    const KIND: RecordKind = RecordKind::Session;
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.refresh_expires_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+
+    fn session() -> (Session, TokenPair) {
+        Session::begin(WorkspaceId::from_hash([1; 16]), AgentId::from_hash([2; 16]), "$phc", NOW)
+    }
+
+    fn secret(token: &str) -> Secret {
+        match Token::parse(token).unwrap() {
+            Token::Visitor(_, secret) | Token::Access(_, secret) | Token::Refresh(_, secret) => secret,
+        }
+    }
+
+    #[test]
+    fn a_token_reads_back_what_it_writes_and_nothing_else() {
+        let (_, pair) = session();
+        assert_eq!(pair.access.len(), 68);
+        assert!(Token::parse(&pair.access).is_some_and(|token| token.to_string() == pair.access));
+        let changed = [
+            String::new(),
+            "sba".into(),
+            "sbä_".repeat(17),
+            pair.access.replace("sba_", "sbx_"),
+            format!("{}A", pair.access),
+            format!("{}=", &pair.access[..67]),
+            pair.access[..67].into(),
+        ];
+        for text in changed {
+            assert!(Token::parse(&text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_does_not_hold_what_the_client_got() {
+        let (session, pair) = session();
+        let stored = serde_json::to_string(&session).unwrap();
+        for token in [&pair.access, &pair.refresh] {
+            assert!(!stored.contains(&URL_SAFE_NO_PAD.encode(secret(token))));
+        }
+    }
+
+    #[test]
+    fn a_spent_refresh_token_is_known_and_a_made_up_one_is_nobody_s() {
+        let (mut session, first) = session();
+        let first = secret(&first.refresh);
+        assert_eq!(session.standing(&first), Some(Standing::Current));
+        let second = secret(&session.rotate(&first, NOW).refresh);
+        assert_eq!(session.standing(&first), Some(Standing::Spent));
+        assert_eq!(session.standing(&second), Some(Standing::Current));
+        let mut forged = second;
+        forged[0] ^= 1;
+        assert_eq!(session.standing(&forged), None);
+    }
+
+    #[test]
+    fn a_session_remembers_the_last_few_access_tokens() {
+        let (mut session, pair) = session();
+        let oldest = secret(&pair.access);
+        let mut refresh = secret(&pair.refresh);
+        for _ in 1..ACCESS_TOKENS_MAX {
+            refresh = secret(&session.rotate(&refresh, NOW).refresh);
+        }
+        assert_eq!(session.access_expires_at(&oldest), Some(NOW.plus_ms(ACCESS_TOKEN_MS)));
+        session.rotate(&refresh, NOW);
+        assert_eq!(session.access_expires_at(&oldest), None);
+    }
+}

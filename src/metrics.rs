@@ -1,0 +1,327 @@
+//! What an operator sees, in the OpenMetrics text format. Labels come from the route table and from enums, never from
+//! what a client wrote, so their number is bounded.
+//!
+//! HTTP and sockets count here. What the actors and the store count themselves is read when `/metrics` is asked for
+//! ([`Metrics::watch`]).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{LATENCY_BOUNDS_US, StatsView};
+use http::{Method, StatusCode};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Mutex;
+
+use crate::http::error::ErrorCode;
+
+/// Upper bounds of latency buckets, in seconds.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    method: &'static str,
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+/// Whose a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocketKind {
+    /// Nobody has said hello on it yet.
+    Unknown,
+    /// A visitor's.
+    Visitor,
+    /// An agent's.
+    Agent,
+}
+
+impl SocketKind {
+    const fn label(self) -> KindLabels {
+        KindLabels {
+            kind: match self {
+                SocketKind::Unknown => "unknown",
+                SocketKind::Visitor => "visitor",
+                SocketKind::Agent => "agent",
+            },
+        }
+    }
+}
+
+type HistogramFamily = Family<RouteLabels, Histogram, fn() -> Histogram>;
+
+/// Counters of one node since it started. Shared; counting never waits.
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: HistogramFamily,
+    refused: Family<CodeLabels, Counter>,
+    overloads: Counter,
+    connections: Gauge,
+    sockets: Family<KindLabels, Gauge>,
+    registry: Mutex<Registry>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let requests = Family::<RequestLabels, Counter>::default();
+        let new_histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let request_seconds = HistogramFamily::new_with_constructor(new_histogram);
+        let refused = Family::<CodeLabels, Counter>::default();
+        let overloads = Counter::default();
+        let connections = Gauge::default();
+        let sockets = Family::<KindLabels, Gauge>::default();
+
+        let mut registry = Registry::with_prefix("switchboard");
+        registry.register("http_requests", "Requests answered", requests.clone());
+        let help = "From a request's head to its answer's";
+        registry.register_with_unit("http_request", help, Unit::Seconds, request_seconds.clone());
+        registry.register("refused", "Requests and frames answered with an error", refused.clone());
+        registry.register(
+            "overloads",
+            "Requests and frames refused because the node was busy",
+            overloads.clone(),
+        );
+        registry.register("connections", "TCP connections open now, sockets among them", connections.clone());
+        registry.register("sockets", "Sockets open now", sockets.clone());
+        Self {
+            requests,
+            request_seconds,
+            refused,
+            overloads,
+            connections,
+            sockets,
+            registry: Mutex::new(registry),
+        }
+    }
+
+    /// A request was answered. `route` is a path of the table.
+    pub(crate) fn answered(&self, method: &Method, route: &'static str, status: StatusCode, took: Duration) {
+        let method = method_label(method);
+        let labels = RequestLabels { method, route, status: status_class(status) };
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.get_or_create(&RouteLabels { method, route }).observe(took.as_secs_f64());
+    }
+
+    /// A request or a frame was answered with an error.
+    pub fn refused(&self, code: ErrorCode) {
+        self.refused.get_or_create(&CodeLabels { code: code.as_str() }).inc();
+        if code == ErrorCode::Overloaded {
+            self.overloads.inc();
+        }
+    }
+
+    /// A connection was accepted; it counts as open until the guard is dropped.
+    pub(crate) fn connection_opened(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
+    }
+
+    /// A socket was opened, or said whose it is; it counts as that until the guard is dropped.
+    pub fn socket_opened(&self, kind: SocketKind) -> OpenSocket {
+        let gauge = self.sockets.get_or_create_owned(&kind.label());
+        gauge.inc();
+        OpenSocket(gauge)
+    }
+
+    /// Has `figures` asked each time that the metrics are read.
+    pub fn watch(&self, figures: impl Fn() -> Figures + Send + Sync + 'static) {
+        let collector = FiguresCollector(Arc::new(figures));
+        self.registry.lock().expect("nobody panics while holding it").register_collector(Box::new(collector));
+    }
+
+    /// All, as `/metrics` answers it.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let registry = self.registry.lock().expect("nobody panics while holding it");
+        prometheus_client::encoding::text::encode(&mut text, &registry)
+            .expect("a string takes what is written to it");
+        text
+    }
+}
+
+/// The media type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// An open connection, counted until it is dropped.
+pub(crate) struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// An open socket, counted until it is dropped.
+pub struct OpenSocket(Gauge);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn status_class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// What other parts of the node count themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// The actors' counters.
+    pub actors: StatsView,
+    /// Conversations in memory.
+    pub conversations_live: usize,
+    /// Agents in memory.
+    pub agents_live: usize,
+    /// Commits of the store, each one fsync.
+    pub store_commits: u64,
+    /// Writes that wait for the store.
+    pub store_queue_depth: usize,
+}
+
+struct FiguresCollector(Arc<dyn Fn() -> Figures + Send + Sync>);
+
+impl fmt::Debug for FiguresCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FiguresCollector")
+    }
+}
+
+impl Collector for FiguresCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let figures = (self.0)();
+        let actors = &figures.actors;
+        for (name, help, count) in [
+            ("events_appended", "Events that became durable", actors.events),
+            ("appends", "Appends to conversations' logs", actors.appends),
+            ("appends_failed", "Appends that were fenced, failed, or ended unknown", actors.appends_failed),
+            ("activations", "Conversations read into memory", actors.activations),
+            ("passivations", "Conversations that left memory", actors.passivations),
+            ("actor_overloads", "Commands refused because too many waited", actors.overloads),
+            ("actor_crashes", "Actors that panicked", actors.crashes),
+            ("notices_dropped", "Notices that found the outbox full", actors.notices_dropped),
+            ("store_commits", "Commits of the store, each one fsync", figures.store_commits),
+        ] {
+            let counter = ConstCounter::new(count);
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, value) in [
+            ("conversations_live", "Conversations in memory", figures.conversations_live),
+            ("agents_live", "Agents in memory", figures.agents_live),
+            ("store_queue_depth", "Writes that wait for the store", figures.store_queue_depth),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let bounds = LATENCY_BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(actors.append_buckets).collect();
+        let help = "From an append to its outcome";
+        encoder
+            .encode_descriptor("append", help, Some(&Unit::Seconds), MetricType::Histogram)?
+            .encode_histogram::<NoLabelSet>(actors.append_us as f64 / 1e6, actors.appends, &buckets, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_stand_under_the_table_s_words_and_gauges_go_down_again() {
+        let metrics = Metrics::new();
+        let route = "/api/v1/chat/conversations/{id}/messages";
+        metrics.answered(&Method::POST, route, StatusCode::CREATED, Duration::from_millis(3));
+        metrics.answered(
+            &Method::from_bytes(b"BREW").unwrap(),
+            "none",
+            StatusCode::NOT_FOUND,
+            Duration::ZERO,
+        );
+        metrics.refused(ErrorCode::Overloaded);
+        let connection = metrics.connection_opened();
+        drop(metrics.socket_opened(SocketKind::Unknown));
+        let _agent = metrics.socket_opened(SocketKind::Agent);
+        let text = metrics.text();
+        for line in [
+            "switchboard_http_requests_total{method=\"POST\",route=\"/api/v1/chat/conversations/{id}/messages\",status=\"2xx\"} 1",
+            "switchboard_http_requests_total{method=\"other\",route=\"none\",status=\"4xx\"} 1",
+            "switchboard_refused_total{code=\"OVERLOADED\"} 1",
+            "switchboard_overloads_total 1",
+            "switchboard_connections 1",
+            "switchboard_sockets{kind=\"unknown\"} 0",
+            "switchboard_sockets{kind=\"agent\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        drop(connection);
+        assert!(metrics.text().contains("switchboard_connections 0"));
+    }
+
+    #[test]
+    fn what_others_count_is_read_when_asked() {
+        let metrics = Metrics::new();
+        let mut buckets = [0; LATENCY_BOUNDS_US.len() + 1];
+        (buckets[0], buckets[12]) = (2, 1);
+        let actors = StatsView { events: 5, appends: 3, append_buckets: buckets, ..StatsView::default() };
+        metrics.watch(move || Figures { actors: actors.clone(), store_queue_depth: 7, ..Figures::default() });
+        let text = metrics.text();
+        for line in [
+            "switchboard_events_appended_total 5",
+            "switchboard_store_queue_depth 7",
+            "switchboard_append_seconds_count 3",
+            "switchboard_append_seconds_bucket{le=\"0.0001\"} 2",
+            "switchboard_append_seconds_bucket{le=\"+Inf\"} 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The server put together, from the store up, and taken apart again in the order that loses nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::Clock;
+use cluster::{Router, Settings};
+use domain::Timestamp;
+use rand::RngExt;
+use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
+use store::{Owner, RecordError, Records, StoreError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::files::{FileLimits, Files};
+use crate::http::accept::{self, Front};
+use crate::http::paths::Paths;
+use crate::http::{App, Parts, api, routes};
+use crate::identity::{Identity, Keys};
+use crate::metrics::Figures;
+use crate::socket;
+
+/// How long requests and sockets have to end when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Sockets come back to the next server within this time, not all at once.
+const RETURN_SPREAD_MS: u64 = 2_000;
+/// How often what has expired is removed.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// How much is removed at once.
+const EXPIRE_AT_ONCE: usize = 1_000;
+
+/// The server did not start, or ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The data folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// As the config says.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store was opened and does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The installation's keys cannot be kept.
+    #[error("the installation's keys: {0}")]
+    Keys(#[from] RecordError),
+    /// The folder of uploaded files cannot be used.
+    #[error("the folder of files: {0}")]
+    Files(io::Error),
+    /// Signals cannot be heard.
+    #[error("signals: {0}")]
+    Signals(io::Error),
+    /// A write failed in a way that leaves open what is on disk.
+    #[error("the store stopped after a failed write: start again, and it will be read from the disk")]
+    StoreFailed,
+}
+
+impl ServerError {
+    /// 2: the address or the data folder is taken, or cannot be used as configured; 1: it failed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ServerError::Open(_) | ServerError::Listen { .. } => 2,
+            ServerError::Store(_)
+            | ServerError::Keys(_)
+            | ServerError::Files(_)
+            | ServerError::Signals(_)
+            | ServerError::StoreFailed => 1,
+        }
+    }
+}
+
+/// A server that is bound and ready to be run.
+pub struct Server {
+    /// What its handlers share.
+    pub app: Arc<App>,
+    /// How it is reached.
+    pub url: String,
+    sqlite: SqliteStore,
+    listener: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+impl Server {
+    /// Opens the store and binds the addresses; nothing is answered before [`Self::run`].
+    pub async fn start(config: Config) -> Result<Self, ServerError> {
+        let sqlite = SqliteStore::open(&config.data_dir, Access::Server, SqliteOptions::default())?;
+        let listener = listen(config.listen).await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let bound = listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
+        let (store, clock) = (sqlite.store(), Clock::system());
+        let keys = Keys::load(&*store.records, clock.now()).await?;
+        let identity = Arc::new(Identity::new(Arc::clone(&store.records), clock.clone()));
+        let settings = Settings {
+            agent_grace: Duration::from_secs(config.routing.agent_grace_s.into()),
+            ..Settings::default()
+        };
+        let router = Router::start(store.clone(), clock.clone(), this_boot(clock.now()), settings).await?;
+        let limits =
+            FileLimits { bytes_max: config.limits.upload_bytes_max, pixels_max: config.limits.image_pixels_max };
+        let folder = config.data_dir.join("files");
+        let files = Files::open(folder, Arc::clone(&store.records), clock.clone(), limits);
+        let files = Arc::new(files.map_err(ServerError::Files)?);
+        let url = config.own_origin(bound).as_str().to_owned();
+        let config = Arc::new(config);
+        let parts = Parts { config, clock, store, identity, keys, router, files };
+        let app = Arc::new(App::new(parts, bound));
+        watch_figures(&app, &sqlite);
+        Ok(Self { app, url, sqlite, listener, metrics })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
+    /// conversations finish what is in flight, the store is closed.
+    pub async fn run(self) -> Result<(), ServerError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
+        let Self { app, sqlite, listener, metrics, .. } = self;
+        let (stop, stopped) = watch::channel(false);
+        let mut fronts = JoinSet::new();
+        let with_metrics = if metrics.is_none() { api::health::METRICS } else { &[] };
+        let rows = routes::table().chain(with_metrics);
+        fronts.spawn(accept::serve(listener, front(&app, Paths::new(rows)), stopped.clone(), DRAIN));
+        if let Some(listener) = metrics {
+            let rows = api::health::METRICS.iter();
+            fronts.spawn(accept::serve(listener, front(&app, Paths::new(rows)), stopped, DRAIN));
+        }
+        let mut chores = JoinSet::new();
+        chores.spawn(Arc::clone(&app.sockets).follow(Arc::clone(&app.identity)));
+        chores.spawn(expire(Arc::clone(&app)));
+        app.readiness.set(true);
+
+        let mut failed = sqlite.failed();
+        let told = tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            // The sender lives as long as the store, which lives here.
+            _ = failed.wait_for(|failed| *failed) => Err(ServerError::StoreFailed),
+        };
+        app.readiness.set(false);
+        told?;
+        tracing::info!("draining");
+        app.sockets.restart_all(RETURN_SPREAD_MS);
+        // Everybody who hears it is still here.
+        let _ = stop.send(true);
+        while fronts.join_next().await.is_some() {}
+        let left = app.router.drain(DRAIN).await;
+        if left > 0 {
+            tracing::warn!(conversations = left, "some conversations did not finish in time");
+        }
+        chores.shutdown().await;
+        sqlite.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address, error })
+}
+
+fn front(app: &Arc<App>, paths: Paths) -> Front {
+    Front {
+        app: Arc::clone(app),
+        paths: Arc::new(paths),
+        serve_socket: |app, stream, read_ahead, handover| {
+            Box::pin(socket::serve(app, stream, read_ahead, handover))
+        },
+    }
+}
+
+/// Names this node and this boot of it: a restarted node is never taken for the one before.
+fn this_boot(now: Timestamp) -> Owner {
+    Owner(format!("local#{}-{:08x}", now.as_ms(), rand::rng().random::<u32>()))
+}
+
+fn watch_figures(app: &Arc<App>, sqlite: &SqliteStore) {
+    let (router, sqlite) = (app.router.clone(), sqlite.clone());
+    app.metrics.watch(move || {
+        let ((conversations_live, agents_live), stats) = (router.live(), sqlite.stats());
+        Figures {
+            actors: router.stats(),
+            conversations_live,
+            agents_live,
+            store_commits: stats.commits,
+            store_queue_depth: stats.queue_depth,
+        }
+    });
+}
+
+/// Removes records whose time is over.
+async fn expire(app: Arc<App>) {
+    let records: &dyn Records = &*app.store.records;
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        if let Err(error) = records.expire(app.clock.now(), EXPIRE_AT_ONCE).await {
+            tracing::warn!(%error, "what has expired was not removed");
+        }
+    }
+}

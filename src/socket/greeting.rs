@@ -1,0 +1,118 @@
+//! From the upgraded connection to a socket that is greeted, and its good-bye.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::Origin;
+use futures_util::StreamExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+
+use super::Close;
+use super::frames::Hello;
+use super::session::Session;
+use super::upgrade::Handover;
+use crate::http::App;
+use crate::http::json_in::Node;
+use crate::http::rate::{Key, Limit};
+use crate::identity::{AuthError, Caller};
+
+/// How long the other side may take to answer a close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+pub(super) type Ws = WebSocketStream<TcpStream>;
+
+/// Serves a connection that was upgraded, until it is closed. `read_ahead` came in behind the upgrade request.
+pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover: Handover) {
+    let Handover { peer, origin, request_id, seat } = handover;
+    let frame_bytes_max = app.config.limits.frame_bytes_max;
+    // Small buffers: an idle socket costs little. Without a bound on what is written a slow reader would have none.
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(4 * 1024)
+        .max_write_buffer_size(128 * 1024 + 2 * frame_bytes_max)
+        .max_message_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max));
+    let read_ahead = read_ahead.to_vec();
+    let mut ws = WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await;
+    // The greeting's state is large and short-lived: it must not be part of an idle socket's.
+    let close = match Box::pin(greet(&app, &mut ws, origin.as_ref())).await {
+        Ok((caller, hello)) => match Box::pin(Session::begin(app, ws, caller, hello, request_id)).await {
+            Ok(mut session) => {
+                let close = session.run().await;
+                ws = session.ws;
+                close
+            }
+            Err((returned, close)) => {
+                ws = *returned;
+                close
+            }
+        },
+        Err(close) => close,
+    };
+    tracing::debug!(%peer, ?close, "a socket ended");
+    say_bye(&mut ws, close).await;
+    drop(seat);
+}
+
+/// The first frame, and who sent it.
+async fn greet(app: &App, ws: &mut Ws, origin: Option<&Origin>) -> Result<(Caller, Hello), Close> {
+    let until = Instant::now() + Duration::from_secs(app.config.limits.hello_timeout_s);
+    let text = loop {
+        match timeout_at(until, ws.next()).await.map_err(|_| Close::Timeout)? {
+            Some(Ok(Message::Text(text))) => break text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Binary(_))) => return Err(Close::Binary),
+            Some(Ok(Message::Close(_))) | None => return Err(Close::Normal),
+            Some(Err(error)) => return Err(close_for(&error)),
+        }
+    };
+    let frame = Node::parse(text.as_str().as_bytes()).map_err(|_| Close::BadFrame)?;
+    if frame.field("type").as_ref().and_then(Node::text) != Some("hello") {
+        return Err(Close::BadFrame);
+    }
+    let hello: Hello = frame.decode().map_err(|_| Close::BadFrame)?;
+    if let Some(verdict) = app.rates.take(Limit::Hellos, Key::NODE)
+        && verdict.retry_after.is_some()
+    {
+        return Err(Close::Overloaded);
+    }
+    let caller = app.identity.bearer(&hello.token).await.map_err(|error| match error {
+        AuthError::Invalid | AuthError::Expired | AuthError::Revoked => Close::Unauthenticated,
+        AuthError::Store(_) => Close::Overloaded,
+    })?;
+    match app.origin_allowed(&caller, origin).await {
+        Ok(true) => Ok((caller, hello)),
+        Ok(false) => Err(Close::Origin),
+        Err(_) => Err(Close::Overloaded),
+    }
+}
+
+/// What the other side is told of an error on the connection.
+pub(super) fn close_for(error: &WsError) -> Close {
+    match error {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Close::TooBig,
+        WsError::Utf8(_) => Close::Utf8,
+        WsError::Protocol(_) | WsError::AttackAttempt => Close::Protocol,
+        WsError::WriteBufferFull(_) => Close::TooSlow,
+        // The connection is gone, or was closed from the other side.
+        _ => Close::Normal,
+    }
+}
+
+/// Says why, and waits a little for the other side to have heard it.
+async fn say_bye(ws: &mut Ws, close: Close) {
+    let frame = CloseFrame { code: close.code().into(), reason: close.reason().into() };
+    let bye = async {
+        // A connection that is gone hears nothing.
+        let _ = ws.close(Some(frame)).await;
+        while let Some(Ok(_)) = ws.next().await {}
+    };
+    // What is late is cut off.
+    let _ = timeout(CLOSE_WITHIN, bye).await;
+}

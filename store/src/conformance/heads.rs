@@ -1,0 +1,319 @@
+//! What every [`Heads`] promises, with the log that writes its rows.
+
+use std::sync::Arc;
+
+use domain::{
+    AgentId, AssignReason, Author, ConversationId, EventKind, Head, Line, Marks, ReleaseReason, Seq, TeamId,
+    TransferTo, Unread, VisitorId, WorkspaceId,
+};
+use uuid::Uuid;
+
+use crate::{Append, Claim, ConversationKey, Created, EventLog, HeadFilter, HeadPosition, HeadView, Heads};
+
+use super::{Play, card, owner, some_key};
+
+/// Checks the whole contract; `fresh` gives a store.
+pub async fn check(fresh: impl AsyncFn() -> (Arc<dyn EventLog>, Arc<dyn Heads>)) {
+    for case in [Case::Follows, Case::Marks, Case::Moves, Case::Views] {
+        let (log, heads) = fresh().await;
+        let stores = Stores { log, heads };
+        match case {
+            Case::Follows => a_head_follows_its_log(&stores).await,
+            Case::Marks => marks_only_rise(&stores).await,
+            Case::Moves => a_conversation_moves_from_list_to_list(&stores).await,
+            Case::Views => every_view_has_its_rows_in_its_order(&stores).await,
+        }
+    }
+}
+
+enum Case {
+    Follows,
+    Marks,
+    Moves,
+    Views,
+}
+
+struct Stores {
+    log: Arc<dyn EventLog>,
+    heads: Arc<dyn Heads>,
+}
+
+impl Stores {
+    async fn create(&self, play: &Play, head: &Head) -> Claim {
+        match self.log.create(play.key, &owner("a"), &play.events, head).await {
+            Ok(Created::New(claim)) => claim,
+            other => panic!("a new log is made, not {other:?}"),
+        }
+    }
+
+    /// Appends what the play has beyond `tail`.
+    async fn append(&self, claim: &Claim, tail: Seq, play: &Play) -> Append {
+        let events = &play.events[tail.0 as usize..];
+        self.log.append(claim, tail, events, play.head()).await.expect("the store is there")
+    }
+
+    async fn get(&self, key: ConversationKey) -> Option<Head> {
+        self.heads.get(key).await.expect("the store is there")
+    }
+
+    async fn mark(
+        &self,
+        key: ConversationKey,
+        marks: (u64, u64),
+        unread: (u32, u32),
+    ) -> Option<(Marks, Unread)> {
+        let (marks, unread) = reading(marks, unread);
+        self.heads.mark(key, marks, unread).await.expect("the store is there");
+        self.get(key).await.map(|head| (head.read, head.unread))
+    }
+
+    /// The ids of a whole list, read in pages of `limit`.
+    async fn list(
+        &self,
+        workspace: WorkspaceId,
+        view: &HeadView,
+        filter: &HeadFilter,
+        limit: usize,
+    ) -> Vec<ConversationId> {
+        let mut ids = Vec::new();
+        let mut after: Option<HeadPosition> = None;
+        loop {
+            let page =
+                self.heads.list(workspace, view, filter, after, limit).await.expect("the store is there");
+            assert!(page.len() <= limit, "at most so many rows as asked for");
+            let Some(last) = page.last() else { return ids };
+            after = Some(last.position);
+            for row in page {
+                let key = ConversationKey { workspace, conversation: row.conversation };
+                assert_eq!(Some(row.head), self.get(key).await, "a list has the heads themselves");
+                assert_eq!(row.position.conversation, row.conversation, "a position names its row");
+                ids.push(row.conversation);
+            }
+        }
+    }
+
+    async fn all(&self, workspace: WorkspaceId, view: &HeadView) -> Vec<ConversationId> {
+        self.list(workspace, view, &HeadFilter::default(), 100).await
+    }
+}
+
+fn reading((visitor, agent): (u64, u64), (visitor_unread, agent_unread): (u32, u32)) -> (Marks, Unread) {
+    let marks = Marks { visitor: Seq(visitor), agent: Seq(agent) };
+    (marks, Unread { visitor: visitor_unread, agent: agent_unread })
+}
+
+async fn a_head_follows_its_log(stores: &Stores) {
+    let mut play = Play::some();
+    assert_eq!(stores.get(play.key).await, None, "no log, no head");
+    let claim = stores.create(&play, play.head()).await;
+    assert_eq!(stores.get(play.key).await.as_ref(), Some(play.head()), "with the log");
+    let elsewhere = ConversationKey { workspace: WorkspaceId::from_uuid(Uuid::new_v4()), ..play.key };
+    assert_eq!(stores.get(elsewhere).await, None, "another workspace does not see it");
+
+    let tail = play.tail();
+    play.says(2000, 3);
+    assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "the owner appends");
+    assert_eq!(stores.get(play.key).await.as_ref(), Some(play.head()), "with the append");
+
+    stores.log.claim(play.key, &owner("b"), None).await.expect("a log can be claimed");
+    let written = play.head().clone();
+    let tail = play.tail();
+    play.says(3000, 1);
+    assert!(matches!(stores.append(&claim, tail, &play).await, Append::Fenced { .. }), "the older claim");
+    assert_eq!(stores.get(play.key).await, Some(written), "a fenced append leaves the head alone");
+}
+
+async fn marks_only_rise(stores: &Stores) {
+    let key = some_key();
+    assert_eq!(stores.mark(key, (1, 1), (0, 0)).await, None, "a mark makes no conversation");
+
+    let mut play = Play::some();
+    let claim = stores.create(&play, play.head()).await;
+    let key = play.key;
+    let tail = play.tail();
+    play.says(2000, 8);
+    stores.append(&claim, tail, &play).await;
+    let before = stores.get(key).await.expect("it is there");
+    // The visitor's own words moved his mark; the agents have read nothing.
+    assert_eq!((before.read, before.unread), reading((10, 0), (0, 9)), "as the head of the append");
+
+    assert_eq!(stores.mark(key, (10, 4), (0, 6)).await, Some(reading((10, 4), (0, 6))), "a mark rises");
+    assert_eq!(stores.mark(key, (3, 2), (7, 8)).await, Some(reading((10, 4), (0, 6))), "a mark never falls");
+    assert_eq!(stores.mark(key, (2, 9), (8, 1)).await, Some(reading((10, 9), (0, 1))), "each side by itself");
+    let marked = stores.get(key).await.expect("it is there");
+    let rest = Head { read: before.read, unread: before.unread, ..marked };
+    assert_eq!(rest, before, "nothing else changes");
+
+    // The owner has not heard of the agent's mark: his head says 0.
+    let tail = play.tail();
+    play.then(3000, Author::System, super::message("the system's words are nobody's"));
+    assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "a mark fences nobody");
+    let head = stores.get(key).await.expect("it is there");
+    assert_eq!(head.read, reading((10, 9), (0, 0)).0, "nor does an append lower a mark");
+    assert_eq!(head.last_seq, play.tail(), "although the rest is new");
+}
+
+async fn a_conversation_moves_from_list_to_list(stores: &Stores) {
+    let mut play = Play::some();
+    let claim = stores.create(&play, play.head()).await;
+    let (workspace, visitor) = (play.key.workspace, play.visitor);
+    let (team, other_team) = (play.team, TeamId::from_uuid(Uuid::new_v4()));
+    let agent = AgentId::from_uuid(Uuid::new_v4());
+    let by = Author::Agent(card(agent));
+    let accepted =
+        EventKind::Assigned { agent: card(agent), assignment_epoch: 1, reason: AssignReason::Accept };
+    let released = EventKind::Released { agent: card(agent), reason: ReleaseReason::Transfer };
+    let given = EventKind::Transferred { to: TransferTo::Team(other_team) };
+    let ended = EventKind::Ended { reason: None };
+    let views = |team| {
+        let teams = Some(vec![team]);
+        let of_it = (vec![team], AgentId::from_uuid(Uuid::nil()));
+        [
+            HeadView::Queue(teams.clone()),
+            HeadView::Open(teams),
+            HeadView::Ended(Some(of_it)),
+            HeadView::HeldBy(agent),
+        ]
+    };
+    let steps = [
+        ("queued", vec![], [true, true, false, false], team),
+        ("assigned", vec![accepted], [false, true, false, true], team),
+        ("transferred", vec![released, given], [true, true, false, false], other_team),
+        ("ended", vec![ended], [false, false, true, false], other_team),
+    ];
+    for (step, kinds, expected, team_now) in steps {
+        let tail = play.tail();
+        for kind in kinds {
+            play.then(2000, by.clone(), kind);
+        }
+        if play.tail() > tail {
+            assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "{step}");
+        }
+        let listed = vec![play.key.conversation];
+        for (view, has) in views(team_now).iter().zip(expected) {
+            let rows = if has { listed.clone() } else { vec![] };
+            assert_eq!(stores.all(workspace, view).await, rows, "{step}: {view:?}");
+        }
+        let team_before = if team_now == team { other_team } else { team };
+        for view in &views(team_before)[..3] {
+            assert_eq!(stores.all(workspace, view).await, [], "{step}: {view:?}, of the other team");
+        }
+        assert_eq!(
+            stores.all(workspace, &HeadView::OfVisitor(visitor)).await,
+            listed,
+            "{step}: his visitor's"
+        );
+    }
+    let last_his = HeadView::Ended(Some((vec![], agent)));
+    assert_eq!(stores.all(workspace, &last_his).await, [], "it went back to the queue before it ended");
+}
+
+/// Two teams, two agents and two visitors, with the conversations of [`populate`].
+struct Town {
+    workspace: WorkspaceId,
+    team: [TeamId; 2],
+    agent: [AgentId; 2],
+    visitor: [VisitorId; 2],
+}
+
+/// Ids are as their numbers; so are equal times told apart.
+fn numbered(n: u8) -> Uuid {
+    Uuid::from_bytes([n; 16])
+}
+
+async fn populate(stores: &Stores) -> Town {
+    let pair = |n| [numbered(n), numbered(n + 1)];
+    let town = Town {
+        workspace: WorkspaceId::from_uuid(Uuid::new_v4()),
+        team: pair(101).map(TeamId::from_uuid),
+        agent: pair(103).map(AgentId::from_uuid),
+        visitor: pair(105).map(VisitorId::from_uuid),
+    };
+    let assigned = |agent: usize| EventKind::Assigned {
+        agent: card(town.agent[agent]),
+        assignment_epoch: 1,
+        reason: AssignReason::Auto,
+    };
+    let to_second_team = || EventKind::Transferred { to: TransferTo::Team(town.team[1]) };
+    let ended = || EventKind::Ended { reason: None };
+    let words = || super::message("more");
+    // Number, team, visitor, when it started, what came after and when, tags.
+    type Row = (u8, usize, usize, u64, Vec<(u64, EventKind)>, &'static [&'static str]);
+    let rows: Vec<Row> = vec![
+        (1, 0, 0, 100, vec![], &[]),
+        (2, 0, 0, 200, vec![(300, assigned(0))], &["vi"]),
+        (3, 1, 1, 150, vec![(300, words())], &["gold", "vip"]),
+        (4, 1, 1, 200, vec![(250, assigned(1))], &[]),
+        (5, 0, 0, 100, vec![], &[]),
+        (6, 0, 1, 50, vec![(60, assigned(0)), (400, ended())], &["vip"]),
+        (7, 1, 0, 60, vec![(70, assigned(0)), (400, ended())], &[]),
+        (8, 1, 0, 10, vec![(500, ended())], &[]),
+        (9, 0, 1, 20, vec![(320, to_second_team())], &[]),
+        (10, 1, 1, 30, vec![(40, assigned(0)), (310, words())], &[]),
+    ];
+    for (n, team, visitor, at, then, tags) in rows {
+        let conversation = ConversationId::from_uuid(numbered(n));
+        let key = ConversationKey { workspace: town.workspace, conversation };
+        let mut play = Play::start(key, town.team[team], town.visitor[visitor], at);
+        for (at, kind) in then {
+            play.then(at, Author::System, kind);
+        }
+        let tags = tags.iter().map(|tag| Line::parse(tag).expect("a tag of a case is a line")).collect();
+        stores.create(&play, &Head { tags, ..play.head().clone() }).await;
+    }
+    // The same people in another workspace, of whom no list of this one tells.
+    let play = Play::start(some_key(), town.team[0], town.visitor[0], 100);
+    stores.create(&play, play.head()).await;
+    town
+}
+
+async fn every_view_has_its_rows_in_its_order(stores: &Stores) {
+    let Town { workspace, team, agent, visitor } = populate(stores).await;
+    let none = HeadFilter::default();
+    let of_team = |n: usize| HeadFilter { team: Some(team[n]), ..HeadFilter::default() };
+    let of_agent = |n: usize| HeadFilter { assignee: Some(agent[n]), ..HeadFilter::default() };
+    let tagged =
+        |tag| HeadFilter { tag: Some(Line::parse(tag).expect("it is a line")), ..HeadFilter::default() };
+    let only = |n: usize| Some(vec![team[n]]);
+    let both = || Some(team.to_vec());
+    let cases: Vec<(HeadView, HeadFilter, &[u8])> = vec![
+        (HeadView::OfVisitor(visitor[0]), none.clone(), &[2, 5, 1, 7, 8]),
+        (HeadView::OfVisitor(visitor[1]), none.clone(), &[4, 3, 6, 10, 9]),
+        (HeadView::OfVisitor(visitor[0]), of_team(1), &[7, 8]),
+        (HeadView::HeldBy(agent[0]), none.clone(), &[10, 2]),
+        (HeadView::HeldBy(agent[1]), none.clone(), &[4]),
+        (HeadView::HeldBy(agent[0]), of_team(0), &[2]),
+        (HeadView::Open(None), none.clone(), &[9, 10, 3, 2, 4, 5, 1]),
+        (HeadView::Open(both()), none.clone(), &[9, 10, 3, 2, 4, 5, 1]),
+        (HeadView::Open(only(0)), none.clone(), &[2, 5, 1]),
+        (HeadView::Open(Some(vec![])), none.clone(), &[]),
+        (HeadView::Open(None), of_team(1), &[9, 10, 3, 4]),
+        (HeadView::Open(only(0)), of_team(1), &[]),
+        (HeadView::Open(None), of_agent(0), &[10, 2]),
+        (HeadView::Open(None), tagged("vip"), &[3]),
+        (HeadView::Open(None), tagged("vi"), &[2]),
+        (HeadView::Open(None), tagged("gold"), &[3]),
+        (HeadView::Open(None), tagged("%"), &[]),
+        (HeadView::Queue(None), none.clone(), &[1, 5, 3, 9]),
+        (HeadView::Queue(both()), none.clone(), &[1, 5, 3, 9]),
+        (HeadView::Queue(only(1)), none.clone(), &[3, 9]),
+        (HeadView::Queue(None), tagged("vip"), &[3]),
+        (HeadView::Ended(None), none.clone(), &[8, 7, 6]),
+        (HeadView::Ended(Some((vec![team[0]], agent[0]))), none.clone(), &[7, 6]),
+        (HeadView::Ended(Some((vec![team[0]], agent[1]))), none.clone(), &[6]),
+        (HeadView::Ended(Some((vec![], agent[0]))), none.clone(), &[7, 6]),
+        (HeadView::Ended(Some((vec![team[1]], agent[0]))), none.clone(), &[8, 7, 6]),
+        (HeadView::Ended(Some((vec![team[1]], agent[0]))), of_team(0), &[6]),
+        (HeadView::Ended(None), of_agent(0), &[7, 6]),
+        (HeadView::Ended(None), tagged("vip"), &[6]),
+    ];
+    for (view, filter, expected) in cases {
+        let expected: Vec<_> = expected.iter().map(|&n| ConversationId::from_uuid(numbered(n))).collect();
+        for limit in [1, 2, 3, 100] {
+            let rows = stores.list(workspace, &view, &filter, limit).await;
+            assert_eq!(rows, expected, "{view:?}, {filter:?}, in pages of {limit}");
+        }
+        let none = stores.heads.list(workspace, &view, &filter, None, 0).await.expect("the store is there");
+        assert_eq!(none, [], "{view:?}: no rows when none are asked for");
+    }
+}

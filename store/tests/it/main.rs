@@ -1,0 +1,9 @@
+//! The store from outside: the suite on every backend, what SQLite promises beyond it, and the bytes on the disk.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod conformance;
+mod golden;
+mod play;
+mod sandbox;
+mod sqlite;
+mod weight;

@@ -1,0 +1,317 @@
+//! What SQLite promises beyond the contracts: what a commit is, who may open it, what it does when the disk is full.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use domain::{Seq, Timestamp};
+use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
+use store::{
+    Append, ClaimError, ConversationKey, Created, Owner, Record, RecordError, RecordKind, StoreError, Unique,
+};
+use tokio::task::JoinSet;
+
+use crate::play::Play;
+use crate::sandbox::{Sandbox, some_workspace};
+
+fn record(workspace: domain::WorkspaceId, id: &str) -> Record {
+    let at = Timestamp::from_ms(1);
+    Record {
+        workspace,
+        id: id.into(),
+        version: 1,
+        created_at: at,
+        updated_at: at,
+        expires_at: None,
+        body: vec![1],
+    }
+}
+
+/// Waits until so many writes wait behind the one that the writer has in hand.
+async fn wait_for_queue(sqlite: &SqliteStore, depth: usize) {
+    let reached = async {
+        while sqlite.stats().queue_depth != depth {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("the writer takes what waits");
+}
+
+#[tokio::test]
+async fn all_that_was_acknowledged_is_there_after_a_restart() {
+    let sandbox = Sandbox::open();
+    let store = sandbox.store();
+    let workspace = some_workspace();
+    let mut play = Play::start(&store.log, workspace).await.unwrap();
+    play.post("kept").await.unwrap();
+    store.records.insert(RecordKind::Visitor, record(workspace, "kept"), &[]).await.unwrap();
+    let Play { log, key, events, head, .. } = play;
+    drop((log, store));
+
+    let store = sandbox.reopen();
+    let again = store.store();
+    assert_eq!(again.log.read(key, Seq::ZERO, 10).await.unwrap(), events);
+    assert_eq!(again.heads.get(key).await.unwrap(), Some(head));
+    assert!(again.records.get(workspace, RecordKind::Visitor, "kept").await.unwrap().is_some());
+    let claim = again.log.claim(key, &Owner("b#1".into()), None).await.unwrap();
+    assert_eq!(claim.last_seq, Seq(2));
+}
+
+#[tokio::test]
+async fn a_second_server_is_refused_and_a_command_beside_the_first_is_not() {
+    let sandbox = Sandbox::open();
+    let refused = sandbox.open_another(Access::Server).err().unwrap();
+    assert!(matches!(&refused, OpenError::Taken { dir } if dir == sandbox.dir.path()), "{refused:?}");
+    assert!(refused.to_string().starts_with("another server is using /"), "{refused}");
+
+    let beside = sandbox.open_another(Access::Beside).unwrap();
+    let workspace = some_workspace();
+    let write = |store: &SqliteStore, id: &str| {
+        let (records, id) = (store.store().records, id.to_owned());
+        async move { records.insert(RecordKind::Agent, record(workspace, &id), &[]).await.unwrap() }
+    };
+    write(&beside, "by the command").await;
+    write(&sandbox.sqlite, "by the server").await;
+    for store in [&beside, &sandbox.sqlite] {
+        let listed = store.store().records.list(workspace, RecordKind::Agent, None, 10).await.unwrap();
+        assert_eq!(listed.len(), 2, "each sees what the other wrote");
+    }
+    drop(beside);
+    sandbox.reopen();
+}
+
+#[tokio::test]
+async fn many_appends_share_a_commit() {
+    let sandbox = Sandbox::open();
+    let store = sandbox.store();
+    let workspace = some_workspace();
+    let mut plays = Vec::new();
+    for _ in 0..100 {
+        plays.push(Play::start(&store.log, workspace).await.unwrap());
+    }
+    let before = sandbox.sqlite.stats();
+    let mut posts = JoinSet::new();
+    for mut play in plays {
+        posts.spawn(async move {
+            assert_eq!(play.post("hi").await.unwrap(), Append::Applied);
+        });
+    }
+    posts.join_all().await;
+    let after = sandbox.sqlite.stats();
+    assert_eq!(after.events - before.events, 100);
+    let commits = after.commits - before.commits;
+    assert!(commits < 50, "{commits} commits for 100 appends at once");
+    assert_eq!(after.queue_depth, 0);
+}
+
+#[tokio::test]
+async fn a_refused_write_leaves_its_group_alone() {
+    let sandbox = Sandbox::open();
+    let store = sandbox.store();
+    let workspace = some_workspace();
+    let taken = [Unique::everywhere("taken".into())];
+    store.records.insert(RecordKind::Agent, record(workspace, "first"), &taken).await.unwrap();
+    let mut owned = Play::start(&store.log, workspace).await.unwrap();
+    let mut fenced = Play::start(&store.log, workspace).await.unwrap();
+    store.log.claim(fenced.key, &Owner("b#1".into()), None).await.unwrap();
+    let fresh = Play::start(&store.log, workspace).await.unwrap();
+    let commits = sandbox.sqlite.stats().commits;
+
+    // Another process has the file: one write waits for it, and the others become one group behind it.
+    let raw = sandbox.raw();
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let records = store.records.clone();
+    let first =
+        tokio::spawn(
+            async move { records.insert(RecordKind::Agent, record(workspace, "second"), &[]).await },
+        );
+    tokio::task::yield_now().await;
+    wait_for_queue(&sandbox.sqlite, 0).await;
+    let let_go = async {
+        wait_for_queue(&sandbox.sqlite, 5).await;
+        raw.execute_batch("COMMIT").unwrap();
+    };
+    let elsewhere = ConversationKey { workspace: some_workspace(), ..fresh.key };
+    let nowhere = ConversationKey { workspace: some_workspace(), ..fresh.key };
+    let owner = Owner("c#1".into());
+    let (posted, refused, missing, twice, made, ()) = tokio::join!(
+        owned.post("mine"),
+        fenced.post("not mine any more"),
+        store.log.claim(nowhere, &owner, None),
+        store.records.insert(RecordKind::Agent, record(workspace, "third"), &taken),
+        store.log.create(elsewhere, &owner, &fresh.events, &fresh.head),
+        let_go,
+    );
+    first.await.unwrap().unwrap();
+    assert_eq!(posted.unwrap(), Append::Applied);
+    assert!(matches!(refused.unwrap(), Append::Fenced { .. }));
+    assert!(matches!(missing, Err(ClaimError::Missing)));
+    assert!(matches!(twice, Err(RecordError::Taken(key)) if key == "taken"));
+    assert!(matches!(made.unwrap(), Created::New(_)));
+    assert_eq!(sandbox.sqlite.stats().commits - commits, 2, "one group, and the one that waited before it");
+    owned.assert_kept().await;
+    fenced.assert_kept().await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_nobody_else() {
+    let sandbox = Sandbox::open();
+    let store = sandbox.store();
+    let workspace = some_workspace();
+    let mut whole = Play::start(&store.log, workspace).await.unwrap();
+    let mut broken = Play::start(&store.log, workspace).await.unwrap();
+    // The tables disagree: there is an event beyond the tail.
+    let raw = sandbox.raw();
+    let id = broken.key.conversation.uuid();
+    raw.execute(
+        "INSERT INTO event (conversation, seq, body) SELECT key, 2, x'00' FROM conversation WHERE id = ?1",
+        [id],
+    )
+    .unwrap();
+    let (posted, refused) = tokio::join!(whole.post("hi"), broken.post("hi"));
+    assert_eq!(posted.unwrap(), Append::Applied);
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    let read = store.log.read(broken.key, Seq::ZERO, 10).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+    raw.execute("UPDATE event SET seq = 5 WHERE body = x'00'", []).unwrap();
+    raw.execute("UPDATE event SET body = (SELECT body FROM event LIMIT 1) WHERE seq = 5", []).unwrap();
+    let read = store.log.read(broken.key, Seq::ZERO, 10).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "a hole: {read:?}");
+    assert!(!*sandbox.sqlite.failed().borrow());
+    whole.assert_kept().await;
+}
+
+#[tokio::test]
+async fn while_another_process_has_the_file_writes_are_refused_and_reads_go_on() {
+    let sandbox = Sandbox::with(SqliteOptions { busy_ms: 20, ..SqliteOptions::default() });
+    let store = sandbox.store();
+    let mut play = Play::start(&store.log, some_workspace()).await.unwrap();
+    let raw = sandbox.raw();
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = play.post("not now").await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    play.assert_kept().await;
+    raw.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(play.post("now").await.unwrap(), Append::Applied);
+    play.assert_kept().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let by_count = SqliteOptions { writes_waiting_max: 1, ..SqliteOptions::default() };
+    let by_bytes = SqliteOptions { write_bytes_waiting_max: 20_000, ..SqliteOptions::default() };
+    for options in [by_count, by_bytes] {
+        let sandbox = Sandbox::with(options);
+        let store = sandbox.store();
+        let workspace = some_workspace();
+        let mut first = Play::start(&store.log, workspace).await.unwrap();
+        let mut second = first.clone();
+        second.claim = store.log.claim(first.key, &Owner("b#1".into()), None).await.unwrap();
+        let mut third = Play::start(&store.log, workspace).await.unwrap();
+        let raw = sandbox.raw();
+        raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let words = "x".repeat(12_000);
+        let held = tokio::spawn(async move { first.post("the writer has this one in hand").await });
+        tokio::task::yield_now().await;
+        wait_for_queue(&sandbox.sqlite, 0).await;
+        let queued = tokio::spawn({
+            let words = words.clone();
+            async move { second.post(&words).await }
+        });
+        tokio::task::yield_now().await;
+        let refused = third.post(&words).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        raw.execute_batch("COMMIT").unwrap();
+        assert!(matches!(held.await.unwrap().unwrap(), Append::Fenced { .. }));
+        assert_eq!(queued.await.unwrap().unwrap(), Append::Applied);
+        assert_eq!(third.post(&words).await.unwrap(), Append::Applied, "there is room again");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_the_store_goes_on() {
+    let sandbox = Sandbox::with(SqliteOptions { pages_max: Some(60), ..SqliteOptions::default() });
+    let store = sandbox.store();
+    let workspace = some_workspace();
+    let mut play = Play::start(&store.log, workspace).await.unwrap();
+    let large = Record { body: vec![0; 40_000], ..record(workspace, "large") };
+    store.records.insert(RecordKind::File, large, &[]).await.unwrap();
+    let words = "x".repeat(10_000);
+    let refused = loop {
+        match play.post(&words).await {
+            Ok(append) => assert_eq!(append, Append::Applied),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StoreError::StorageFull), "{refused:?}");
+    assert!(!*sandbox.sqlite.failed().borrow(), "it goes on");
+    play.assert_kept().await;
+
+    store.records.delete(workspace, RecordKind::File, "large", None).await.unwrap();
+    assert_eq!(play.post(&words).await.unwrap(), Append::Applied, "there is room again");
+    play.assert_kept().await;
+    let Play { log, key, events, .. } = play;
+    drop((log, store));
+    let again = sandbox.reopen();
+    assert_eq!(again.store().log.read(key, Seq::ZERO, 500).await.unwrap(), events);
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let sandbox = Sandbox::open();
+    sandbox.raw().pragma_update(None, "user_version", 2).unwrap();
+    let refused = sandbox.open_another(Access::Beside).err().unwrap();
+    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("switchboard.db"), [7; 5000]).unwrap();
+    let refused = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).err().unwrap();
+    assert!(matches!(refused, OpenError::Sqlite { .. }), "{refused:?}");
+}
+
+#[test]
+fn what_it_makes_is_for_its_user_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("a/b");
+    let _store = SqliteStore::open(&data, Access::Server, SqliteOptions::default()).unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    let files: Vec<_> = data.read_dir().unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn closing_finishes_what_was_taken_and_leaves_nothing_in_the_write_ahead_log() {
+    let sandbox = Sandbox::open();
+    let store = sandbox.store();
+    let workspace = some_workspace();
+    let mut plays = Vec::new();
+    for _ in 0..20 {
+        plays.push(Play::start(&store.log, workspace).await.unwrap());
+    }
+    let mut posts = JoinSet::new();
+    for mut play in plays {
+        posts.spawn(async move {
+            let posted = play.post("hi").await;
+            (play, posted)
+        });
+    }
+    // Each has been polled once, and so has given its write to the writer.
+    tokio::task::yield_now().await;
+    sandbox.sqlite.close().await;
+    for (mut play, posted) in posts.join_all().await {
+        assert_eq!(posted.unwrap(), Append::Applied);
+        play.assert_kept().await;
+        let refused = play.post("too late").await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    }
+    let wal = sandbox.dir.path().join("switchboard.db-wal");
+    assert_eq!(wal.metadata().unwrap().len(), 0);
+    // Twice is once.
+    tokio::time::timeout(Duration::from_secs(10), sandbox.sqlite.close()).await.unwrap();
+}

@@ -1,0 +1,20 @@
+//! Drives the real program from outside, as its clients do. The black-box tests and the load programs use it, and
+//! nothing else: it knows the public contract and not one of the server's crates.
+//!
+//! [`Sandbox`] runs the release binary on a folder of its own, [`Api`] speaks HTTP to it, [`Socket`] holds a
+//! persistent socket, and [`killrun`] kills it while all of them are talking.
+
+pub mod killrun;
+pub mod process;
+
+mod answer;
+mod api;
+mod clients;
+mod sandbox;
+mod socket;
+
+pub use answer::Answer;
+pub use api::{Api, Call};
+pub use clients::{Agent, Visitor};
+pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox};
+pub use socket::{Frame, Socket};

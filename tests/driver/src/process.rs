@@ -1,0 +1,75 @@
+//! What `/proc` says about a running process, and what this process may open.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Memory that the process holds in RAM.
+pub fn rss_bytes(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|value| value.trim().strip_suffix("kB"))
+        .and_then(|value| value.trim().parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other(format!("no VmRSS of process {pid}")))
+}
+
+/// CPU time that the living threads of the process have used, to the nanosecond (`/proc/PID/stat` counts in ticks of
+/// 10 ms). A thread that ends takes its time out of the sum.
+pub fn cpu(pid: u32) -> io::Result<Duration> {
+    let mut used_ns = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        match fs::read_to_string(thread?.path().join("schedstat")) {
+            Ok(schedstat) => used_ns += first_number(&schedstat)?,
+            // The thread ended while its directory was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Duration::from_nanos(used_ns))
+}
+
+fn first_number(schedstat: &str) -> io::Result<u64> {
+    let first = schedstat.split_ascii_whitespace().next().and_then(|number| number.parse().ok());
+    first.ok_or_else(|| io::Error::other("schedstat begins with no number"))
+}
+
+/// CPU time that this process has used, its ended threads included.
+pub fn own_cpu() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(used).expect("a process has used no negative time")
+}
+
+/// Lets this process, and what it starts, open as many files and sockets as it may; says how many.
+pub fn raise_file_limit() -> io::Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_has_used_time() {
+        let pid = std::process::id();
+        assert!(rss_bytes(pid).unwrap() > 100 * 1024);
+        let before = cpu(pid).unwrap();
+        let mut sum = 0_u64;
+        while cpu(pid).unwrap() == before {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(cpu(pid).unwrap() > before);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_an_error() {
+        assert!(rss_bytes(u32::MAX).is_err());
+        assert!(cpu(u32::MAX).is_err());
+    }
+}

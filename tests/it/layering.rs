@@ -1,0 +1,207 @@
+//! The lines of the house, as ARCHITECTURE.md draws them: which crate may name what. They are read from the manifests
+//! and the sources, so that crossing one is a failed test and not a matter of taste.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each crate may name those that stand before it.
+const LINE: [&str; 5] = ["domain", "store", "actors", "cluster", "."];
+
+/// All that the vocabulary is made with.
+const DOMAIN_DEPENDENCIES: [&str; 4] = ["serde", "sha2", "thiserror", "uuid"];
+
+/// What has no place where the rules are pure: waiting, the outside, clocks, chance, and words of the outside.
+const IMPURE: [&str; 12] = [
+    "async fn",
+    ".await",
+    "std::fs",
+    "std::net",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+    "now_v7",
+    "new_v4",
+    "serde_json",
+];
+
+/// Longer than the 500 lines at which a file wants a reason, with the reason.
+const LONG: [(&str, &str); 3] = [
+    ("actors/src/conversation/tests.rs", "cases that read alike, over one fixture"),
+    ("domain/src/conversation.rs", "each command's rule beside what it does to the state, in one place"),
+    ("src/identity/tests.rs", "cases that read alike, over one fixture"),
+];
+const LINES_MAX: usize = 500;
+
+#[test]
+fn a_crate_names_only_those_to_its_left() {
+    for (place, crate_) in LINE.iter().enumerate() {
+        let manifest = Manifest::of(crate_);
+        let named = manifest.dependencies.iter().chain(&manifest.dev_dependencies);
+        let right: Vec<&String> = named.filter(|name| LINE[place..].contains(&name.as_str())).collect();
+        assert!(right.is_empty(), "{crate_} names {right:?}");
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let strange: Vec<String> = Manifest::of("domain")
+        .dependencies
+        .into_iter()
+        .filter(|name| !DOMAIN_DEPENDENCIES.contains(&name.as_str()))
+        .collect();
+    assert!(strange.is_empty(), "domain depends on {strange:?}");
+    assert_eq!(naming(&["domain/src"], &IMPURE), Vec::<String>::new());
+}
+
+#[test]
+fn only_the_store_names_its_databases() {
+    for crate_ in LINE.iter().filter(|crate_| **crate_ != "store") {
+        let manifest = Manifest::of(crate_);
+        for database in ["rusqlite", "scylla"] {
+            assert!(
+                !manifest.dependencies.iter().any(|name| name == database),
+                "{crate_} depends on {database}"
+            );
+        }
+    }
+    assert_eq!(
+        naming(&["domain/src", "actors/src", "cluster/src", "src"], &["rusqlite", "scylla"]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn json_is_spoken_at_the_edge_and_in_the_envelope() {
+    for crate_ in ["domain", "actors", "cluster"] {
+        let manifest = Manifest::of(crate_);
+        assert!(
+            !manifest.dependencies.iter().any(|name| name == "serde_json"),
+            "{crate_} depends on serde_json"
+        );
+    }
+    assert_eq!(naming(&["domain/src", "actors/src", "cluster/src"], &["serde_json"]), Vec::<String>::new());
+    assert_eq!(naming(&["store/src"], &["serde_json"]), ["store/src/envelope.rs: serde_json"]);
+}
+
+#[test]
+fn the_environment_is_read_in_the_config_alone() {
+    let crates = ["domain/src", "store/src", "actors/src", "cluster/src", "src"];
+    let reads = naming(&crates, &["env::var", "env::vars", "env::var_os", "env::vars_os"]);
+    let elsewhere: Vec<String> = reads
+        .into_iter()
+        .filter(|read| !read.starts_with("src/config.rs: ") && !read.starts_with("src/config/"))
+        .collect();
+    assert_eq!(elsewhere, Vec::<String>::new());
+}
+
+#[test]
+fn every_crate_obeys_the_lints() {
+    for crate_ in LINE.into_iter().chain(["tests/checker", "tests/driver", "tests/load"]) {
+        assert!(Manifest::of(crate_).obeys_lints, "{crate_} does not say `[lints] workspace = true`");
+    }
+}
+
+#[test]
+fn the_tests_know_the_server_from_outside_only() {
+    for tool in ["tests/checker", "tests/driver", "tests/load"] {
+        let manifest = Manifest::of(tool);
+        let inner = |name: &&String| LINE.contains(&name.as_str()) || *name == "switchboard";
+        let named: Vec<&String> = manifest.dependencies.iter().filter(inner).collect();
+        assert!(named.is_empty(), "{tool} names {named:?}");
+    }
+}
+
+#[test]
+fn a_file_over_500_lines_has_a_reason() {
+    let reasons = BTreeMap::from(LONG);
+    let mut long = Vec::new();
+    for path in sources(&["domain", "store", "actors", "cluster", "src", "tests"]) {
+        let lines = fs::read_to_string(root().join(&path)).unwrap().lines().count();
+        if lines > LINES_MAX && !reasons.contains_key(path.as_str()) {
+            long.push(format!("{path}: {lines}"));
+        }
+        assert!(
+            lines > LINES_MAX || !reasons.contains_key(path.as_str()),
+            "{path} is long no more: strike it"
+        );
+        assert!(!path.ends_with("/mod.rs"), "{path}: `foo.rs` beside `foo/`");
+    }
+    assert_eq!(long, Vec::<String>::new());
+}
+
+/// What a crate's manifest says, as far as it matters here.
+struct Manifest {
+    dependencies: Vec<String>,
+    dev_dependencies: Vec<String>,
+    obeys_lints: bool,
+}
+
+impl Manifest {
+    fn of(crate_: &str) -> Self {
+        let text = fs::read_to_string(root().join(crate_).join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let names = |section: &str| match manifest.get(section) {
+            Some(dependencies) => dependencies.as_table().unwrap().keys().cloned().collect(),
+            None => Vec::new(),
+        };
+        let mut dependencies: Vec<String> = names("dependencies");
+        dependencies.extend(names("build-dependencies"));
+        let lints = manifest.get("lints").and_then(|lints| lints.get("workspace"));
+        let obeys_lints = lints.and_then(toml::Value::as_bool) == Some(true);
+        Self { dependencies, dev_dependencies: names("dev-dependencies"), obeys_lints }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below these folders, by their path from the root, sorted.
+fn sources(folders: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path.strip_prefix(root()).unwrap().display().to_string());
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folders:?}");
+    found.sort();
+    found
+}
+
+/// Which files below `folders` name which of `words`, in what is built for production: without comments and tests.
+fn naming(folders: &[&str], words: &[&str]) -> Vec<String> {
+    let mut named = Vec::new();
+    for path in sources(folders) {
+        if path.ends_with("/tests.rs") || path.contains("/tests/") {
+            continue;
+        }
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let code = production(&text);
+        let found = words.iter().filter(|word| code.iter().any(|line| line.contains(**word)));
+        named.extend(found.map(|word| format!("{path}: {word}")));
+    }
+    named
+}
+
+/// The lines of a source that are neither comments nor in the tests, which stand at its end.
+fn production(text: &str) -> Vec<&str> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect()
+}
+
+#[test]
+fn comments_and_tests_are_not_production() {
+    let text =
+        "//! serde_json\nuse serde;\n    // serde_json\n#[cfg(test)]\nmod tests {\n    use serde_json;\n}\n";
+    assert_eq!(production(text), ["use serde;"]);
+}

@@ -1,0 +1,143 @@
+//! What the idle cost: the server's memory for each socket that is open, and for each conversation that is alive.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use driver::{Frame, Options, Sandbox, Socket, Visitor, process};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+/// Requests under way at once while the scene is set.
+const AT_ONCE: usize = 32;
+/// What the server holds only for the moment goes before its memory is read.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// How many.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// How many
+    #[arg(long)]
+    count: usize,
+    /// Hold the server on this core
+    #[arg(long)]
+    core: Option<usize>,
+}
+
+/// How many, and for how long.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct ConversationsPlan {
+    #[command(flatten)]
+    plan: Plan,
+    /// How long to wait after they were last written to, for the idle ones to leave the memory
+    #[arg(long, default_value_t = 120)]
+    wait_seconds: u64,
+}
+
+/// Memory of the server.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sockets {
+    sockets: usize,
+    rss_before_bytes: u64,
+    rss_bytes: u64,
+    rss_bytes_per_socket: i64,
+}
+
+/// Memory of the server.
+#[derive(Debug, Serialize)]
+pub(crate) struct Conversations {
+    conversations: usize,
+    rss_before_bytes: u64,
+    rss_alive_bytes: u64,
+    rss_bytes_per_conversation: i64,
+    /// The least within the wait; memory that the allocator keeps for later is in it.
+    rss_passive_bytes: u64,
+    rss_bytes_per_passive_conversation: i64,
+}
+
+/// Holds idle visitors' sockets, each of a visitor of his own.
+pub(crate) async fn sockets(plan: &Plan) -> anyhow::Result<Sockets> {
+    let files = process::raise_file_limit()?;
+    if plan.count as u64 + 100 > files {
+        bail!("{} sockets do not fit into the limit of {files} open files", plan.count);
+    }
+    let (sandbox, visitors) = start(plan).await?;
+    let rss_before_bytes = sandbox.rss_bytes()?;
+    let api = sandbox.api();
+    let open = |visitor: Visitor| {
+        let api = &api;
+        async move {
+            let mut socket = Socket::open(api).await?;
+            socket.hello(&visitor.token, &[]).await?;
+            anyhow::Ok(tokio::spawn(hold(socket)))
+        }
+    };
+    let held: Vec<_> = stream::iter(visitors).map(open).buffer_unordered(AT_ONCE).try_collect().await?;
+    sleep(SETTLE).await;
+    let rss_bytes = sandbox.rss_bytes()?;
+    for socket in held {
+        if socket.is_finished() {
+            socket.await?.context("an idle socket ended")?;
+        } else {
+            socket.abort();
+        }
+    }
+    let rss_bytes_per_socket = per(rss_before_bytes, rss_bytes, plan.count);
+    Ok(Sockets { sockets: plan.count, rss_before_bytes, rss_bytes, rss_bytes_per_socket })
+}
+
+/// Reads the socket, which also answers its pings, until it ends.
+async fn hold(mut socket: Socket) -> anyhow::Result<()> {
+    loop {
+        if let Some(Frame::Closed { code, reason }) = socket.next_within(Duration::from_secs(60)).await? {
+            bail!("closed: {code:?} {reason}");
+        }
+    }
+}
+
+/// Starts conversations, each of a visitor of his own, and then leaves them alone.
+pub(crate) async fn conversations(plan: &ConversationsPlan) -> anyhow::Result<Conversations> {
+    let ConversationsPlan { plan, wait_seconds } = plan;
+    let (sandbox, visitors) = start(plan).await?;
+    let rss_before_bytes = sandbox.rss_bytes()?;
+    let api = sandbox.api();
+    let begin = |visitor: Visitor| {
+        let api = &api;
+        async move { api.start_conversation(&visitor.token, "start", Some("Hello")).await?.expect(201).map(drop) }
+    };
+    stream::iter(visitors).map(begin).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    sleep(SETTLE).await;
+    let rss_alive_bytes = sandbox.rss_bytes()?;
+
+    let begun = Instant::now();
+    let mut rss_passive_bytes = rss_alive_bytes;
+    while begun.elapsed() < Duration::from_secs(*wait_seconds) {
+        sleep(Duration::from_secs(1)).await;
+        rss_passive_bytes = rss_passive_bytes.min(sandbox.rss_bytes()?);
+    }
+    Ok(Conversations {
+        conversations: plan.count,
+        rss_before_bytes,
+        rss_alive_bytes,
+        rss_bytes_per_conversation: per(rss_before_bytes, rss_alive_bytes, plan.count),
+        rss_passive_bytes,
+        rss_bytes_per_passive_conversation: per(rss_before_bytes, rss_passive_bytes, plan.count),
+    })
+}
+
+async fn start(plan: &Plan) -> anyhow::Result<(Sandbox, Vec<Visitor>)> {
+    if plan.count == 0 {
+        bail!("the count must not be 0");
+    }
+    let options = Options::unlimited();
+    let sandbox = Sandbox::start(plan.core.map_or(options.clone(), |core| options.core(core))).await?;
+    let (api, site_key) = (sandbox.api(), sandbox.ready().site_key.clone());
+    let arrive = |_| api.visitor(&site_key);
+    let visitors = stream::iter(0..plan.count).map(arrive).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok((sandbox, visitors))
+}
+
+/// Rounded towards zero; less than zero when memory was given back.
+fn per(before: u64, after: u64, count: usize) -> i64 {
+    (after as i64 - before as i64) / count as i64
+}

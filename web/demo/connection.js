@@ -1,0 +1,203 @@
+/**
+ * The socket of one person: says hello, resumes, notices when it is dead, and comes back.
+ * @module
+ */
+
+import { ApiFailure } from "./api.js";
+
+const BACKOFF_MIN_MS = 500;
+const BACKOFF_MAX_MS = 10_000;
+const WELCOME_WITHIN_MS = 10_000;
+const PONG_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 5_000;
+
+/** Close codes of the contract after which coming back would not help, and what to tell the person. */
+const FINAL = new Map([
+  [4403, "The server does not serve this page's address."],
+  [4409, "This person is open in too many windows. Reload to go on here."],
+]);
+
+/**
+ * @typedef {{conversation_id: string, after: number}} Position
+ */
+
+/**
+ * Fires `state` when {@link Connection#state} changes, `welcome` with `{welcome, resumed}` (the ids that the hello
+ * resumed), and `frame` for everything that is pushed.
+ */
+export class Connection extends EventTarget {
+  /** @type {"opening" | "open" | "waiting" | "stopped"} */
+  state = "waiting";
+  /** Why it is `stopped`. */
+  stopped = "";
+
+  #credentials;
+  #positions;
+  /** @type {WebSocket | null} the one in use; what an older one still says is not heard. */
+  #socket = null;
+  /** @type {Map<string, {resolve: (frame: object) => void, reject: (failure: ApiFailure) => void}>} */
+  #pending = new Map();
+  #lastId = 0;
+  #attempts = 0;
+  #openAgain = 0;
+  #heardAt = 0;
+  #silenceMs = 25_000;
+
+  /**
+   * @param {{token(): Promise<string>, renew(): Promise<string>, refuse(token: string): void, isDue: boolean}}
+   *   credentials
+   * @param {() => Position[]} positions what to resume
+   */
+  constructor(credentials, positions) {
+    super();
+    this.#credentials = credentials;
+    this.#positions = positions;
+  }
+
+  /** Opens it, and keeps it open from now on. */
+  start() {
+    window.addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.hurry();
+    });
+    setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#open();
+  }
+
+  /** Tries at once, when it waits to try again. */
+  hurry() {
+    if (this.state === "waiting") this.#open();
+  }
+
+  /** The server has said welcome. */
+  get isOpen() {
+    return this.state === "open";
+  }
+
+  /**
+   * Sends a frame and waits for its answer.
+   * @param {object} frame without `id`
+   * @returns {Promise<any>} the frame that answers it
+   * @throws {ApiFailure} refused; or unknown, when the connection was lost before the answer
+   */
+  request(frame) {
+    if (!this.isOpen) return Promise.reject(ApiFailure.noAnswer());
+    const id = String(++this.#lastId);
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#socket.send(JSON.stringify({ id, ...frame }));
+    });
+  }
+
+  /**
+   * Sends a frame that needs no answer; it may be lost.
+   * @param {object} frame
+   */
+  cast(frame) {
+    if (this.isOpen) this.#socket.send(JSON.stringify(frame));
+  }
+
+  async #open() {
+    clearTimeout(this.#openAgain);
+    this.#become("opening");
+    let token;
+    try {
+      token = await this.#credentials.token();
+    } catch {
+      // No answer, or not now. A login that is refused for good is asked for again, too: slowly, and the banner says it.
+      this.#wait();
+      return;
+    }
+    const socket = new WebSocket(socketUrl(), ["switchboard.v1"]);
+    this.#socket = socket;
+    const resume = this.#positions();
+    const impatient = setTimeout(() => this.#lose(socket), WELCOME_WITHIN_MS);
+    socket.onopen = () => socket.send(JSON.stringify({ id: "hello", type: "hello", token, resume }));
+    socket.onclose = ({ code, reason }) => {
+      clearTimeout(impatient);
+      if (code === 4401) this.#credentials.refuse(token);
+      this.#lose(socket, code, reason);
+    };
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return;
+      this.#heardAt = Date.now();
+      const frame = JSON.parse(data);
+      if (frame.type === "welcome") {
+        clearTimeout(impatient);
+        this.#welcomed(frame, resume);
+      } else {
+        this.#heard(frame);
+      }
+    };
+  }
+
+  #welcomed(welcome, resume) {
+    this.#attempts = 0;
+    this.#silenceMs = welcome.heartbeat_s * 1000;
+    this.#become("open");
+    const resumed = new Set(resume.map((position) => position.conversation_id));
+    this.dispatchEvent(new CustomEvent("welcome", { detail: { welcome, resumed } }));
+  }
+
+  #heard(frame) {
+    const waiter = this.#pending.get(frame.reply_to);
+    if (waiter) {
+      this.#pending.delete(frame.reply_to);
+      if (frame.type === "error") waiter.reject(ApiFailure.of(400, frame.error));
+      else waiter.resolve(frame);
+    }
+    this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
+  }
+
+  /** Does not wait for the other side to agree that it is over: a dead network would not. */
+  #lose(socket, code = 1006, reason = "") {
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    socket.close();
+    for (const { reject } of this.#pending.values()) reject(ApiFailure.noAnswer());
+    this.#pending.clear();
+    if (FINAL.has(code)) {
+      this.stopped = FINAL.get(code);
+      this.#become("stopped");
+      return;
+    }
+    // A server that restarts spreads its clients over time.
+    const restart = /retry_after_ms=(\d+)/.exec(reason);
+    this.#wait(restart ? Number(restart[1]) : 0);
+  }
+
+  #wait(atLeastMs = 0) {
+    // Full jitter: clients that were lost together do not come back together.
+    const mostMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#attempts++);
+    const delayMs = BACKOFF_MIN_MS + Math.random() * (mostMs - BACKOFF_MIN_MS);
+    this.#openAgain = setTimeout(() => this.#open(), atLeastMs + delayMs);
+    this.#become("waiting");
+  }
+
+  /** Renews the token before its end, and asks a silent server whether it is there. */
+  async #look() {
+    if (!this.isOpen) return;
+    const socket = this.#socket;
+    const silentMs = Date.now() - this.#heardAt;
+    if (silentMs > this.#silenceMs + PONG_WITHIN_MS) this.#lose(socket);
+    else if (silentMs > this.#silenceMs) this.cast({ type: "ping" });
+    if (!this.#credentials.isDue) return;
+    try {
+      await this.request({ type: "token", token: await this.#credentials.renew() });
+    } catch (failure) {
+      // Next time, then; past its end the server closes with 4401, and the hello brings a new one.
+      console.warn("the token could not be renewed:", failure.message);
+    }
+  }
+
+  #become(state) {
+    this.state = state;
+    this.dispatchEvent(new Event("state"));
+  }
+}
+
+function socketUrl() {
+  const url = new URL("/api/v1/chat/socket", location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
