@@ -18,11 +18,11 @@ use sha2::{Digest, Sha256};
 use store::{Document, RecordError, RecordKind, Records, StoreError, Versioned};
 use tokio::io::AsyncWriteExt;
 
+mod folder;
 mod image;
 mod link;
 mod name;
 mod sniff;
-mod folder;
 mod sweep;
 
 pub use link::{FileLinks, LinkError};
@@ -30,8 +30,8 @@ pub use sniff::{Kind, Refusal};
 pub use sweep::SweepError;
 
 use crate::identity::unavailable;
-use sniff::{TextCheck, sniff};
 use folder::Folder;
+use sniff::{TextCheck, sniff};
 
 /// How long a file waits for the message that uses it.
 const UNUSED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -340,9 +340,7 @@ impl Files {
 }
 
 /// Runs what blocks on a thread that may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     // It fails only when the runtime is stopping or the work panicked.
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

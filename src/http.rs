@@ -11,6 +11,7 @@ use actors::Clock;
 use cluster::Router;
 use domain::Origin;
 use store::{Store, StoreError};
+use tokio::sync::Mutex;
 
 use crate::config::Config;
 use crate::files::{FileLinks, Files};
@@ -86,6 +87,8 @@ pub struct App {
     pub file_links: FileLinks,
     /// Sockets that have said hello.
     pub sockets: Arc<Sockets>,
+    /// Held while an agent's role may change, so that the last two admins cannot remove each other.
+    pub admins: Mutex<()>,
     /// Whether traffic is wanted.
     pub readiness: Readiness,
     /// The API document and the pages of this server.
@@ -105,6 +108,7 @@ impl App {
             bodies: BodyMemory::default(),
             socket_seats: Seats::default(),
             sockets: Arc::default(),
+            admins: Mutex::default(),
             readiness: Readiness::default(),
             documents: Documents::new(),
             origins,

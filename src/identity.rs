@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actors::Clock;
 use domain::{
-    Agent, AgentId, Principal, Site, SiteId, Team, TeamId, Timestamp, Visitor, VisitorId, WorkspaceId,
+    Agent, AgentId, Line, Principal, Site, SiteId, Team, TeamId, Timestamp, Visitor, VisitorId, WorkspaceId,
 };
 use store::{INSTALLATION, RecordError, Records, StoreError, Unique};
 use tokio::sync::broadcast;
@@ -190,7 +190,7 @@ impl Identity {
             None => {
                 let reading = self.sites_by_key.reading();
                 // A key that no site can have is not worth a read; the store takes keys of at most 512 bytes.
-                let site_key = domain::Line::<64>::parse(key).map_err(|_| AuthError::Invalid)?;
+                let site_key = Line::<64>::parse(key).map_err(|_| AuthError::Invalid)?;
                 let unique = Unique::everywhere(format!("key:{}", site_key.as_str()));
                 let found = store::find::<Site>(self.records.as_ref(), INSTALLATION, &unique).await?;
                 let found = found.ok_or(AuthError::Invalid)?;
@@ -405,6 +405,12 @@ impl Identity {
         // It fails only when nobody listens, and then nobody holds a caller that it could matter to.
         let _heard_by = self.revocations.send(revoked).unwrap_or(0);
     }
+}
+
+/// A key for a new site. It is public, so it need not be secret; it must not be guessed from another's.
+pub fn fresh_site_key() -> Line<64> {
+    let random = u128::from_be_bytes(rand::random());
+    Line::parse(&format!("pk_{random:032x}")).expect("it is 35 visible characters")
 }
 
 /// For callers who have no use for the difference: an outcome that is not known is one that they must ask for again.

@@ -75,13 +75,17 @@ impl<'a> ByJson<'a> {
     /// As both sides see him.
     pub fn of(author: &'a Author) -> Self {
         match author {
-            Author::Visitor { id, name } => {
-                Self { kind: "visitor", id: Some(id.to_string()), name: name.as_ref().map(|name| name.as_str()) }
-            }
+            Author::Visitor { id, name } => Self {
+                kind: "visitor",
+                id: Some(id.to_string()),
+                name: name.as_ref().map(|name| name.as_str()),
+            },
             Author::Agent(card) => {
                 Self { kind: "agent", id: Some(card.id.to_string()), name: Some(card.name.as_str()) }
             }
-            Author::Bot { id, name } => Self { kind: "bot", id: Some(id.to_string()), name: Some(name.as_str()) },
+            Author::Bot { id, name } => {
+                Self { kind: "bot", id: Some(id.to_string()), name: Some(name.as_str()) }
+            }
             Author::System => Self { kind: "system", id: None, name: None },
         }
     }

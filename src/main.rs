@@ -1,2 +1,110 @@
-//! Placeholder.
-fn main() {}
+//! The program: reads the command line, runs one command, and ends with its exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs};
+use switchboard::config::Config;
+use switchboard::http::openapi;
+use switchboard::server::{Server, ServerError};
+use switchboard::{simulate, telemetry};
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Nothing can be logged without it.
+            eprintln!("switchboard: no threads to run on: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(run(Cli::parse().command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("switchboard: {}", failure.message);
+            ExitCode::from(failure.exit_code)
+        }
+    }
+}
+
+/// Why the program ends with another code than 0.
+struct Failure {
+    exit_code: u8,
+    message: String,
+}
+
+impl From<CliError> for Failure {
+    fn from(error: CliError) -> Self {
+        Self { exit_code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self { exit_code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { exit_code: 1, message: error.to_string() }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo(args).await,
+        Command::Serve(args) => serve(args).await,
+        Command::Openapi => Ok(print(&openapi::text())?),
+        Command::Tool(tool) => Ok(print(&tool.run().await?)?),
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let ready_json = args.ready_json;
+    let config = args.load().map_err(CliError::from)?;
+    start_log(&config);
+    let server = Server::start(config).await?;
+    if ready_json {
+        print(&Ready { url: &server.url, pid: std::process::id(), demo: None }.to_line())?;
+    }
+    tracing::info!(url = server.url, "serving");
+    Ok(server.run().await?)
+}
+
+async fn demo(mut args: DemoArgs) -> Result<(), Failure> {
+    let (ready_json, visitors) = (args.ready_json, args.visitors);
+    // Removed when it is dropped, after the server has closed the store in it.
+    let ephemeral = if args.ephemeral { Some(tempfile::tempdir()?) } else { None };
+    if let Some(folder) = &ephemeral {
+        args.data = Some(folder.path().to_owned());
+    }
+    let config = args.load().map_err(CliError::from)?;
+    start_log(&config);
+    let (server, demo) = Server::start_demo(config).await?;
+    if ready_json {
+        print(&Ready { url: &server.url, pid: std::process::id(), demo: Some(&demo) }.to_line())?;
+    } else {
+        print(&format!(
+            "Switchboard is running: open {url}\n\nThe left pane is a visitor, the right one an agent; write in both.\n\
+             The API is described at {url}/docs\n",
+            url = server.url
+        ))?;
+    }
+    let visiting = simulate::visitors(&server.url, &demo, visitors);
+    let served = server.run().await;
+    drop(visiting);
+    Ok(served?)
+}
+
+fn start_log(config: &Config) {
+    // It is started once, here.
+    telemetry::start(&config.log).expect("nobody else starts the log");
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

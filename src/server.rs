@@ -10,13 +10,14 @@ use cluster::{Router, Settings};
 use domain::Timestamp;
 use rand::RngExt;
 use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
-use store::{Owner, RecordError, Records, StoreError};
+use store::{Owner, RecordError, Records, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::demo::{self, Demo, DemoError};
 use crate::files::{FileLimits, Files};
 use crate::http::accept::{self, Front};
 use crate::http::paths::Paths;
@@ -57,6 +58,9 @@ pub enum ServerError {
     /// The folder of uploaded files cannot be used.
     #[error("the folder of files: {0}")]
     Files(io::Error),
+    /// The demo was not made.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Signals cannot be heard.
     #[error("signals: {0}")]
     Signals(io::Error),
@@ -73,9 +77,38 @@ impl ServerError {
             ServerError::Store(_)
             | ServerError::Keys(_)
             | ServerError::Files(_)
+            | ServerError::Demo(_)
             | ServerError::Signals(_)
             | ServerError::StoreFailed => 1,
         }
+    }
+}
+
+/// What there is before anything can be asked: the store, who is who, and the addresses.
+struct Foundation {
+    config: Config,
+    sqlite: SqliteStore,
+    store: Store,
+    clock: Clock,
+    identity: Arc<Identity>,
+    listener: TcpListener,
+    metrics: Option<TcpListener>,
+    bound: SocketAddr,
+}
+
+impl Foundation {
+    async fn lay(config: Config) -> Result<Self, ServerError> {
+        let sqlite = SqliteStore::open(&config.data_dir, Access::Server, SqliteOptions::default())?;
+        let listener = listen(config.listen).await?;
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let bound =
+            listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
+        let (store, clock) = (sqlite.store(), Clock::system());
+        let identity = Arc::new(Identity::new(Arc::clone(&store.records), clock.clone()));
+        Ok(Self { config, sqlite, store, clock, identity, listener, metrics, bound })
     }
 }
 
@@ -93,30 +126,42 @@ pub struct Server {
 impl Server {
     /// Opens the store and binds the addresses; nothing is answered before [`Self::run`].
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let sqlite = SqliteStore::open(&config.data_dir, Access::Server, SqliteOptions::default())?;
-        let listener = listen(config.listen).await?;
-        let metrics = match config.metrics_listen {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
-        let bound = listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
-        let (store, clock) = (sqlite.store(), Clock::system());
+        let foundation = Foundation::lay(config).await?;
+        Self::build(foundation, None).await
+    }
+
+    /// The same, with a workspace, a site and log-ins to try it with, and a page that does.
+    pub async fn start_demo(config: Config) -> Result<(Self, Demo), ServerError> {
+        let foundation = Foundation::lay(config).await?;
+        let Foundation { config, store, identity, clock, bound, .. } = &foundation;
+        let origin = config.own_origin(*bound);
+        let demo = demo::seed(&*store.records, identity, clock, &config.data_dir, &origin).await?;
+        Ok((Self::build(foundation, Some(&demo)).await?, demo))
+    }
+
+    async fn build(foundation: Foundation, demo: Option<&Demo>) -> Result<Self, ServerError> {
+        let Foundation { config, sqlite, store, clock, identity, listener, metrics, bound } = foundation;
         let keys = Keys::load(&*store.records, clock.now()).await?;
-        let identity = Arc::new(Identity::new(Arc::clone(&store.records), clock.clone()));
         let settings = Settings {
             agent_grace: Duration::from_secs(config.routing.agent_grace_s.into()),
             ..Settings::default()
         };
         let router = Router::start(store.clone(), clock.clone(), this_boot(clock.now()), settings).await?;
-        let limits =
-            FileLimits { bytes_max: config.limits.upload_bytes_max, pixels_max: config.limits.image_pixels_max };
+        let limits = FileLimits {
+            bytes_max: config.limits.upload_bytes_max,
+            pixels_max: config.limits.image_pixels_max,
+        };
         let folder = config.data_dir.join("files");
         let files = Files::open(folder, Arc::clone(&store.records), clock.clone(), limits);
         let files = Arc::new(files.map_err(ServerError::Files)?);
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
         let parts = Parts { config, clock, store, identity, keys, router, files };
-        let app = Arc::new(App::new(parts, bound));
+        let mut app = App::new(parts, bound);
+        if let Some(demo) = demo {
+            app.documents.show_demo(&app.origins, demo);
+        }
+        let app = Arc::new(app);
         watch_figures(&app, &sqlite);
         Ok(Self { app, url, sqlite, listener, metrics })
     }

@@ -256,7 +256,8 @@ impl Sockets {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let dashmap::mapref::entry::Entry::Occupied(mut entry) = self.sockets.by_person.entry(self.person) {
+        if let dashmap::mapref::entry::Entry::Occupied(mut entry) = self.sockets.by_person.entry(self.person)
+        {
             entry.get_mut().retain(|other| other.id != self.handle.id);
             if entry.get().is_empty() {
                 entry.remove();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cluster::{AgentKey, AgentView, ExecuteError};
 use domain::{
-    Answer, ClientId, Command, FileCard, FileId, Id, Kind, MessageId, MessageText, Principal, Rejection, Request, Seq,
-    Status, TextError, Timestamp,
+    Answer, ClientId, Command, FileCard, FileId, Id, Kind, MessageId, MessageText, Principal, Rejection,
+    Request, Seq, Status, TextError, Timestamp,
 };
 use rand::RngExt;
 use store::ConversationKey;
@@ -118,7 +118,8 @@ fn parse_files(given: &[String]) -> Result<Vec<FileId>, ApiError> {
     given.iter().enumerate().map(parse).collect()
 }
 
-const NOT_USABLE: &str = "must be a file that was uploaded by its sender, for this conversation, and not used yet";
+const NOT_USABLE: &str =
+    "must be a file that was uploaded by its sender, for this conversation, and not used yet";
 
 async fn reserve_files(
     app: &App,
@@ -135,12 +136,14 @@ async fn reserve_files(
         Caller::Agent { agent, .. } => Uploader::Agent(agent.id),
         Caller::Anonymous | Caller::Site { .. } => return Err(ApiError::not_found()),
     };
-    app.files.reserve(key.workspace, key.conversation, uploader, client_id, ids).await.map_err(|error| match error {
-        ReserveError::NotUsable(id) => {
-            let place = ids.iter().position(|other| *other == id).unwrap_or(0);
-            ApiError::invalid_field(format!("file_ids[{place}]"), NOT_USABLE)
+    app.files.reserve(key.workspace, key.conversation, uploader, client_id, ids).await.map_err(|error| {
+        match error {
+            ReserveError::NotUsable(id) => {
+                let place = ids.iter().position(|other| *other == id).unwrap_or(0);
+                ApiError::invalid_field(format!("file_ids[{place}]"), NOT_USABLE)
+            }
+            ReserveError::Store(error) => error.into(),
         }
-        ReserveError::Store(error) => error.into(),
     })
 }
 

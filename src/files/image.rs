@@ -84,7 +84,8 @@ fn webp(head: &[u8]) -> Option<Size> {
 /// The largest of the spatial extents: a tiled image has one for each tile and one for the whole.
 fn avif(head: &[u8]) -> Option<Size> {
     let extents = (4..head.len()).filter(|&at| head[at..].starts_with(b"ispe"));
-    let sizes = extents.filter_map(|at| Some(Size { width: be32(head, at + 8)?, height: be32(head, at + 12)? }));
+    let sizes =
+        extents.filter_map(|at| Some(Size { width: be32(head, at + 8)?, height: be32(head, at + 12)? }));
     sizes.max_by_key(|size| u64::from(size.width) * u64::from(size.height))
 }
 

@@ -54,11 +54,7 @@ impl FileLinks {
 
 /// All of fixed length, so that nothing can be moved from one to the next.
 fn signed_parts(workspace: WorkspaceId, file: FileId, expires_s: u64) -> [Vec<u8>; 3] {
-    [
-        workspace.uuid().as_bytes().to_vec(),
-        file.uuid().as_bytes().to_vec(),
-        expires_s.to_be_bytes().to_vec(),
-    ]
+    [workspace.uuid().as_bytes().to_vec(), file.uuid().as_bytes().to_vec(), expires_s.to_be_bytes().to_vec()]
 }
 
 fn parse(query: &str) -> Option<(WorkspaceId, u64, Vec<u8>)> {
@@ -98,7 +94,9 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert_eq!(links.verify(file, &changed, now), Err(LinkError::Changed), "{changed}");
         }
-        for changed in ["", &query[1..], &format!("{query}&a=b"), &format!("{query}="), &query.replace("&", "&&")] {
+        for changed in
+            ["", &query[1..], &format!("{query}&a=b"), &format!("{query}="), &query.replace("&", "&&")]
+        {
             assert_eq!(links.verify(file, changed, now), Err(LinkError::Changed), "{changed}");
         }
     }

@@ -18,7 +18,8 @@ pub(super) fn clean(given: &str, kind: Kind) -> Name {
     };
     let stem: String = stem.chars().take(STEM_MAX).collect();
     let stem = if stem.trim().is_empty() { "file" } else { &stem };
-    Name::parse(&format!("{stem}.{extension}")).expect("it is short, not blank, and has no control characters")
+    Name::parse(&format!("{stem}.{extension}"))
+        .expect("it is short, not blank, and has no control characters")
 }
 
 /// The extension that the file would be saved with if its name were believed, in lower case.

@@ -158,8 +158,8 @@ const WINDOW: u64 = 64 * 1024;
 
 /// Extensions that some program runs or renders, whatever the text in the file is.
 const ACTIVE: &[&str] = &[
-    "bat", "cjs", "cmd", "hta", "htm", "html", "js", "jse", "mht", "mhtml", "mjs", "ps1", "shtml", "svg", "svgz",
-    "vbe", "vbs", "wsf", "xht", "xhtml", "xml", "xsl", "xslt",
+    "bat", "cjs", "cmd", "hta", "htm", "html", "js", "jse", "mht", "mhtml", "mjs", "ps1", "shtml", "svg",
+    "svgz", "vbe", "vbs", "wsf", "xht", "xhtml", "xml", "xsl", "xslt",
 ];
 
 /// Finds the kind of a file that was received whole. `is_text` is what [`TextCheck`] said of all its bytes; `name` is
@@ -221,7 +221,9 @@ fn by_magic(head: &[u8]) -> Option<Magic> {
         [b'O', b'g', b'g', b'S', 0, ..] => Kind::Ogg,
         [b'I', b'D', b'3', 2..=4, ..] => Kind::Mp3,
         [0xff, second, third, ..] if is_mp3_frame(*second, *third) => Kind::Mp3,
-        [_, _, _, _, b'f', b't', b'y', b'p', a, b, c, d, ..] => return by_brand([*a, *b, *c, *d]).map(Magic::Is),
+        [_, _, _, _, b'f', b't', b'y', b'p', a, b, c, d, ..] => {
+            return by_brand([*a, *b, *c, *d]).map(Magic::Is);
+        }
         [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] => return is_webm(rest).then_some(Magic::Is(Kind::Webm)),
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(Magic::Zip),
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Some(Magic::Compound),
@@ -232,7 +234,11 @@ fn by_magic(head: &[u8]) -> Option<Magic> {
 
 /// MPEG layer III, with a bit rate and a sample rate that exist.
 fn is_mp3_frame(second: u8, third: u8) -> bool {
-    second & 0xe6 == 0xe2 && second & 0x18 != 0x08 && third & 0xf0 != 0xf0 && third & 0xf0 != 0 && third & 0x0c != 0x0c
+    second & 0xe6 == 0xe2
+        && second & 0x18 != 0x08
+        && third & 0xf0 != 0xf0
+        && third & 0xf0 != 0
+        && third & 0x0c != 0x0c
 }
 
 /// The major brand of an ISO base media file. QuickTime and HEIC are others.

@@ -68,6 +68,11 @@ impl Origins {
         &self.own
     }
 
+    /// To be called after a site was made, changed or removed.
+    pub async fn changed(&self) {
+        *self.all.lock().await = None;
+    }
+
     /// On the list of any site of the installation.
     pub async fn is_on_any_site(&self, records: &dyn Records, origin: &str) -> Result<bool, StoreError> {
         let mut kept = self.all.lock().await;

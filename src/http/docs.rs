@@ -81,6 +81,7 @@ fn who(who: Who) -> &'static str {
         Who::LogIn => "agents who log in, from pages of this server",
         Who::Site { in_query: false } => "a site, by <code>X-Site-Key</code>",
         Who::Site { in_query: true } => "a site, by <code>X-Site-Key</code> or <code>?site=</code>",
+        Who::BearerOrLink => "visitors and agents, or whoever has a signed link",
         Who::Socket => "visitors and agents, who prove themselves in the first frame",
         Who::Bearer { operator: true, .. } => "operators of the installation",
         Who::Bearer { visitor: true, agent: None, .. } => "visitors",

@@ -1,18 +1,29 @@
 //! What the server says of itself, made once at start: the API document and its page, the front page, the demo.
 
+use crate::demo::Demo;
 use crate::http::assets::{Asset, Policy};
 use crate::http::cors::Origins;
 use crate::http::paths::Paths;
-use crate::http::{docs, openapi, routes};
+use crate::http::{api, docs, openapi, routes};
 
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const HOME: &str = include_str!("home.html");
 
 const DEMO: &str = include_str!("../../web/demo/index.html");
 /// What the demo's page loads, under `/demo/`.
-const DEMO_FILES: [(&str, &str, &str); 2] = [
+const DEMO_FILES: [(&str, &str, &str); 11] = [
     ("demo.css", "text/css; charset=utf-8", include_str!("../../web/demo/demo.css")),
-    ("demo.js", "text/javascript; charset=utf-8", include_str!("../../web/demo/demo.js")),
+    ("agent.js", JAVASCRIPT, include_str!("../../web/demo/agent.js")),
+    ("api.js", JAVASCRIPT, include_str!("../../web/demo/api.js")),
+    ("connection.js", JAVASCRIPT, include_str!("../../web/demo/connection.js")),
+    ("credentials.js", JAVASCRIPT, include_str!("../../web/demo/credentials.js")),
+    ("demo.js", JAVASCRIPT, include_str!("../../web/demo/demo.js")),
+    ("dom.js", JAVASCRIPT, include_str!("../../web/demo/dom.js")),
+    ("outbox.js", JAVASCRIPT, include_str!("../../web/demo/outbox.js")),
+    ("person.js", JAVASCRIPT, include_str!("../../web/demo/person.js")),
+    ("thread.js", JAVASCRIPT, include_str!("../../web/demo/thread.js")),
+    ("visitor.js", JAVASCRIPT, include_str!("../../web/demo/visitor.js")),
 ];
 
 /// The documents and pages.
@@ -36,28 +47,44 @@ impl Default for Documents {
 impl Documents {
     /// Of the whole table, whichever listener serves which part of it.
     pub fn new() -> Self {
-        let rows = Paths::new(routes::table()).rows();
-        let document = openapi::document(rows.iter().copied());
-        let json = document.to_pretty_json().expect("a document has text keys");
+        let rows = Paths::new(routes::table().chain(api::health::METRICS)).rows();
         let style = Policy::of_style(docs::STYLE);
         Self {
-            openapi: Asset::data("application/json", json),
+            openapi: Asset::data("application/json", openapi::text()),
             docs: Asset::page(HTML, &style, docs::page(&rows)),
             home: Asset::page(HTML, &style, HOME.replace("{style}", docs::STYLE)),
             demo_files: Vec::new(),
         }
     }
 
-    /// Puts the demo of the site with this key in place of the front page.
-    pub fn show_demo(&mut self, origins: &Origins, site_key: &str) {
+    /// Puts the demo in place of the front page, with the log-ins that its page uses.
+    pub fn show_demo(&mut self, origins: &Origins, demo: &Demo) {
         let policy = Policy::of_own(origins.own().iter().map(|origin| &**origin));
-        self.home = Asset::page(HTML, &policy, DEMO.replace("{site_key}", &docs::escaped(site_key)));
+        self.home = Asset::page(HTML, &policy, DEMO);
         let file = |(name, content_type, text)| (name, Asset::page(content_type, &policy, text));
         self.demo_files = DEMO_FILES.map(file).into();
+        let session = demo.session();
+        let session = serde_json::to_string(&session).expect("it is strings and lists");
+        self.demo_files.push(("session.json", Asset::data("application/json", session)));
     }
 
     /// A file of the demo; none when there is no demo.
     pub fn demo_file(&self, name: &str) -> Option<&Asset> {
         self.demo_files.iter().find(|(known, _)| *known == name).map(|(_, file)| file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_demo_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/demo");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let served = name == "index.html" || DEMO_FILES.iter().any(|(known, _, _)| *known == name);
+            assert!(served, "{name}");
+        }
     }
 }

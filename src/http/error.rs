@@ -141,19 +141,17 @@ impl ApiError {
 
     /// Tells the log what the client is not told. To be called once, by whoever answers.
     pub fn log(&self, request_id: &RequestId) {
-        let (code, id) = (self.code.as_str(), request_id.as_str());
-        match (&self.cause, self.code) {
-            (Some(cause), ErrorCode::Internal | ErrorCode::StorageFull) => {
-                tracing::error!(code, request_id = id, cause = %Chain(cause.as_ref()), "a request failed");
+        let (code, request_id) = (self.code.as_str(), request_id.as_str());
+        let cause = self.cause.as_deref().map(|cause| tracing::field::display(Chain(cause)));
+        let is_passing = self.code == ErrorCode::Unavailable;
+        if self.code.status().is_server_error() && !is_passing {
+            tracing::error!(code, request_id, cause, "a request failed");
+        } else if let Some(cause) = cause {
+            if is_passing {
+                tracing::warn!(code, request_id, cause, "a request failed");
+            } else {
+                tracing::debug!(code, request_id, cause, "a request was refused");
             }
-            (Some(cause), ErrorCode::Unavailable) => {
-                tracing::warn!(code, request_id = id, cause = %Chain(cause.as_ref()), "a request failed");
-            }
-            (Some(cause), _) => {
-                tracing::debug!(code, request_id = id, cause = %Chain(cause.as_ref()), "a request was refused");
-            }
-            (None, ErrorCode::Internal) => tracing::error!(code, request_id = id, "a request failed"),
-            (None, _) => {}
         }
     }
 
@@ -268,7 +266,9 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::NotFound => Self::not_found(),
-            AccountError::Overloaded(error) => Self::overloaded("too many passwords are checked now").caused_by(error),
+            AccountError::Overloaded(error) => {
+                Self::overloaded("too many passwords are checked now").caused_by(error)
+            }
             AccountError::Record(error) => error.into(),
         }
     }

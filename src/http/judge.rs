@@ -215,7 +215,8 @@ async fn authenticate(app: &App, who: Who, request: &Parts) -> Result<Caller, Ap
             };
             Ok(app.identity.site(&key).await?)
         }
-        Who::Bearer { .. } => {
+        Who::BearerOrLink if authorization.is_none() => Ok(Caller::Anonymous),
+        Who::Bearer { .. } | Who::BearerOrLink => {
             let value = authorization.ok_or_else(|| unauthenticated("a bearer token"))?;
             let token = bearer(value).ok_or_else(invalid_token)?;
             Ok(app.identity.bearer(token).await?)
@@ -298,6 +299,7 @@ fn role(who: Who, caller: &Caller) -> Result<(), ApiError> {
     let passes = match (who, caller) {
         (Who::Open | Who::LogIn | Who::Socket, Caller::Anonymous) => true,
         (Who::Site { .. }, Caller::Site { .. }) => true,
+        (Who::BearerOrLink, Caller::Anonymous | Caller::Visitor { .. } | Caller::Agent { .. }) => true,
         (Who::Bearer { visitor, .. }, Caller::Visitor { .. }) => visitor,
         (Who::Bearer { agent: least, operator, .. }, Caller::Agent { agent, .. }) => {
             least.is_some_and(|least: Role| agent.role >= least) && (agent.operator || !operator)
@@ -307,7 +309,8 @@ fn role(who: Who, caller: &Caller) -> Result<(), ApiError> {
             Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. },
         )
         | (Who::Site { .. }, Caller::Anonymous | Caller::Visitor { .. } | Caller::Agent { .. })
-        | (Who::Bearer { .. }, Caller::Anonymous | Caller::Site { .. }) => false,
+        | (Who::Bearer { .. }, Caller::Anonymous | Caller::Site { .. })
+        | (Who::BearerOrLink, Caller::Site { .. }) => false,
     };
     if passes { Ok(()) } else { Err(ApiError::forbidden("this route is not for you")) }
 }

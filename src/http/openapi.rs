@@ -16,7 +16,8 @@ use utoipa::openapi::{
 };
 
 use crate::http::error::ErrorCode;
-use crate::http::routes::{BodyKind, QueryDoc, Route, SchemaOf, Who};
+use crate::http::paths::Paths;
+use crate::http::routes::{self, BodyKind, QueryDoc, Route, SchemaOf, Who};
 
 const JSON: &str = "application/json";
 const ERROR: &str = "Error";
@@ -24,8 +25,14 @@ const BEARER: &str = "bearer";
 const SITE_KEY: &str = "site_key";
 const SITE_IN_QUERY: &str = "site_in_query";
 
+/// The document of the whole table, as it is served and printed.
+pub fn text() -> String {
+    let rows = Paths::new(routes::table()).rows();
+    document(rows).to_pretty_json().expect("a document has text keys")
+}
+
 /// The document of these rows.
-pub fn document<'a>(rows: impl IntoIterator<Item = &'a Route>) -> OpenApi {
+pub(crate) fn document<'a>(rows: impl IntoIterator<Item = &'a Route>) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::new();
     let mut tags: BTreeMap<&str, ()> = BTreeMap::new();
@@ -100,6 +107,7 @@ fn operation(row: &Route) -> OperationBuilder {
             operation.security(requirement(SITE_KEY)).security(requirement(SITE_IN_QUERY))
         }
         Who::Bearer { .. } => operation.security(requirement(BEARER)),
+        Who::BearerOrLink => operation.security(requirement(BEARER)).security(SecurityRequirement::default()),
     }
 }
 
@@ -181,6 +189,14 @@ pub fn errors(row: &Route) -> BTreeMap<u16, Vec<ErrorCode>> {
         Who::Site { .. } => {
             codes.extend([E::Unauthenticated, E::InvalidToken, E::OriginNotAllowed, E::Unavailable]);
         }
+        Who::BearerOrLink => codes.extend([
+            E::InvalidToken,
+            E::TokenExpired,
+            E::TokenRevoked,
+            E::InvalidSignature,
+            E::OriginNotAllowed,
+            E::Unavailable,
+        ]),
         Who::Bearer { .. } => codes.extend([
             E::Unauthenticated,
             E::InvalidToken,

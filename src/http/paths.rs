@@ -52,7 +52,7 @@ impl Paths {
     /// The rows of this path; none: the table does not know it. Nothing is decoded: no literal and no id has a `%`.
     pub fn find(&self, path: &str) -> Option<Match<'_>> {
         let mut spans = Spans::default();
-        let first = (path.strip_prefix('/')? != "").then_some(1);
+        let first = (!path.strip_prefix('/')?.is_empty()).then_some(1);
         let rows = self.root.find(path, first, &mut spans)?;
         Some(Match { rows, spans })
     }

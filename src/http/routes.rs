@@ -59,6 +59,9 @@ pub enum Who {
         /// Of agents only the installation's operators.
         operator: bool,
     },
+    /// Who has a bearer token of any kind, or instead of one a signed link, which the handler verifies: without a token
+    /// the caller is anonymous.
+    BearerOrLink,
     /// Whoever opens a socket; he proves himself in its first frame. Pages of any site.
     Socket,
 }
@@ -87,7 +90,9 @@ impl Who {
         match self {
             Who::Open => Pages::All,
             Who::LogIn | Who::Bearer { visitor: false, .. } => Pages::Own,
-            Who::Site { .. } | Who::Socket | Who::Bearer { visitor: true, .. } => Pages::OfSites,
+            Who::Site { .. } | Who::BearerOrLink | Who::Socket | Who::Bearer { visitor: true, .. } => {
+                Pages::OfSites
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use domain::{
     Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Theme, Timestamp, Tracking, Workspace, WorkspaceId,
 };
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -82,6 +83,7 @@ static ROWS: &[Route] = &[
     row(Method::GET, "/t/agent", Who::AGENT, BodyKind::None),
     row(Method::GET, "/t/admin", Who::ADMIN, BodyKind::None),
     row(Method::GET, "/t/both/{id}", Who::VISITOR_OR_AGENT, BodyKind::None),
+    row(Method::GET, "/t/file", Who::BearerOrLink, BodyKind::None),
     row(Method::PUT, "/t/both/{id}", Who::VISITOR_OR_AGENT, BodyKind::OptionalJson),
     row(Method::POST, "/t/open", Who::Open, BodyKind::Json),
     row(Method::POST, "/t/upload", Who::VISITOR, BodyKind::Multipart),
@@ -90,8 +92,13 @@ static ROWS: &[Route] = &[
     open("/t/panic", |_| Box::pin(async { panic!("as the test wants") })),
     open("/t/slow", |_| {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            Ok(Reply::no_content())
+            let rest = futures_util::stream::once(async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Ok(Bytes::from_static(b"rest"))
+            });
+            let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"begun "))]);
+            let content_type = http::HeaderValue::from_static("text/plain");
+            Ok(Reply::stream(StatusCode::OK, content_type, 10, begun.chain(rest)))
         })
     }),
     open("/t/stream", |_| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::routes::Who;
 use super::testing::{Answer, OTHER_SHOP, SHOP, Server};
 use crate::config::Config;
 
@@ -53,6 +54,7 @@ async fn each_error_has_its_code_and_the_earlier_judgement_wins() {
         ("GET /t/visitor", vec![("authorization", "Bearer ")], "", 401, "INVALID_TOKEN"),
         ("GET /t/visitor", vec![("authorization", "Bearer nobody")], "", 401, "INVALID_TOKEN"),
         ("GET /t/visitor?token=x", vec![("x-site-key", "shop-key")], "", 401, "UNAUTHENTICATED"),
+        ("GET /t/file", vec![("authorization", "Bearer nobody")], "", 401, "INVALID_TOKEN"),
         ("GET /t/site", vec![], "", 401, "UNAUTHENTICATED"),
         ("GET /t/site?site=shop-key", vec![], "", 401, "UNAUTHENTICATED"),
         ("GET /t/site", vec![("x-site-key", "nobody")], "", 401, "INVALID_TOKEN"),
@@ -112,6 +114,8 @@ async fn what_is_allowed_is_answered_with_the_headers_that_every_answer_has() {
         ("GET /t/site", vec![("x-site-key", "shop-key"), ("origin", SHOP)], "", 200),
         ("GET /t/config?site=shop-key", vec![], "", 200),
         ("GET /t/both/7", vec![auth], "", 200),
+        ("GET /t/file?signature=x", vec![], "", 200),
+        ("GET /t/file", vec![auth, ("origin", SHOP)], "", 200),
         ("PUT /t/both/7", vec![auth], "", 201),
         (
             "POST /t/open",
@@ -356,10 +360,14 @@ async fn a_stop_lets_a_request_end_and_closes_what_is_idle() {
     let mut idle = server.connect().await;
     let mut busy = server.connect().await;
     busy.write_all(b"GET /t/slow HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
-    // The second connection is accepted, and so is all before it, once its handler is at work.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Once its answer has begun it is at work, and the connection before it is accepted too.
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"begun ") {
+        assert!(timeout(SOON, busy.read_buf(&mut bytes)).await.unwrap().unwrap() > 0, "{bytes:?}");
+    }
     server.stop();
-    assert_eq!(timeout(SOON, Answer::read(&mut busy)).await.unwrap().status, 204);
+    timeout(SOON, busy.read_to_end(&mut bytes)).await.unwrap().unwrap();
+    assert!(bytes.ends_with(b"begun rest"));
     let mut nothing = Vec::new();
     timeout(SOON, idle.read_to_end(&mut nothing)).await.unwrap().unwrap();
     drop((idle, busy));
@@ -408,7 +416,7 @@ async fn the_api_document_names_each_route_and_says_who_may_use_it() {
         let operation = &document["paths"][row.path][row.method.as_str().to_lowercase()];
         assert!(operation["responses"].is_object(), "{} {}", row.method, row.path);
         let secured = operation.get("security").is_some();
-        let wanted = matches!(row.who, super::routes::Who::Bearer { .. } | super::routes::Who::Site { .. });
+        let wanted = matches!(row.who, Who::Bearer { .. } | Who::BearerOrLink | Who::Site { .. });
         assert_eq!(secured, wanted, "{} {}", row.method, row.path);
         assert!(!row.doc.summary.is_empty() && !row.doc.tag.is_empty() && !row.doc.answers.is_empty());
     }

@@ -216,7 +216,7 @@ impl Identity {
     }
 
     /// The agent with this e-mail, in whatever workspace.
-    pub(super) async fn find_agent(&self, email: &Email) -> Result<Option<Versioned<Agent>>, StoreError> {
+    pub async fn find_agent(&self, email: &Email) -> Result<Option<Versioned<Agent>>, StoreError> {
         let unique = Unique::everywhere(format!("email:{}", email.as_str()));
         store::find(self.records.as_ref(), INSTALLATION, &unique).await
     }

@@ -10,6 +10,8 @@ use sha2::Sha256;
 
 /// A longer token is refused before anything of it is read.
 const BYTES_MAX: usize = 8 * 1024;
+/// In bytes of UTF-8: the store finds a visitor by it.
+const SUBJECT_BYTES_MAX: usize = 400;
 /// How far the clocks of the site's owner and of this server may be apart.
 const LEEWAY_S: f64 = 60.0;
 
@@ -97,6 +99,9 @@ fn read_claims(payload: Payload, now: Timestamp) -> Result<Claims, JwtError> {
     }
     if payload.nbf.is_some_and(|nbf| now_s + LEEWAY_S < nbf) {
         return Err(JwtError::NotYet);
+    }
+    if payload.sub.len() > SUBJECT_BYTES_MAX {
+        return Err(JwtError::Claim("sub", TextError::TooManyBytes(SUBJECT_BYTES_MAX)));
     }
     let name = payload.name.map(|name| Name::parse(&name)).transpose();
     let email = payload.email.map(|email| Email::parse(&email)).transpose();
@@ -223,6 +228,8 @@ mod tests {
             check(HEADER, r#"{"sub":" ","exp":1800000000}"#),
             Err(JwtError::Claim("sub", TextError::Blank))
         );
+        let long = format!(r#"{{"sub":"{}","exp":1800000000}}"#, "👋".repeat(101));
+        assert_eq!(check(HEADER, &long), Err(JwtError::Claim("sub", TextError::TooManyBytes(400))));
         assert!(matches!(check(HEADER, &payload(r#","email":"x""#)), Err(JwtError::Claim("email", _))));
         let now = Timestamp::from_ms(NOW_S * 1000);
         let token = sign(HEADER, &payload(""), SECRET);

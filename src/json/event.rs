@@ -106,7 +106,9 @@ impl<'a> EventJson<'a> {
             },
             EventKind::Transferred { to } => {
                 let to = match to {
-                    TransferTo::Agent(agent) => ToJson { agent_id: Some(agent.id.to_string()), team_id: None },
+                    TransferTo::Agent(agent) => {
+                        ToJson { agent_id: Some(agent.id.to_string()), team_id: None }
+                    }
                     TransferTo::Team(team) => ToJson { agent_id: None, team_id: Some(team.to_string()) },
                 };
                 Self { to: Some(to), ..Self::bare(event, "transferred") }
@@ -190,7 +192,11 @@ mod tests {
         let at = Timestamp::from_ms(1_795_500_000_007);
         let event = Event { seq: Seq(3), at, by: Author::System, request: None, kind };
         let links = &FileLinks::new(crate::identity::Key::for_test());
-        serde_json::to_string(&EventJson::of(&event, Show { audience, workspace: domain::Id::from_hash([2; 16]), links, now: at })).unwrap()
+        serde_json::to_string(&EventJson::of(
+            &event,
+            Show { audience, workspace: domain::Id::from_hash([2; 16]), links, now: at },
+        ))
+        .unwrap()
     }
 
     #[test]

@@ -7,8 +7,8 @@ use domain::{ConversationId, Seq};
 
 use super::Close;
 use super::frames::{
-    Frame, Hello, LimitsJson, OfConversation, Ping, PrincipalJson, Read, RenewToken, Send, SetStatus, Subscribe,
-    Typing, Welcome, WelcomeAgent,
+    Frame, Hello, LimitsJson, OfConversation, Ping, PrincipalJson, Read, RenewToken, Send, SetStatus,
+    Subscribe, Typing, Welcome, WelcomeAgent,
 };
 use super::session::{Session, ends_at};
 use crate::http::error::{ApiError, ErrorCode};
@@ -69,7 +69,8 @@ impl Session {
             return self.settle(Err(error.into()), hello.id.as_deref(), None).await;
         }
         for resume in &hello.resume {
-            let resumed = self.subscribe(hello.id.as_deref(), &resume.conversation_id, Some(resume.after)).await;
+            let resumed =
+                self.subscribe(hello.id.as_deref(), &resume.conversation_id, Some(resume.after)).await;
             self.settle(resumed, hello.id.as_deref(), Some(&resume.conversation_id)).await?;
         }
         Ok(())
@@ -147,7 +148,9 @@ impl Session {
                 let Ping { id, .. } = frame.decode()?;
                 Ok(self.write(&Frame::Pong { reply_to: id.as_deref() }).await?)
             }
-            "hello" => Err(ApiError::new(ErrorCode::InvalidRequest, "this socket has said hello already").into()),
+            "hello" => {
+                Err(ApiError::new(ErrorCode::InvalidRequest, "this socket has said hello already").into())
+            }
             _ => Err(ApiError::invalid_field("type", "is not known").into()),
         }
     }
@@ -214,9 +217,13 @@ impl Session {
     async fn renew(&mut self, token: &str) -> Result<(), Stop> {
         let caller = self.app.identity.bearer(token).await.map_err(ApiError::from)?;
         let same = match (&self.caller, &caller) {
-            (Caller::Visitor { visitor, .. }, Caller::Visitor { visitor: renewed, .. }) => visitor.id == renewed.id,
+            (Caller::Visitor { visitor, .. }, Caller::Visitor { visitor: renewed, .. }) => {
+                visitor.id == renewed.id
+            }
             (Caller::Agent { agent, .. }, Caller::Agent { agent: renewed, .. }) => agent.id == renewed.id,
-            (Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. }, _) => false,
+            (Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. }, _) => {
+                false
+            }
         };
         if !same {
             return Err(ApiError::forbidden("the token is another person's").into());

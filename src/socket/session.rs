@@ -240,7 +240,11 @@ impl Session {
     async fn find_owners(&mut self) -> Result<(), Close> {
         self.find_owner_at = Instant::now() + FIND_OWNER;
         for conversation in self.subscriptions.take_lost() {
-            match self.app.router.subscribe(self.key(conversation), Arc::clone(&self.who), self.sender.clone()).await
+            match self
+                .app
+                .router
+                .subscribe(self.key(conversation), Arc::clone(&self.who), self.sender.clone())
+                .await
             {
                 Ok(subscription) => self.subscriptions.found_owner(conversation, subscription),
                 Err(ExecuteError::Rejected(Rejection::NotFound)) => self.lose_sight(conversation).await?,
@@ -276,12 +280,10 @@ impl Session {
 
     async fn push(&mut self, push: Push) -> Result<(), Close> {
         match push {
-            Push::Event { conversation, event } => {
-                match self.subscriptions.place(conversation, event.seq) {
-                    Place::Next => self.write_event(conversation, &event).await,
-                    Place::Skip | Place::Missing => Ok(()),
-                }
-            }
+            Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
+                Place::Next => self.write_event(conversation, &event).await,
+                Place::Skip | Place::Missing => Ok(()),
+            },
             Push::Typing { conversation, by, typing, preview } => {
                 let (conversation_id, preview) = (Shown(conversation), preview.as_deref());
                 self.write(&Frame::Typing { conversation_id, by: ByJson::of(&by), typing, preview }).await

@@ -51,7 +51,7 @@ pub enum Access {
 pub struct SqliteOptions {
     /// Reads that run at once, each on a thread and a connection of its own.
     pub readers: usize,
-    /// Reads that wait or run; one more is refused.
+    /// Reads that wait for one of those; one more is refused.
     pub reads_waiting_max: usize,
     /// Writes that wait for the writer; one more is refused.
     pub writes_waiting_max: usize,
@@ -147,7 +147,7 @@ pub struct SqliteStore {
 /// lock goes last.
 struct Shared {
     writer: Writer,
-    readers: Arc<Readers>,
+    readers: Readers,
     _lock: Option<File>,
 }
 
@@ -168,7 +168,7 @@ impl SqliteStore {
         if access == Access::Server && !checkpoint(&connection).map_err(sqlite)? {
             return Err(OpenError::Busy { path });
         }
-        let readers = Readers::open(&path, &options).map_err(sqlite)?;
+        let readers = Readers::start(&path, &options)?;
         let writer = Writer::start(connection, &options)
             .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         Ok(Self { shared: Arc::new(Shared { writer, readers, _lock: lock }) })

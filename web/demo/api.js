@@ -21,7 +21,7 @@ export class ApiFailure extends Error {
 
   /** Nobody knows what became of it: the same call, with the same `client_id`, is the way to find out. */
   get isUnknown() {
-    return this.status === 0;
+    return this.code === "NO_ANSWER" || this.code === "UNAVAILABLE";
   }
 
   /**

@@ -29,10 +29,8 @@ export async function readDemo() {
   return response.json();
 }
 
-/**
- * A token that renews itself. What is kept is `{token, ends_at (ms), who, ...}`.
- */
-class Credentials {
+/** A token that renews itself. What is kept is `{token, ends_at (ms), who, ...}`. */
+export class Credentials {
   #key;
   #kept;
   #renewing = null;
@@ -73,6 +71,16 @@ class Credentials {
     return this.#renewing;
   }
 
+  /**
+   * A new token, by the old one if there is one that is still good for that.
+   * @abstract
+   * @param {object | null} kept
+   * @returns {Promise<object>} what to keep
+   */
+  async obtain(kept) {
+    throw new Error(`nobody says how to follow ${kept}`);
+  }
+
   async #renewed() {
     const before = this.#kept;
     const kept = await this.obtain(before);
@@ -98,7 +106,7 @@ export class VisitorCredentials extends Credentials {
     super("credentials.visitor");
   }
 
-  /** @protected */
+  /** @override */
   async obtain(kept) {
     const { site_key: siteKey } = await readDemo();
     if (kept !== null) {
@@ -124,7 +132,7 @@ export class AgentCredentials extends Credentials {
     this.#place = place;
   }
 
-  /** @protected */
+  /** @override */
   async obtain(kept) {
     if (kept !== null) {
       const renewed = await unlessRefused(

@@ -98,15 +98,24 @@ fn each_kind_is_known_by_its_bytes_whatever_it_is_called() {
 #[test]
 fn what_a_browser_would_run_is_refused_whatever_it_is_called() {
     let markup = [
-        "<html>", "<!DOCTYPE html>", " \r\n\t<HTML", "<?xml version='1.0'?><a/>", "<svg xmlns='x' onload='a()'/>",
-        "\u{feff}<script>alert(1)</script>", "</p><p>", "<a href=x>", "<!-- --><svg/>",
+        "<html>",
+        "<!DOCTYPE html>",
+        " \r\n\t<HTML",
+        "<?xml version='1.0'?><a/>",
+        "<svg xmlns='x' onload='a()'/>",
+        "\u{feff}<script>alert(1)</script>",
+        "</p><p>",
+        "<a href=x>",
+        "<!-- --><svg/>",
     ];
     for text in markup {
         for name in ["a.txt", "a.png", "a.csv", "a.svg", "a"] {
             assert_eq!(judge(text.as_bytes(), name), Err(Refusal::Kind), "{name}: {text}");
         }
     }
-    for name in ["a.js", "a.html", "a.SVG", "a.xml", "a.mjs.", "x/a.js ", "a.txt.j\u{202e}s", "a.hta", "a.ps1"] {
+    for name in
+        ["a.js", "a.html", "a.SVG", "a.xml", "a.mjs.", "x/a.js ", "a.txt.j\u{202e}s", "a.hta", "a.ps1"]
+    {
         assert_eq!(judge(b"alert(1)", name), Err(Refusal::Kind), "{name}");
     }
 }

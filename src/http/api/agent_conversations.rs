@@ -36,8 +36,11 @@ pub const ROUTES: &[Route] = &[
             summary: "List conversations",
             tag: "agents",
             query: &[
-                QueryDoc::text("view", "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
-                                  its order; ended: newest end first."),
+                QueryDoc::text(
+                    "view",
+                    "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
+                                  its order; ended: newest end first.",
+                ),
                 QueryDoc::text("team_id", "Only this team's."),
                 QueryDoc::text("assignee_id", "Only this agent's."),
                 QueryDoc::text("tag", "Only those with this tag."),

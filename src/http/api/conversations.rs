@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cluster::{Push, window};
 use domain::{
-    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Event, Head, Line, Principal, Rating, Reason,
-    Request, Seq, Start, State, Subject, TeamId, VisitorId, WorkspaceId,
+    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Event, Head, Line, Principal, Rating,
+    Reason, Request, Seq, Start, State, Subject, TeamId, VisitorId, WorkspaceId,
 };
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,10 @@ pub const ROUTES: &[Route] = &[
                 QueryDoc::integer("after", "Events after this seq, oldest first; 0 by default."),
                 QueryDoc::integer("before", "The page that ends before this seq, oldest first."),
                 LIMIT_DOC,
-                QueryDoc::integer("wait_s", "0 to 25: when there is none after `after`, wait so long for one."),
+                QueryDoc::integer(
+                    "wait_s",
+                    "0 to 25: when there is none after `after`, wait so long for one.",
+                ),
             ],
             answers: &[AnswerDoc {
                 status: 200,
@@ -157,8 +160,7 @@ pub const ROUTES: &[Route] = &[
 /// As every list documents it.
 pub(super) const LIMIT_DOC: QueryDoc = QueryDoc::integer("limit", "1 to 200; 50 by default.");
 /// As every list documents it.
-pub(super) const CURSOR_DOC: QueryDoc =
-    QueryDoc::text("cursor", "The `next_cursor` of the page before.");
+pub(super) const CURSOR_DOC: QueryDoc = QueryDoc::text("cursor", "The `next_cursor` of the page before.");
 
 /// How many events a conversation is read with.
 const LAST_EVENTS: usize = 50;
@@ -194,9 +196,7 @@ pub(super) enum AttributeJson {
 }
 
 /// Attributes as the domain takes them.
-pub(super) fn attributes(
-    given: Option<BTreeMap<String, AttributeJson>>,
-) -> Result<Attributes, ApiError> {
+pub(super) fn attributes(given: Option<BTreeMap<String, AttributeJson>>) -> Result<Attributes, ApiError> {
     let given = given.unwrap_or_default().into_iter().map(|(key, value)| {
         let value = match value {
             AttributeJson::Text(text) => Attribute::Text(text.into()),
@@ -226,7 +226,8 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     let request: StartJson = call.json().await?;
     let client_id = valid("client_id", ClientId::parse(&request.client_id))?;
     let first = request.text.as_deref().map(|text| talk::parse_text(&app, "text", text)).transpose()?;
-    let subject = request.subject.as_deref().map(|text| valid("subject", Subject::parse(text))).transpose()?;
+    let subject =
+        request.subject.as_deref().map(|text| valid("subject", Subject::parse(text))).transpose()?;
     let attributes = attributes(request.attributes)?;
     let asked_team = request.team_id.map(|text| parse_team(&text)).transpose()?;
 
@@ -244,13 +245,8 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
             return Err(ApiError::invalid_field("team_id", "must be a team of this workspace"));
         }
     }
-    let start = Start {
-        site,
-        team: asked_team.unwrap_or(site_team),
-        visitor: visitor.card(),
-        subject,
-        attributes,
-    };
+    let start =
+        Start { site, team: asked_team.unwrap_or(site_team), visitor: visitor.card(), subject, attributes };
     let first = first.map(|text| (talk::fresh_id(&app), text));
     let by = Principal::Visitor { id: visitor.id, site, name: visitor.name.clone() };
     let command = Command::Start { start, first };
@@ -292,7 +288,10 @@ async fn may_start(
         let page = app.store.heads.list(key.workspace, &view, &filter, after, LAST_EVENTS).await?;
         open += page.iter().filter(|row| row.head.state != State::Ended).count();
         if open >= max {
-            return Err(ApiError::new(ErrorCode::Conflict, "too many conversations of this visitor are open"));
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                "too many conversations of this visitor are open",
+            ));
         }
         after = page.last().map(|row| row.position);
         if page.len() < LAST_EVENTS {
@@ -328,10 +327,8 @@ pub(super) async fn page(
     let mut rows = app.store.heads.list(workspace, view, filter, after, limit + 1).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next_cursor = rows
-        .last()
-        .filter(|_| more)
-        .map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
+    let next_cursor =
+        rows.last().filter(|_| more).map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
     let shown = |row: &ListedHead| (row.conversation, row.head.clone());
     let rows: Vec<(ConversationId, Head)> = rows.iter().map(shown).collect();
     let data = rows.iter().map(|(id, head)| ConversationJson::of(*id, head, who.audience())).collect();
@@ -488,7 +485,8 @@ async fn rate(mut call: Call) -> Result<Reply, ApiError> {
     if !(1..=5).contains(&score) {
         return Err(ApiError::invalid_field("score", "must be 1 to 5"));
     }
-    let comment = comment.as_deref().map(|text| valid("comment", domain::Paragraph::parse(text))).transpose()?;
+    let comment =
+        comment.as_deref().map(|text| valid("comment", domain::Paragraph::parse(text))).transpose()?;
     verb_reply(&call, key, client_id.as_deref(), Command::Rate(Rating { score, comment })).await
 }
 

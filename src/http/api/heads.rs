@@ -112,9 +112,14 @@ pub(super) async fn verb_reply(
 }
 
 /// The conversation after a verb; to an agent who no longer sees it only where it went.
-pub(super) fn conversation_reply(call: &Call, key: ConversationKey, outcome: &Outcome) -> Result<Reply, ApiError> {
+pub(super) fn conversation_reply(
+    call: &Call,
+    key: ConversationKey,
+    outcome: &Outcome,
+) -> Result<Reply, ApiError> {
     let who = principal_of(call)?;
-    let head = outcome.head.as_ref().ok_or_else(|| ApiError::internal("a verb was answered without its head"))?;
+    let head =
+        outcome.head.as_ref().ok_or_else(|| ApiError::internal("a verb was answered without its head"))?;
     if head.seen_by(&who) {
         let conversation = ConversationJson::of(key.conversation, head, who.audience());
         Ok(Reply::ok(&OneJson { conversation }))

@@ -18,7 +18,6 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::reply::Reply;
 use crate::identity::Password;
-use crate::talk;
 
 /// How long a request is known by its key.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
@@ -104,9 +103,9 @@ impl Making {
         Some(answer.reply(StatusCode::OK))
     }
 
-    /// The id of the record to make: a fresh one, or under a key the one that all its repeats get.
-    pub(super) async fn id<K: Kind>(&mut self, app: &App) -> Result<Id<K>, ApiError> {
-        let fresh = talk::fresh_id::<K>(app);
+    /// Keeps the key, when there is one, with the id of the record that is to be made: `fresh`, or the one that an
+    /// earlier request with this key had. To be called when nothing of the request can be refused any more.
+    pub(super) async fn keep<K: Kind>(&mut self, app: &App, fresh: Id<K>) -> Result<Id<K>, ApiError> {
         match &mut self.key {
             Some(keyed) => Ok(Id::from_uuid(keyed.keep(app, self.workspace, fresh.uuid()).await?)),
             None => Ok(fresh),

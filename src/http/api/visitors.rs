@@ -31,7 +31,11 @@ pub const ROUTES: &[Route] = &[Route {
         tag: "visitors",
         request: Some(SchemaOf::of::<EnterJson>()),
         answers: &[
-            AnswerDoc { status: 201, description: "A new visitor.", body: Some(SchemaOf::of::<EnteredJson>()) },
+            AnswerDoc {
+                status: 201,
+                description: "A new visitor.",
+                body: Some(SchemaOf::of::<EnteredJson>()),
+            },
             AnswerDoc {
                 status: 200,
                 description: "A visitor who was known.",

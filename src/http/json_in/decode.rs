@@ -121,10 +121,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        match self {
-            Value::Null => visitor.visit_none(),
-            some => visitor.visit_some(some),
-        }
+        if self == Value::Null { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -141,9 +138,10 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
-        match self {
-            object @ Value::Object(_) => object.deserialize_any(visitor),
-            _ => Err(Wrong::new("", "must be an object")),
+        if matches!(self, Value::Object(_)) {
+            self.deserialize_any(visitor)
+        } else {
+            Err(Wrong::new("", "must be an object"))
         }
     }
 
@@ -159,7 +157,12 @@ impl<'de> Deserializer<'de> for Value<'de> {
             Value::Object(fields) if fields.len() == 1 => visitor
                 .visit_enum(MapAccessDeserializer::new(Fields { rest: fields.into_iter(), value: None })),
             Value::Object(_) => Err(Wrong::new("", "must have exactly one field")),
-            _ => Err(Wrong::new("", "must be a text")),
+            Value::Null
+            | Value::Flag(_)
+            | Value::Unsigned(_)
+            | Value::Signed(_)
+            | Value::Float(_)
+            | Value::List(_) => Err(Wrong::new("", "must be a text")),
         }
     }
 

@@ -1,0 +1,284 @@
+//! The command line. Commands that serve are only defined here: `main` runs them. The others ([`Tool`]) run here, each
+//! to its end, and may run beside a server: it sees what they changed within four seconds.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actors::Clock;
+use clap::{Args, Parser, Subcommand};
+use domain::{TextError, WorkspaceId};
+use serde::Serialize;
+use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
+use store::{INSTALLATION, RecordError, Records, StoreError, Versioned};
+
+use crate::config::{Config, ConfigError, Flags};
+use crate::demo::Demo;
+use crate::identity::{AccountError, Identity};
+
+mod admin;
+mod site;
+mod workspace;
+
+/// Self-hosted live-chat customer support.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "switchboard", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve with a workspace, a site and log-ins to try it with
+    Demo(DemoArgs),
+    /// Serve
+    Serve(ServeArgs),
+    /// Print the API's OpenAPI document
+    Openapi,
+    /// One that runs to its end.
+    #[command(flatten)]
+    Tool(Tool),
+}
+
+/// The commands that serve nothing.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Tool {
+    /// Make admins and reset passwords
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Make workspaces
+    #[command(subcommand)]
+    Workspace(workspace::Create),
+    /// Make sites
+    #[command(subcommand)]
+    Site(site::Create),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the version
+    Version,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Where to keep everything
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Keep everything in a temporary folder that goes when the server stops
+    #[arg(long, conflicts_with = "data")]
+    pub ephemeral: bool,
+    /// Have so many simulated visitors come and go
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub visitors: u16,
+    /// Print one line of JSON on standard output once it serves
+    #[arg(long)]
+    pub ready_json: bool,
+}
+
+/// `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// What it serves, and how.
+    #[command(flatten)]
+    pub source: Source,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Print one line of JSON on standard output once it serves
+    #[arg(long)]
+    pub ready_json: bool,
+}
+
+/// Where the configuration and the data are.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Source {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data folder, over that of the configuration
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// `config`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether the configuration is right
+    Check(Source),
+    /// Print the configuration as it holds, with environment and defaults
+    Show(Source),
+}
+
+impl DemoArgs {
+    /// The demo's configuration. An `--ephemeral` one is given its folder by the caller, in `data`.
+    pub fn load(self) -> Result<Config, ConfigError> {
+        Config::load(None, Flags { listen: self.listen, data_dir: self.data })
+    }
+}
+
+impl ServeArgs {
+    /// The server's configuration.
+    pub fn load(self) -> Result<Config, ConfigError> {
+        let flags = Flags { listen: self.listen, data_dir: self.source.data };
+        Config::load(self.source.config.as_deref(), flags)
+    }
+}
+
+impl Source {
+    fn load(self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), Flags { listen: None, data_dir: self.data })
+    }
+}
+
+/// The line of `--ready-json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready<'a> {
+    /// Where it serves.
+    pub url: &'a str,
+    /// The process that serves.
+    pub pid: u32,
+    /// What a demo made.
+    #[serde(flatten)]
+    pub demo: Option<&'a Demo>,
+}
+
+impl Ready<'_> {
+    /// As one line of JSON.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("it is strings and a number")
+    }
+}
+
+/// A command did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// What was asked for cannot be: the text says why.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store refused or failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// An agent was not made or changed.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+}
+
+impl CliError {
+    /// 2 for what whoever typed the command can put right there, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Config(_) | Self::Open(_) => 2,
+            Self::Record(_) | Self::Account(_) => 1,
+        }
+    }
+
+    /// A text of a flag breaks a rule.
+    fn flag(flag: &str) -> impl Fn(TextError) -> Self {
+        move |error| Self::Usage(format!("{flag} {error}"))
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+impl Tool {
+    /// Does it, and says what to print.
+    pub async fn run(self) -> Result<String, CliError> {
+        match self {
+            Self::Admin(command) => admin::run(command).await,
+            Self::Workspace(command) => workspace::run(command).await,
+            Self::Site(command) => site::run(command).await,
+            Self::Config(ConfigCommand::Check(source)) => {
+                source.load()?;
+                Ok("the configuration is right".to_owned())
+            }
+            Self::Config(ConfigCommand::Show(source)) => Ok(source.load()?.to_toml()),
+            Self::Version => Ok(format!("switchboard {}", env!("CARGO_PKG_VERSION"))),
+        }
+    }
+}
+
+/// The store that a command works on, beside a server or without one.
+struct Desk {
+    identity: Identity,
+    records: Arc<dyn Records>,
+    clock: Clock,
+    sqlite: SqliteStore,
+}
+
+impl Desk {
+    fn open(source: Source) -> Result<Self, CliError> {
+        let config = source.load()?;
+        let sqlite = SqliteStore::open(&config.data_dir, Access::Beside, SqliteOptions::default())?;
+        let records = sqlite.store().records;
+        let clock = Clock::system();
+        Ok(Self { identity: Identity::new(Arc::clone(&records), clock.clone()), records, clock, sqlite })
+    }
+
+    /// The one that is named, or the only one that there is.
+    async fn workspace(&self, named: Option<&str>) -> Result<WorkspaceId, CliError> {
+        let all = self.all::<domain::Workspace>(INSTALLATION).await?;
+        let ids: Vec<WorkspaceId> = all.iter().map(|workspace| workspace.document.id).collect();
+        match (named, ids.as_slice()) {
+            (Some(named), ids) => ids
+                .iter()
+                .find(|id| id.to_string() == named)
+                .copied()
+                .ok_or_else(|| CliError::Usage(format!("there is no workspace {named}"))),
+            (None, []) => {
+                Err(CliError::Usage("there is no workspace yet: run `workspace create` first".into()))
+            }
+            (None, [only]) => Ok(*only),
+            (None, several) => {
+                Err(CliError::Usage(format!("--workspace must name one of {}", listed(several))))
+            }
+        }
+    }
+
+    /// All documents of a kind, page by page.
+    async fn all<T: store::Document>(&self, workspace: WorkspaceId) -> Result<Vec<Versioned<T>>, StoreError> {
+        const PAGE: usize = 200;
+        let mut all: Vec<Versioned<T>> = Vec::new();
+        loop {
+            let after = all.last().map(|last| last.document.id());
+            let page = store::list(self.records.as_ref(), workspace, after.as_deref(), PAGE).await?;
+            let last = page.len() < PAGE;
+            all.extend(page);
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn close(self) {
+        self.sqlite.close().await;
+    }
+}
+
+fn listed(ids: &[impl ToString]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What a command made, for people and for scripts.
+fn printed(made: &impl Serialize) -> String {
+    serde_json::to_string_pretty(made).expect("it is a struct of strings and lists")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,563 @@
+//! Agents: people who answer, their roles, and the teams that they are in.
+
+use domain::{Agent, AgentId, Canned, CannedScope, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use store::{Document, HeadFilter, HeadView, RecordError, Versioned};
+use utoipa::ToSchema;
+
+use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
+use super::super::fields::{Few, Given, Text, Whole, put, required};
+use super::super::once::{Making, Secrecy, overloaded};
+use super::super::versioned::{
+    self, StampsJson, any, changed_reply, found, no_query, page, remove, workspace_of,
+};
+use super::LanguageTag;
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
+use crate::http::json_in;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::identity::{AccountError, NewAgent, Password};
+use crate::talk::fresh_id;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/agents",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(list(call)),
+        doc: Doc {
+            summary: "List agents",
+            tag: "admin",
+            query: &[LIMIT_DOC, CURSOR_DOC],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<AgentPage>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/admin/agents",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(create(call)),
+        doc: Doc {
+            summary: "Make an agent; with an Idempotency-Key once, however often it is repeated",
+            tag: "admin",
+            request: Some(SchemaOf::of::<AgentWriteJson>()),
+            answers: &[
+                AnswerDoc { status: 201, description: "He is made.", body: Some(SchemaOf::of::<AgentJson>()) },
+                AnswerDoc {
+                    status: 200,
+                    description: "He was, by the same request.",
+                    body: Some(SchemaOf::of::<AgentJson>()),
+                },
+            ],
+            errors: &[
+                ErrorCode::Conflict,
+                ErrorCode::IdempotencyConflict,
+                ErrorCode::InvalidHeader,
+                ErrorCode::Overloaded,
+            ],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/agents/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read an agent",
+            tag: "admin",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The agent; the ETag is his version.",
+                body: Some(SchemaOf::of::<AgentJson>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/v1/admin/agents/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(patch(call)),
+        doc: Doc {
+            summary: "Change what is given of an agent; a new password ends his log-ins",
+            tag: "admin",
+            request: Some(SchemaOf::of::<AgentWriteJson>()),
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The agent as he is now.",
+                body: Some(SchemaOf::of::<AgentJson>()),
+            }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict, ErrorCode::Overloaded],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/v1/admin/agents/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(delete(call)),
+        doc: Doc {
+            summary: "Remove an agent who holds no conversation and is not the last admin",
+            tag: "admin",
+            answers: &[AnswerDoc { status: 204, description: "He is gone.", body: None }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
+            ..Doc::NONE
+        },
+    },
+];
+
+const TEAMS_MAX: usize = 200;
+const SKILLS_MAX: usize = 50;
+const LANGUAGES_MAX: usize = 50;
+const CAPACITY_MAX: u32 = 1000;
+const TAKEN: &str = "somebody has this e-mail already";
+
+/// An agent.
+#[derive(Serialize, ToSchema)]
+pub struct AgentJson {
+    /// Names him.
+    id: String,
+    /// With it he logs in; nobody else in the installation has it.
+    email: String,
+    /// For people, visitors too.
+    name: String,
+    /// `agent`, `supervisor` or `admin`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// How many conversations he may hold at once.
+    capacity: u32,
+    /// The teams that he is in.
+    team_ids: Vec<String>,
+    /// For routing by skill.
+    skills: Vec<String>,
+    /// BCP 47 tags.
+    languages: Vec<String>,
+    /// May not log in.
+    disabled: bool,
+    /// May make workspaces; left out when not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    operator: bool,
+    #[serde(flatten)]
+    stamps: StampsJson,
+}
+
+impl AgentJson {
+    /// With his teams among `teams`, which are all of his workspace.
+    pub(crate) fn of(record: &Versioned<Agent>, teams: &[Team]) -> Self {
+        let agent = &record.document;
+        let his = teams.iter().filter(|team| team.agents.contains(&agent.id));
+        Self {
+            id: agent.id.to_string(),
+            email: agent.email.as_str().to_owned(),
+            name: agent.name.as_str().to_owned(),
+            role: agent.role,
+            capacity: agent.capacity,
+            team_ids: his.map(|team| team.id.to_string()).collect(),
+            skills: agent.skills.iter().map(|skill| skill.as_str().to_owned()).collect(),
+            languages: agent.languages.iter().map(|language| language.as_str().to_owned()).collect(),
+            disabled: agent.disabled,
+            operator: agent.operator,
+            stamps: StampsJson::of(record),
+        }
+    }
+}
+
+/// A page of agents.
+#[derive(Serialize, ToSchema)]
+pub struct AgentPage {
+    data: Vec<AgentJson>,
+    /// To go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// What is given of an agent. A new one needs `email`, `name` and `password`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentWriteJson {
+    /// With it he logs in; nobody else in the installation may have it.
+    #[schema(value_type = Option<String>)]
+    email: Given<Text<Email>>,
+    /// For people, visitors too; at most 200 characters.
+    #[schema(value_type = Option<String>)]
+    name: Given<Text<Name>>,
+    /// `agent` (at first), `supervisor` or `admin`.
+    #[schema(value_type = Option<String>)]
+    role: Given<Role>,
+    /// 0 to 1000; 5 at first.
+    #[schema(value_type = Option<u32>)]
+    capacity: Given<Whole<0, CAPACITY_MAX>>,
+    /// At most 200 teams of this workspace; he leaves all others.
+    #[schema(value_type = Option<Vec<String>>)]
+    team_ids: Given<Few<Text<TeamId>, TEAMS_MAX>>,
+    /// At most 50, of 64 characters.
+    #[schema(value_type = Option<Vec<String>>)]
+    skills: Given<Few<Text<Line<64>>, SKILLS_MAX>>,
+    /// At most 50 BCP 47 tags.
+    #[schema(value_type = Option<Vec<String>>)]
+    languages: Given<Few<Text<LanguageTag>, LANGUAGES_MAX>>,
+    /// He may not log in, and gives back what he holds.
+    #[schema(value_type = Option<bool>)]
+    disabled: Given<bool>,
+    /// 8 to 1024 bytes; never shown.
+    #[schema(value_type = Option<String>)]
+    password: Given<Text<Password>>,
+}
+
+/// What was given of his record, by the rules of its fields.
+#[derive(Debug, Default)]
+struct Change {
+    email: Option<Email>,
+    name: Option<Name>,
+    role: Option<Role>,
+    capacity: Option<u32>,
+    skills: Option<Vec<Line<64>>>,
+    languages: Option<Vec<Line<35>>>,
+    disabled: Option<bool>,
+    password_hash: Option<Box<str>>,
+}
+
+/// What was given beside his record.
+#[derive(Debug)]
+struct Beside {
+    teams: Option<Vec<TeamId>>,
+    password: Option<Password>,
+}
+
+impl Change {
+    fn parse(body: AgentWriteJson) -> Result<(Self, Beside), ApiError> {
+        let languages = body.languages.value("languages")?.map(Few::texts);
+        let change = Self {
+            email: body.email.value("email")?.map(|Text(email)| email),
+            name: body.name.value("name")?.map(|Text(name)| name),
+            role: body.role.value("role")?,
+            capacity: body.capacity.value("capacity")?.map(|Whole(count)| count),
+            skills: body.skills.value("skills")?.map(Few::texts),
+            languages: languages.map(|tags| tags.into_iter().map(|LanguageTag(tag)| tag).collect()),
+            disabled: body.disabled.value("disabled")?,
+            password_hash: None,
+        };
+        let beside = Beside {
+            teams: body.team_ids.value("team_ids")?.map(Few::texts),
+            password: body.password.value("password")?.map(|Text(password)| password),
+        };
+        Ok((change, beside))
+    }
+
+    fn new_agent(self) -> Result<NewAgent, ApiError> {
+        let (email, name) = (required(self.email, "email")?, required(self.name, "name")?);
+        let mut new = NewAgent::new(email, name, self.role.unwrap_or(Role::Agent));
+        put(&self.capacity, &mut new.capacity);
+        put(&self.skills, &mut new.skills);
+        put(&self.languages, &mut new.languages);
+        put(&self.disabled, &mut new.disabled);
+        Ok(new)
+    }
+
+    fn apply(&self, agent: &mut Agent) {
+        put(&self.email, &mut agent.email);
+        put(&self.name, &mut agent.name);
+        put(&self.role, &mut agent.role);
+        put(&self.capacity, &mut agent.capacity);
+        put(&self.skills, &mut agent.skills);
+        put(&self.languages, &mut agent.languages);
+        put(&self.disabled, &mut agent.disabled);
+        put(&self.password_hash, &mut agent.password_hash);
+    }
+}
+
+/// The teams that are named must be there.
+async fn check_teams(app: &App, workspace: WorkspaceId, teams: Option<&[TeamId]>) -> Result<(), ApiError> {
+    for (index, id) in teams.unwrap_or_default().iter().enumerate() {
+        if store::get::<Team>(app.store.records.as_ref(), workspace, &id.to_string()).await?.is_none() {
+            let field = format!("team_ids[{index}]");
+            return Err(ApiError::invalid_field(field, "must be a team of this workspace"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the agent into exactly these teams. A team that goes meanwhile is left out.
+async fn join(app: &App, workspace: WorkspaceId, agent: AgentId, wanted: &[TeamId]) -> Result<(), ApiError> {
+    let records = app.store.records.as_ref();
+    for id in app.identity.teams(workspace).await?.iter().map(|team| team.id) {
+        while let Some(mut team) = store::get::<Team>(records, workspace, &id.to_string()).await? {
+            let members = &mut team.document.agents;
+            match (members.contains(&agent), wanted.contains(&id)) {
+                (false, true) => members.push(agent),
+                (true, false) => members.retain(|member| *member != agent),
+                (true, true) | (false, false) => break,
+            }
+            match store::update(records, team, app.clock.now()).await {
+                Ok(_) => break,
+                Err(RecordError::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    app.identity.teams_changed(workspace);
+    Ok(())
+}
+
+async fn list(call: Call) -> Result<Reply, ApiError> {
+    let workspace = workspace_of(&call)?;
+    let (rows, next_cursor) = page::<Agent>(&call, workspace, "agents").await?;
+    let teams = call.app.identity.teams(workspace).await?;
+    let data = rows.iter().map(|row| AgentJson::of(row, &teams)).collect();
+    Ok(Reply::ok(&AgentPage { data, next_cursor }))
+}
+
+async fn create(mut call: Call) -> Result<Reply, ApiError> {
+    no_query(&call)?;
+    let workspace = workspace_of(&call)?;
+    let body = call.body_bytes().await?;
+    let mut making = Making::begin(&call, &body, Secrecy::Password).await?;
+    if let Some(reply) = making.repeated() {
+        return Ok(reply);
+    }
+    let app = &call.app;
+    let (change, beside) = Change::parse(json_in::parse(&body)?)?;
+    let new = change.new_agent()?;
+    let password = required(beside.password, "password")?;
+    check_teams(app, workspace, beside.teams.as_deref()).await?;
+    let id = making.keep(app, fresh_id(app)).await?;
+    let made = make(app, workspace, id, new, password).await?;
+    join(app, workspace, id, &beside.teams.unwrap_or_default()).await?;
+    changed(app, &made);
+    let json = AgentJson::of(&made, &app.identity.teams(workspace).await?);
+    making.answer(app, made.version, &json).await
+}
+
+/// Makes the agent, unless a repeat of the request has made him under the same id.
+pub(super) async fn make(
+    app: &App,
+    workspace: WorkspaceId,
+    id: AgentId,
+    new: NewAgent,
+    password: Password,
+) -> Result<Versioned<Agent>, ApiError> {
+    match app.identity.create_agent_as(workspace, id, new, password).await {
+        Ok(made) => Ok(made),
+        Err(AccountError::Record(RecordError::Taken(_))) => {
+            let made_before = store::get(app.store.records.as_ref(), workspace, &id.to_string()).await?;
+            made_before.ok_or_else(|| ApiError::new(ErrorCode::Conflict, TAKEN))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A page that knows his version does not know his teams, which are other records: so it always gets the whole.
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let agent = asked(&call).await?;
+    no_query(&call)?;
+    let teams = call.app.identity.teams(agent.workspace).await?;
+    Ok(changed_reply(agent.version, &AgentJson::of(&agent, &teams)))
+}
+
+async fn patch(mut call: Call) -> Result<Reply, ApiError> {
+    let seen = asked(&call).await?;
+    no_query(&call)?;
+    let (mut change, beside) = Change::parse(call.json().await?)?;
+    let app = &call.app;
+    let (workspace, id) = (seen.workspace, seen.document.id);
+    check_teams(app, workspace, beside.teams.as_deref()).await?;
+    if let Some(password) = beside.password {
+        change.password_hash = Some(app.identity.hash_password(password).await.map_err(overloaded)?);
+    }
+    let mut after = seen.document.clone();
+    change.apply(&mut after);
+    let _one_at_a_time = app.admins.lock().await;
+    if is_admin(&seen.document) && !is_admin(&after) {
+        keeps_an_admin(app, workspace, id).await?;
+    }
+    let apply = |agent: &mut Agent| {
+        change.apply(agent);
+        Ok(())
+    };
+    // His version also stands for his teams, so it goes up with them.
+    let agent = versioned::update(&call, seen, beside.teams.is_some(), TAKEN, apply).await?;
+    if let Some(teams) = &beside.teams {
+        join(app, workspace, id, teams).await?;
+    }
+    changed(app, &agent);
+    let teams = app.identity.teams(workspace).await?;
+    Ok(changed_reply(agent.version, &AgentJson::of(&agent, &teams)))
+}
+
+async fn delete(call: Call) -> Result<Reply, ApiError> {
+    let mut agent = asked(&call).await?;
+    no_query(&call)?;
+    let app = &call.app;
+    let (workspace, id) = (agent.workspace, agent.document.id);
+    ETag::of_version(agent.version).check_if_match(&call.headers)?;
+    let (view, filter) = (HeadView::HeldBy(id), HeadFilter::default());
+    if !app.store.heads.list(workspace, &view, &filter, None, 1).await?.is_empty() {
+        return Err(ApiError::new(ErrorCode::Conflict, "the agent holds conversations that are not ended"));
+    }
+    let _one_at_a_time = app.admins.lock().await;
+    if is_admin(&agent.document) {
+        keeps_an_admin(app, workspace, id).await?;
+    }
+    // Teams name only agents who are there: so he leaves them first.
+    join(app, workspace, id, &[]).await?;
+    remove(app, &call.headers, &agent).await?;
+    agent.document.disabled = true;
+    changed(app, &agent);
+    forget_own_canned(app, workspace, id).await?;
+    Ok(Reply::no_content())
+}
+
+/// An admin who can log in.
+fn is_admin(agent: &Agent) -> bool {
+    agent.role == Role::Admin && !agent.disabled
+}
+
+/// Refuses what would leave a workspace without an admin. The caller holds [`App::admins`].
+async fn keeps_an_admin(app: &App, workspace: WorkspaceId, without: AgentId) -> Result<(), ApiError> {
+    if any::<Agent>(app, workspace, |other| other.id != without && is_admin(other)).await? {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Conflict, "the workspace would be left without an admin"))
+}
+
+/// What only he could see.
+async fn forget_own_canned(app: &App, workspace: WorkspaceId, owner: AgentId) -> Result<(), ApiError> {
+    const PAGE: usize = 200;
+    let records = app.store.records.as_ref();
+    let mut after: Option<String> = None;
+    loop {
+        let rows = store::list::<Canned>(records, workspace, after.as_deref(), PAGE).await?;
+        for row in rows.iter().filter(|row| row.document.scope == CannedScope::Own(owner)) {
+            match records.delete(workspace, Canned::KIND, &row.document.id.to_string(), None).await {
+                // Gone meanwhile is gone.
+                Ok(()) | Err(RecordError::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if rows.len() < PAGE {
+            return Ok(());
+        }
+        after = rows.last().map(|row| row.document.id());
+    }
+}
+
+fn changed(app: &App, agent: &Versioned<Agent>) {
+    app.identity.agent_changed(agent.workspace, agent.document.id);
+    app.router.agent_changed(agent.workspace, &agent.document);
+}
+
+/// The agent in the path.
+async fn asked(call: &Call) -> Result<Versioned<Agent>, ApiError> {
+    let id: AgentId = call.id("id")?;
+    found(&call.app, workspace_of(call)?, &id.to_string()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<(Change, Beside), ApiError> {
+        Change::parse(json_in::parse(text.as_bytes())?)
+    }
+
+    fn ann() -> Agent {
+        Agent {
+            id: AgentId::from_hash([1; 16]),
+            email: Email::parse("ann@example.org").unwrap(),
+            name: Name::parse("Ann").unwrap(),
+            role: Role::Admin,
+            capacity: 5,
+            skills: vec![Line::parse("billing").unwrap()],
+            languages: Vec::new(),
+            disabled: false,
+            operator: true,
+            password_hash: "$argon2id$secret".into(),
+            status: domain::Status::Away,
+        }
+    }
+
+    #[test]
+    fn only_what_is_given_changes() {
+        let mut changed = ann();
+        parse("{}").unwrap().0.apply(&mut changed);
+        assert_eq!(changed, ann());
+        let text = r#"{"email":"Ann@Example.com","role":"agent","capacity":0,"languages":["pt-BR"],"skills":[]}"#;
+        parse(text).unwrap().0.apply(&mut changed);
+        let expected = Agent {
+            email: Email::parse("ann@example.com").unwrap(),
+            role: Role::Agent,
+            capacity: 0,
+            languages: vec![Line::parse("pt-BR").unwrap()],
+            skills: Vec::new(),
+            ..ann()
+        };
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn what_breaks_a_rule_names_its_field_and_nobody_makes_himself_an_operator() {
+        for (text, field) in [
+            (r#"{"email":"ann"}"#, "email"),
+            (r#"{"role":"operator"}"#, "role"),
+            (r#"{"operator":true}"#, "operator"),
+            (r#"{"password":"short"}"#, "password"),
+            (r#"{"password_hash":"x"}"#, "password_hash"),
+            (r#"{"capacity":1001}"#, "capacity"),
+            (r#"{"languages":["de","de"]}"#, "languages"),
+            (r#"{"languages":["e n"]}"#, "languages[0]"),
+            (r#"{"team_ids":["site_1"]}"#, "team_ids[0]"),
+            (r#"{"disabled":null}"#, "disabled"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().details()[0].field, field, "{text}");
+        }
+        assert_eq!(parse("{}").unwrap().0.new_agent().unwrap_err().details()[0].field, "email");
+    }
+
+    #[test]
+    fn his_password_is_never_shown_and_his_teams_are_those_that_name_him() {
+        let now = domain::Timestamp::from_ms(0);
+        let record = Versioned {
+            workspace: WorkspaceId::from_hash([1; 16]),
+            version: 3,
+            created_at: now,
+            updated_at: now,
+            document: ann(),
+        };
+        let team = |n: u8, agents: Vec<AgentId>| Team {
+            id: TeamId::from_hash([n; 16]),
+            name: Name::parse("Team").unwrap(),
+            assignment: domain::AssignmentMode::Offer,
+            strategy: domain::Strategy::LeastBusy,
+            accept_timeout_s: None,
+            idle_end_min: 60,
+            queue_max: None,
+            agents,
+            hours: None,
+        };
+        let teams = [team(1, vec![ann().id]), team(2, vec![AgentId::from_hash([9; 16])])];
+        let shown = AgentJson::of(&record, &teams);
+        assert_eq!(shown.team_ids, [teams[0].id.to_string()]);
+        assert!(!serde_json::to_string(&shown).unwrap().contains("argon2id"));
+    }
+}

@@ -1,0 +1,569 @@
+//! Sites: where a widget may stand, how it looks, and who answers.
+
+use domain::{Line, Name, Origin, PrechatField, Site, SiteId, Team, TeamId, Theme, Tracking, WorkspaceId};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use store::{HeadFilter, HeadView, Versioned};
+use utoipa::ToSchema;
+
+use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
+use super::super::fields::{Few, Given, Text, put, required};
+use super::super::hours::{self, HoursIn, SpanJson};
+use super::super::once::{Making, Secrecy};
+use super::super::versioned::{
+    self, StampsJson, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+};
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
+use crate::http::json_in;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::talk::fresh_id;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/sites",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(list(call)),
+        doc: Doc {
+            summary: "List sites",
+            tag: "admin",
+            query: &[LIMIT_DOC, CURSOR_DOC],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<SitePage>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/admin/sites",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(create(call)),
+        doc: Doc {
+            summary: "Make a site; with an Idempotency-Key once, however often it is repeated",
+            tag: "admin",
+            request: Some(SchemaOf::of::<SiteWriteJson>()),
+            answers: &[
+                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<SiteJson>()) },
+                AnswerDoc {
+                    status: 200,
+                    description: "It was, by the same request.",
+                    body: Some(SchemaOf::of::<SiteJson>()),
+                },
+            ],
+            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/sites/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read a site",
+            tag: "admin",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The site; its ETag is its version.",
+                body: Some(SchemaOf::of::<SiteJson>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/v1/admin/sites/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(patch(call)),
+        doc: Doc {
+            summary: "Change what is given of a site; null clears",
+            tag: "admin",
+            request: Some(SchemaOf::of::<SiteWriteJson>()),
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The site as it is now.",
+                body: Some(SchemaOf::of::<SiteJson>()),
+            }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/v1/admin/sites/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(delete(call)),
+        doc: Doc {
+            summary: "Remove a site that has no open conversation; its visitors' tokens end",
+            tag: "admin",
+            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
+            ..Doc::NONE
+        },
+    },
+];
+
+const ORIGINS_MAX: usize = 100;
+const PRECHAT_MAX: usize = 20;
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=128;
+const TAKEN: &str = "another site has this key";
+
+/// A site.
+#[derive(Serialize, ToSchema)]
+pub struct SiteJson {
+    /// Names it.
+    id: String,
+    /// Public: it stands in the page that embeds the widget.
+    key: String,
+    /// For people.
+    name: String,
+    /// Where it may stand.
+    origins: Vec<String>,
+    /// The widget's language, a BCP 47 tag.
+    locale: String,
+    /// How the widget looks.
+    theme: ThemeJson,
+    /// Who answers.
+    team_id: String,
+    /// When somebody is there; null: always.
+    hours: Option<Vec<SpanJson>>,
+    /// Asked before the first message.
+    prechat: Vec<PrechatJson>,
+    /// `off`, `consent` or `always`: whether page views are told.
+    #[schema(value_type = String)]
+    tracking: Tracking,
+    /// Only visitors whose identity is signed are taken.
+    identity_required: bool,
+    /// There is a secret to sign identities with; it is never shown.
+    identity_secret_set: bool,
+    #[serde(flatten)]
+    stamps: StampsJson,
+}
+
+/// How the widget looks.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ThemeJson {
+    /// `#rrggbb`; null: the widget's own.
+    color: Option<String>,
+    /// The first words that a visitor sees; null: the widget's own.
+    greeting: Option<String>,
+}
+
+/// A field that is asked before the first message.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PrechatJson {
+    /// `name`, `email`, or the key of an attribute.
+    field: String,
+    /// What the visitor reads.
+    label: String,
+    /// He cannot start without it.
+    required: bool,
+}
+
+impl ThemeJson {
+    /// As the contract writes it.
+    pub fn of(theme: &Theme) -> Self {
+        Self {
+            color: theme.color.as_ref().map(|color| color.as_str().to_owned()),
+            greeting: theme.greeting.as_ref().map(|greeting| greeting.as_str().to_owned()),
+        }
+    }
+}
+
+impl PrechatJson {
+    /// As the contract writes it.
+    pub fn of(asked: &PrechatField) -> Self {
+        Self {
+            field: asked.field.as_str().to_owned(),
+            label: asked.label.as_str().to_owned(),
+            required: asked.required,
+        }
+    }
+}
+
+impl SiteJson {
+    fn of(record: &Versioned<Site>) -> Self {
+        let site = &record.document;
+        Self {
+            id: site.id.to_string(),
+            key: site.key.as_str().to_owned(),
+            name: site.name.as_str().to_owned(),
+            origins: site.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+            locale: site.locale.as_str().to_owned(),
+            theme: ThemeJson::of(&site.theme),
+            team_id: site.team.to_string(),
+            hours: hours::shown(site.hours.as_ref()),
+            prechat: site.prechat.iter().map(PrechatJson::of).collect(),
+            tracking: site.tracking,
+            identity_required: site.identity_required,
+            identity_secret_set: site.identity_secret.is_some(),
+            stamps: StampsJson::of(record),
+        }
+    }
+}
+
+/// A page of sites.
+#[derive(Serialize, ToSchema)]
+pub struct SitePage {
+    data: Vec<SiteJson>,
+    /// To go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// What is given of a site. A new one needs `name` and `team_id`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteWriteJson {
+    /// For people, at most 200 characters.
+    #[schema(value_type = Option<String>)]
+    name: Given<Text<Name>>,
+    /// Where it may stand: at most 100 origins, none at first.
+    #[schema(value_type = Option<Vec<String>>)]
+    origins: Given<Few<Text<Origin>, ORIGINS_MAX>>,
+    /// A BCP 47 tag; `en` at first.
+    #[schema(value_type = Option<String>)]
+    locale: Given<Text<super::LanguageTag>>,
+    /// How the widget looks, as a whole.
+    #[schema(value_type = Option<ThemeJson>)]
+    theme: Given<ThemeIn>,
+    /// Who answers: a team of this workspace.
+    #[schema(value_type = Option<String>)]
+    team_id: Given<Text<TeamId>>,
+    /// When somebody is there; null: always.
+    #[schema(value_type = Option<Vec<SpanJson>>)]
+    hours: Given<HoursIn>,
+    /// Asked before the first message: at most 20 fields.
+    #[schema(value_type = Option<Vec<PrechatJson>>)]
+    prechat: Given<Few<PrechatIn, PRECHAT_MAX>>,
+    /// `off`, `consent` (at first) or `always`.
+    #[schema(value_type = Option<String>)]
+    tracking: Given<Tracking>,
+    /// 32 to 128 bytes; null: nobody can sign.
+    #[schema(value_type = Option<String>)]
+    identity_secret: Given<String>,
+    /// Needs an `identity_secret`.
+    #[schema(value_type = Option<bool>)]
+    identity_required: Given<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThemeIn {
+    #[serde(default)]
+    color: Option<Text<Color>>,
+    #[serde(default)]
+    greeting: Option<Text<Line<300>>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrechatIn {
+    field: Text<Line<64>>,
+    label: Text<Line<200>>,
+    #[serde(default)]
+    required: bool,
+}
+
+/// `#rrggbb`.
+#[derive(Clone)]
+struct Color(Line<7>);
+
+impl super::super::fields::FromText for Color {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
+        let plain = digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let line = Line::parse(text).ok().filter(|_| plain);
+        line.map(Self).ok_or_else(|| "must be a colour such as #1a2b3c".to_owned())
+    }
+}
+
+/// What was given, by the rules of its fields.
+#[derive(Debug, Default)]
+struct Change {
+    name: Option<Name>,
+    origins: Option<Vec<Origin>>,
+    locale: Option<Line<35>>,
+    theme: Option<Theme>,
+    team: Option<TeamId>,
+    hours: Option<Option<domain::Hours>>,
+    prechat: Option<Vec<PrechatField>>,
+    tracking: Option<Tracking>,
+    identity_secret: Option<Option<Box<str>>>,
+    identity_required: Option<bool>,
+}
+
+impl Change {
+    fn parse(body: SiteWriteJson) -> Result<Self, ApiError> {
+        let theme = |given: ThemeIn| Theme {
+            color: given.color.map(|Text(Color(color))| color),
+            greeting: given.greeting.map(|Text(greeting)| greeting),
+        };
+        let asked = |given: PrechatIn| PrechatField {
+            field: given.field.0,
+            label: given.label.0,
+            required: given.required,
+        };
+        let secret = match body.identity_secret.optional() {
+            Some(Some(secret)) if !SECRET_BYTES.contains(&secret.len()) => {
+                return Err(ApiError::invalid_field("identity_secret", "must be 32 to 128 bytes"));
+            }
+            Some(secret) => Some(secret.map(String::into_boxed_str)),
+            None => None,
+        };
+        Ok(Self {
+            name: body.name.value("name")?.map(|Text(name)| name),
+            origins: body.origins.value("origins")?.map(Few::texts),
+            locale: body.locale.value("locale")?.map(|Text(tag)| tag.0),
+            theme: body.theme.optional().map(|given| given.map(theme).unwrap_or_default()),
+            team: body.team_id.value("team_id")?.map(|Text(team)| team),
+            hours: body.hours.optional().map(|given| given.map(hours::parsed)),
+            prechat: body.prechat.value("prechat")?.map(|Few(fields)| fields.into_iter().map(asked).collect()),
+            tracking: body.tracking.value("tracking")?,
+            identity_secret: secret,
+            identity_required: body.identity_required.value("identity_required")?,
+        })
+    }
+
+    /// What it names must be there.
+    async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
+        let Some(team) = self.team else { return Ok(()) };
+        let known = store::get::<Team>(app.store.records.as_ref(), workspace, &team.to_string()).await?;
+        match known {
+            Some(_) => Ok(()),
+            None => Err(ApiError::invalid_field("team_id", "must be a team of this workspace")),
+        }
+    }
+
+    fn new_site(&self, id: SiteId) -> Result<Site, ApiError> {
+        let mut site = Site {
+            id,
+            key: fresh_key(),
+            name: required(self.name.clone(), "name")?,
+            team: required(self.team, "team_id")?,
+            origins: Vec::new(),
+            locale: Line::parse("en").expect("a short line"),
+            theme: Theme::default(),
+            hours: None,
+            prechat: Vec::new(),
+            tracking: Tracking::default(),
+            identity_secret: None,
+            identity_required: false,
+        };
+        self.apply(&mut site)?;
+        Ok(site)
+    }
+
+    fn apply(&self, site: &mut Site) -> Result<(), ApiError> {
+        put(&self.name, &mut site.name);
+        put(&self.origins, &mut site.origins);
+        put(&self.locale, &mut site.locale);
+        put(&self.theme, &mut site.theme);
+        put(&self.team, &mut site.team);
+        put(&self.hours, &mut site.hours);
+        put(&self.prechat, &mut site.prechat);
+        put(&self.tracking, &mut site.tracking);
+        put(&self.identity_secret, &mut site.identity_secret);
+        put(&self.identity_required, &mut site.identity_required);
+        if site.identity_required && site.identity_secret.is_none() {
+            return Err(ApiError::invalid_field("identity_required", "needs an identity_secret"));
+        }
+        Ok(())
+    }
+}
+
+async fn list(call: Call) -> Result<Reply, ApiError> {
+    let workspace = workspace_of(&call)?;
+    let (rows, next_cursor) = page::<Site>(&call, workspace, "sites").await?;
+    Ok(Reply::ok(&SitePage { data: rows.iter().map(SiteJson::of).collect(), next_cursor }))
+}
+
+async fn create(mut call: Call) -> Result<Reply, ApiError> {
+    no_query(&call)?;
+    let workspace = workspace_of(&call)?;
+    let body = call.body_bytes().await?;
+    let mut making = Making::begin(&call, &body, Secrecy::Open).await?;
+    if let Some(reply) = making.repeated() {
+        return Ok(reply);
+    }
+    let app = &call.app;
+    let change = Change::parse(json_in::parse(&body)?)?;
+    let draft = change.new_site(fresh_id(app))?;
+    change.check(app, workspace).await?;
+    let site = Site { id: making.keep(app, draft.id).await?, ..draft };
+    let made = versioned::insert(app, workspace, site, TAKEN).await?;
+    changed(app, &made).await;
+    making.answer(app, made.version, &SiteJson::of(&made)).await
+}
+
+/// 160 random bits: it is public, but nobody should come by another's by trying.
+fn fresh_key() -> Line<64> {
+    use base64::Engine;
+    let random: [u8; 20] = rand::random();
+    let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
+    Line::parse(&format!("pk_{text}")).expect("30 characters of base64")
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let site = asked(&call).await?;
+    no_query(&call)?;
+    Ok(versioned_reply(&call, site.version, &SiteJson::of(&site)))
+}
+
+async fn patch(mut call: Call) -> Result<Reply, ApiError> {
+    let site = asked(&call).await?;
+    no_query(&call)?;
+    let change = Change::parse(call.json().await?)?;
+    change.check(&call.app, site.workspace).await?;
+    let site = versioned::update(&call, site, false, TAKEN, |site| change.apply(site)).await?;
+    changed(&call.app, &site).await;
+    Ok(changed_reply(site.version, &SiteJson::of(&site)))
+}
+
+async fn delete(call: Call) -> Result<Reply, ApiError> {
+    let site = asked(&call).await?;
+    no_query(&call)?;
+    ETag::of_version(site.version).check_if_match(&call.headers)?;
+    if has_open_conversation(&call.app, site.workspace, site.document.id).await? {
+        return Err(ApiError::new(ErrorCode::Conflict, "the site has conversations that are not ended"));
+    }
+    remove(&call.app, &call.headers, &site).await?;
+    changed(&call.app, &site).await;
+    Ok(Reply::no_content())
+}
+
+/// The site in the path.
+async fn asked(call: &Call) -> Result<Versioned<Site>, ApiError> {
+    let id: SiteId = call.id("id")?;
+    found(&call.app, workspace_of(call)?, &id.to_string()).await
+}
+
+async fn changed(app: &App, site: &Versioned<Site>) {
+    app.identity.site_changed(site.workspace, site.document.id, site.document.key.as_str());
+    app.origins.changed().await;
+}
+
+async fn has_open_conversation(app: &App, workspace: WorkspaceId, site: SiteId) -> Result<bool, ApiError> {
+    const PAGE: usize = 200;
+    let (view, filter) = (HeadView::Open(None), HeadFilter::default());
+    let mut after = None;
+    loop {
+        let rows = app.store.heads.list(workspace, &view, &filter, after, PAGE).await?;
+        if rows.iter().any(|row| row.head.site == site) {
+            return Ok(true);
+        }
+        if rows.len() < PAGE {
+            return Ok(false);
+        }
+        after = rows.last().map(|row| row.position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Site {
+        Site {
+            id: SiteId::from_hash([1; 16]),
+            key: fresh_key(),
+            name: Name::parse("Shop").unwrap(),
+            origins: vec![Origin::parse("https://shop.example").unwrap()],
+            locale: Line::parse("en").unwrap(),
+            theme: Theme { color: Some(Line::parse("#112233").unwrap()), greeting: None },
+            team: TeamId::from_hash([2; 16]),
+            hours: Some(domain::Hours::default()),
+            prechat: Vec::new(),
+            tracking: Tracking::Always,
+            identity_secret: Some("0123456789abcdef0123456789abcdef".into()),
+            identity_required: true,
+        }
+    }
+
+    fn change(text: &str) -> Result<Change, ApiError> {
+        Change::parse(json_in::parse(text.as_bytes())?)
+    }
+
+    fn wrong(text: &str) -> String {
+        let refused = change(text).and_then(|change| change.apply(&mut site())).unwrap_err();
+        refused.details()[0].field.clone()
+    }
+
+    #[test]
+    fn only_what_is_given_changes_and_null_clears_what_may_be_none() {
+        let mut changed = site();
+        change("{}").unwrap().apply(&mut changed).unwrap();
+        assert_eq!(changed, site());
+        let text = r##"{"name":"Café","hours":null,"theme":{"greeting":"Hi"},"identity_required":false,
+            "identity_secret":null,"tracking":"off","prechat":[{"field":"email","label":"E-mail","required":true}]}"##;
+        change(text).unwrap().apply(&mut changed).unwrap();
+        let expected = Site {
+            name: Name::parse("Café").unwrap(),
+            hours: None,
+            theme: Theme { color: None, greeting: Some(Line::parse("Hi").unwrap()) },
+            identity_required: false,
+            identity_secret: None,
+            tracking: Tracking::Off,
+            prechat: vec![PrechatField {
+                field: Line::parse("email").unwrap(),
+                label: Line::parse("E-mail").unwrap(),
+                required: true,
+            }],
+            key: changed.key.clone(),
+            ..site()
+        };
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn what_breaks_a_rule_names_its_field() {
+        for (text, field) in [
+            (r#"{"name":null}"#, "name"),
+            (r#"{"name":" "}"#, "name"),
+            (r#"{"key":"pk_mine"}"#, "key"),
+            (r#"{"origins":["https://a.example/"]}"#, "origins[0]"),
+            (r#"{"locale":"en US"}"#, "locale"),
+            (r#"{"theme":{"color":"red"}}"#, "theme.color"),
+            (r#"{"team_id":"agt_1"}"#, "team_id"),
+            (r#"{"tracking":"sometimes"}"#, "tracking"),
+            (r#"{"identity_secret":"short"}"#, "identity_secret"),
+            (r#"{"identity_secret":null}"#, "identity_required"),
+            (r#"{"version":3}"#, "version"),
+        ] {
+            assert_eq!(wrong(text), field, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_identity_secret_is_never_shown() {
+        let now = domain::Timestamp::from_ms(0);
+        let record = Versioned {
+            workspace: WorkspaceId::from_hash([1; 16]),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            document: site(),
+        };
+        let shown = serde_json::to_string(&SiteJson::of(&record)).unwrap();
+        assert!(!shown.contains("0123456789abcdef") && shown.contains(r#""identity_secret_set":true"#));
+        assert!(shown.contains(r#""version":1,"created_at":"1970-01-01T00:00:00.000Z""#), "{shown}");
+    }
+}

@@ -1,0 +1,394 @@
+//! Teams: who answers together, and how a waiting conversation finds one of them.
+
+use domain::{Agent, AgentId, AssignmentMode, Canned, CannedScope, Name, Site, Strategy, Team, TeamId, WorkspaceId};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use store::{HeadFilter, HeadView, Versioned};
+use utoipa::ToSchema;
+
+use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
+use super::super::fields::{Few, Given, Text, Whole, put, required};
+use super::super::hours::{self, HoursIn, SpanJson};
+use super::super::once::{Making, Secrecy};
+use super::super::versioned::{
+    self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+};
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
+use crate::http::json_in;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::talk::fresh_id;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/teams",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(list(call)),
+        doc: Doc {
+            summary: "List teams",
+            tag: "admin",
+            query: &[LIMIT_DOC, CURSOR_DOC],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<TeamPage>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/admin/teams",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(create(call)),
+        doc: Doc {
+            summary: "Make a team; with an Idempotency-Key once, however often it is repeated",
+            tag: "admin",
+            request: Some(SchemaOf::of::<TeamWriteJson>()),
+            answers: &[
+                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<TeamJson>()) },
+                AnswerDoc {
+                    status: 200,
+                    description: "It was, by the same request.",
+                    body: Some(SchemaOf::of::<TeamJson>()),
+                },
+            ],
+            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/teams/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read a team",
+            tag: "admin",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The team; its ETag is its version.",
+                body: Some(SchemaOf::of::<TeamJson>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/v1/admin/teams/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(patch(call)),
+        doc: Doc {
+            summary: "Change what is given of a team; null clears",
+            tag: "admin",
+            request: Some(SchemaOf::of::<TeamWriteJson>()),
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The team as it is now.",
+                body: Some(SchemaOf::of::<TeamJson>()),
+            }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/v1/admin/teams/{id}",
+        who: Who::ADMIN,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(delete(call)),
+        doc: Doc {
+            summary: "Remove a team that has no site, no open conversation and no canned response",
+            tag: "admin",
+            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
+            ..Doc::NONE
+        },
+    },
+];
+
+const AGENTS_MAX: usize = 1000;
+/// A week, in minutes: who leaves a conversation open for longer should end it himself.
+const IDLE_END_MIN_MAX: u32 = 7 * 24 * 60;
+const ACCEPT_TIMEOUT_S_MAX: u32 = 3600;
+const QUEUE_MAX_MAX: u32 = 1_000_000;
+const TAKEN: &str = "another team has this name";
+
+/// A team.
+#[derive(Serialize, ToSchema)]
+pub struct TeamJson {
+    /// Names it.
+    id: String,
+    /// For people; no other team of the workspace has it.
+    name: String,
+    /// `offer`, `auto` or `manual`.
+    #[schema(value_type = String)]
+    assignment: AssignmentMode,
+    /// `least_busy` or `round_robin`.
+    #[schema(value_type = String)]
+    strategy: Strategy,
+    /// Seconds until an offer goes to the next.
+    accept_timeout_s: u32,
+    /// Minutes of silence, with the visitor gone, until a conversation ends by itself.
+    idle_end_min: u32,
+    /// How many may wait; left out: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_max: Option<u32>,
+    /// Its members.
+    agent_ids: Vec<String>,
+    /// When somebody is there; null: always.
+    hours: Option<Vec<SpanJson>>,
+    #[serde(flatten)]
+    stamps: StampsJson,
+}
+
+impl TeamJson {
+    fn of(app: &App, record: &Versioned<Team>) -> Self {
+        let team = &record.document;
+        Self {
+            id: team.id.to_string(),
+            name: team.name.as_str().to_owned(),
+            assignment: team.assignment,
+            strategy: team.strategy,
+            accept_timeout_s: team.accept_timeout_s.unwrap_or(app.config.routing.accept_timeout_s),
+            idle_end_min: team.idle_end_min,
+            queue_max: team.queue_max,
+            agent_ids: team.agents.iter().map(ToString::to_string).collect(),
+            hours: hours::shown(team.hours.as_ref()),
+            stamps: StampsJson::of(record),
+        }
+    }
+}
+
+/// A page of teams.
+#[derive(Serialize, ToSchema)]
+pub struct TeamPage {
+    data: Vec<TeamJson>,
+    /// To go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// What is given of a team. A new one needs a `name`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TeamWriteJson {
+    /// For people, at most 200 characters; no other team of the workspace may have it.
+    #[schema(value_type = Option<String>)]
+    name: Given<Text<Name>>,
+    /// `offer` (at first), `auto` or `manual`.
+    #[schema(value_type = Option<String>)]
+    assignment: Given<AssignmentMode>,
+    /// `least_busy` (at first) or `round_robin`.
+    #[schema(value_type = Option<String>)]
+    strategy: Given<Strategy>,
+    /// 1 to 3600 seconds; null: as the installation is configured.
+    #[schema(value_type = Option<u32>)]
+    accept_timeout_s: Given<Whole<1, ACCEPT_TIMEOUT_S_MAX>>,
+    /// 1 to 10080 minutes; 60 at first.
+    #[schema(value_type = Option<u32>)]
+    idle_end_min: Given<Whole<1, IDLE_END_MIN_MAX>>,
+    /// 0 to 1000000; null: any number.
+    #[schema(value_type = Option<u32>)]
+    queue_max: Given<Whole<0, QUEUE_MAX_MAX>>,
+    /// Its members: at most 1000 agents of this workspace.
+    #[schema(value_type = Option<Vec<String>>)]
+    agent_ids: Given<Few<Text<AgentId>, AGENTS_MAX>>,
+    /// When somebody is there; null: always.
+    #[schema(value_type = Option<Vec<SpanJson>>)]
+    hours: Given<HoursIn>,
+}
+
+/// What was given, by the rules of its fields.
+#[derive(Debug, Default)]
+struct Change {
+    name: Option<Name>,
+    assignment: Option<AssignmentMode>,
+    strategy: Option<Strategy>,
+    accept_timeout_s: Option<Option<u32>>,
+    idle_end_min: Option<u32>,
+    queue_max: Option<Option<u32>>,
+    agents: Option<Vec<AgentId>>,
+    hours: Option<Option<domain::Hours>>,
+}
+
+impl Change {
+    fn parse(body: TeamWriteJson) -> Result<Self, ApiError> {
+        Ok(Self {
+            name: body.name.value("name")?.map(|Text(name)| name),
+            assignment: body.assignment.value("assignment")?,
+            strategy: body.strategy.value("strategy")?,
+            accept_timeout_s: body.accept_timeout_s.optional().map(|given| given.map(|Whole(seconds)| seconds)),
+            idle_end_min: body.idle_end_min.value("idle_end_min")?.map(|Whole(minutes)| minutes),
+            queue_max: body.queue_max.optional().map(|given| given.map(|Whole(count)| count)),
+            agents: body.agent_ids.value("agent_ids")?.map(Few::texts),
+            hours: body.hours.optional().map(|given| given.map(hours::parsed)),
+        })
+    }
+
+    /// Whom it names must be there.
+    async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
+        for (index, id) in self.agents.iter().flatten().enumerate() {
+            if store::get::<Agent>(app.store.records.as_ref(), workspace, &id.to_string()).await?.is_none() {
+                let field = format!("agent_ids[{index}]");
+                return Err(ApiError::invalid_field(field, "must be an agent of this workspace"));
+            }
+        }
+        Ok(())
+    }
+
+    fn new_team(&self, id: TeamId) -> Result<Team, ApiError> {
+        let mut team = Team {
+            id,
+            name: required(self.name.clone(), "name")?,
+            assignment: AssignmentMode::default(),
+            strategy: Strategy::default(),
+            accept_timeout_s: None,
+            idle_end_min: Team::IDLE_END_MIN,
+            queue_max: None,
+            agents: Vec::new(),
+            hours: None,
+        };
+        self.apply(&mut team);
+        Ok(team)
+    }
+
+    fn apply(&self, team: &mut Team) {
+        put(&self.name, &mut team.name);
+        put(&self.assignment, &mut team.assignment);
+        put(&self.strategy, &mut team.strategy);
+        put(&self.accept_timeout_s, &mut team.accept_timeout_s);
+        put(&self.idle_end_min, &mut team.idle_end_min);
+        put(&self.queue_max, &mut team.queue_max);
+        put(&self.agents, &mut team.agents);
+        put(&self.hours, &mut team.hours);
+    }
+}
+
+async fn list(call: Call) -> Result<Reply, ApiError> {
+    let workspace = workspace_of(&call)?;
+    let (rows, next_cursor) = page::<Team>(&call, workspace, "teams").await?;
+    let data = rows.iter().map(|row| TeamJson::of(&call.app, row)).collect();
+    Ok(Reply::ok(&TeamPage { data, next_cursor }))
+}
+
+async fn create(mut call: Call) -> Result<Reply, ApiError> {
+    no_query(&call)?;
+    let workspace = workspace_of(&call)?;
+    let body = call.body_bytes().await?;
+    let mut making = Making::begin(&call, &body, Secrecy::Open).await?;
+    if let Some(reply) = making.repeated() {
+        return Ok(reply);
+    }
+    let app = &call.app;
+    let change = Change::parse(json_in::parse(&body)?)?;
+    let draft = change.new_team(fresh_id(app))?;
+    change.check(app, workspace).await?;
+    let team = Team { id: making.keep(app, draft.id).await?, ..draft };
+    let made = versioned::insert(app, workspace, team, TAKEN).await?;
+    app.identity.teams_changed(workspace);
+    making.answer(app, made.version, &TeamJson::of(app, &made)).await
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let team = asked(&call).await?;
+    no_query(&call)?;
+    Ok(versioned_reply(&call, team.version, &TeamJson::of(&call.app, &team)))
+}
+
+async fn patch(mut call: Call) -> Result<Reply, ApiError> {
+    let team = asked(&call).await?;
+    no_query(&call)?;
+    let change = Change::parse(call.json().await?)?;
+    change.check(&call.app, team.workspace).await?;
+    let apply = |team: &mut Team| {
+        change.apply(team);
+        Ok(())
+    };
+    let team = versioned::update(&call, team, false, TAKEN, apply).await?;
+    call.app.identity.teams_changed(team.workspace);
+    Ok(changed_reply(team.version, &TeamJson::of(&call.app, &team)))
+}
+
+async fn delete(call: Call) -> Result<Reply, ApiError> {
+    let team = asked(&call).await?;
+    no_query(&call)?;
+    ETag::of_version(team.version).check_if_match(&call.headers)?;
+    if let Some(why) = in_use(&call.app, team.workspace, team.document.id).await? {
+        return Err(ApiError::new(ErrorCode::Conflict, why));
+    }
+    remove(&call.app, &call.headers, &team).await?;
+    call.app.identity.teams_changed(team.workspace);
+    Ok(Reply::no_content())
+}
+
+/// What would be left without its team.
+async fn in_use(app: &App, workspace: WorkspaceId, id: TeamId) -> Result<Option<&'static str>, ApiError> {
+    if any::<Site>(app, workspace, |site| site.team == id).await? {
+        return Ok(Some("a site has this team"));
+    }
+    if any::<Canned>(app, workspace, |canned| canned.scope == CannedScope::Team(id)).await? {
+        return Ok(Some("the team has canned responses"));
+    }
+    let (view, filter) = (HeadView::Open(Some(vec![id])), HeadFilter::default());
+    let open = app.store.heads.list(workspace, &view, &filter, None, 1).await?;
+    Ok((!open.is_empty()).then_some("the team has conversations that are not ended"))
+}
+
+/// The team in the path.
+async fn asked(call: &Call) -> Result<Versioned<Team>, ApiError> {
+    let id: TeamId = call.id("id")?;
+    found(&call.app, workspace_of(call)?, &id.to_string()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(text: &str) -> Result<Change, ApiError> {
+        Change::parse(json_in::parse(text.as_bytes())?)
+    }
+
+    #[test]
+    fn a_new_team_has_the_defaults_and_only_what_is_given_changes() {
+        let id = TeamId::from_hash([1; 16]);
+        assert_eq!(change("{}").unwrap().new_team(id).unwrap_err().details()[0].field, "name");
+        let mut team = change(r#"{"name":"Support","queue_max":9}"#).unwrap().new_team(id).unwrap();
+        assert_eq!((team.idle_end_min, team.accept_timeout_s, team.queue_max), (60, None, Some(9)));
+        assert_eq!((team.assignment, team.strategy), (AssignmentMode::Offer, Strategy::LeastBusy));
+        let agent = AgentId::from_hash([2; 16]);
+        let text = format!(r#"{{"queue_max":null,"accept_timeout_s":5,"agent_ids":["{agent}"],"strategy":"round_robin"}}"#);
+        change(&text).unwrap().apply(&mut team);
+        assert_eq!((team.queue_max, team.accept_timeout_s, team.agents.as_slice()), (None, Some(5), &[agent][..]));
+        assert_eq!((team.name.as_str(), team.strategy), ("Support", Strategy::RoundRobin));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_names_its_field() {
+        for (text, field) in [
+            (r#"{"name":null}"#, "name"),
+            (r#"{"assignment":"magic"}"#, "assignment"),
+            (r#"{"accept_timeout_s":0}"#, "accept_timeout_s"),
+            (r#"{"idle_end_min":null}"#, "idle_end_min"),
+            (r#"{"queue_max":-1}"#, "queue_max"),
+            (r#"{"agent_ids":["ann"]}"#, "agent_ids[0]"),
+            (r#"{"id":"team_1"}"#, "id"),
+        ] {
+            assert_eq!(change(text).unwrap_err().details()[0].field, field, "{text}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Workspaces: the installation's customers. Only its operators see and make them.
+
+use domain::{AgentId, Email, Name, Role, Workspace, WorkspaceId};
+use http::Method;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use store::{Document, INSTALLATION, Versioned};
+use utoipa::ToSchema;
+
+use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
+use super::super::fields::{FromText, Given, Text, put, required};
+use super::super::once::{Making, Secrecy};
+use super::super::versioned::{self, StampsJson, changed_reply, found, no_query, page, versioned_reply};
+use super::agents::make;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::identity::{NewAgent, Password};
+use crate::talk::fresh_id;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/workspaces",
+        who: Who::OPERATOR,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(list(call)),
+        doc: Doc {
+            summary: "List workspaces",
+            tag: "admin",
+            query: &[LIMIT_DOC, CURSOR_DOC],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<WorkspacePage>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/admin/workspaces",
+        who: Who::OPERATOR,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(create(call)),
+        doc: Doc {
+            summary: "Make a workspace and its first admin; with an Idempotency-Key once, however often it is repeated",
+            tag: "admin",
+            request: Some(SchemaOf::of::<NewWorkspaceJson>()),
+            answers: &[
+                AnswerDoc {
+                    status: 201,
+                    description: "It is made.",
+                    body: Some(SchemaOf::of::<WorkspaceJson>()),
+                },
+                AnswerDoc {
+                    status: 200,
+                    description: "It was, by the same request.",
+                    body: Some(SchemaOf::of::<WorkspaceJson>()),
+                },
+            ],
+            errors: &[
+                ErrorCode::Conflict,
+                ErrorCode::IdempotencyConflict,
+                ErrorCode::InvalidHeader,
+                ErrorCode::Overloaded,
+            ],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/admin/workspaces/{id}",
+        who: Who::OPERATOR,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read a workspace",
+            tag: "admin",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The workspace; its ETag is its version.",
+                body: Some(SchemaOf::of::<WorkspaceJson>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/v1/admin/workspaces/{id}",
+        who: Who::OPERATOR,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(patch(call)),
+        doc: Doc {
+            summary: "Change what is given of a workspace",
+            tag: "admin",
+            request: Some(SchemaOf::of::<WorkspaceWriteJson>()),
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The workspace as it is now.",
+                body: Some(SchemaOf::of::<WorkspaceJson>()),
+            }],
+            errors: &[ErrorCode::PreconditionFailed],
+            ..Doc::NONE
+        },
+    },
+];
+
+const TAKEN: &str = "there is such a workspace already";
+
+/// A workspace.
+#[derive(Serialize, ToSchema)]
+pub struct WorkspaceJson {
+    /// Names it.
+    id: String,
+    /// For people.
+    name: String,
+    /// An IANA name, for hours and reports.
+    time_zone: String,
+    #[serde(flatten)]
+    stamps: StampsJson,
+}
+
+impl WorkspaceJson {
+    fn of(record: &Versioned<Workspace>) -> Self {
+        let workspace = &record.document;
+        Self {
+            id: workspace.id.to_string(),
+            name: workspace.name.as_str().to_owned(),
+            time_zone: workspace.time_zone.as_str().to_owned(),
+            stamps: StampsJson::of(record),
+        }
+    }
+}
+
+/// A page of workspaces.
+#[derive(Serialize, ToSchema)]
+pub struct WorkspacePage {
+    data: Vec<WorkspaceJson>,
+    /// To go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// A new workspace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWorkspaceJson {
+    /// For people, at most 200 characters.
+    #[schema(value_type = String)]
+    name: Text<Name>,
+    /// An IANA name such as `Europe/Berlin`; `UTC` when it is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    time_zone: Option<Text<Zone>>,
+    /// Its first admin.
+    admin: FirstAdminJson,
+}
+
+/// The first admin of a workspace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FirstAdminJson {
+    /// With it he logs in; nobody else in the installation may have it.
+    #[schema(value_type = String)]
+    email: Text<Email>,
+    /// For people, visitors too; at most 200 characters.
+    #[schema(value_type = String)]
+    name: Text<Name>,
+    /// 8 to 1024 bytes.
+    #[schema(value_type = String)]
+    password: Text<Password>,
+}
+
+/// What is given of a workspace.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkspaceWriteJson {
+    /// For people, at most 200 characters.
+    #[schema(value_type = Option<String>)]
+    name: Given<Text<Name>>,
+    /// An IANA name such as `Europe/Berlin`.
+    #[schema(value_type = Option<String>)]
+    time_zone: Given<Text<Zone>>,
+}
+
+/// The name of a time zone that there is.
+#[derive(Clone, Debug)]
+struct Zone(Name);
+
+impl FromText for Zone {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let known = TimeZone::get(text).is_ok();
+        let name = Name::parse(text).ok().filter(|_| known);
+        name.map(Self).ok_or_else(|| "must be the IANA name of a time zone such as Europe/Berlin".to_owned())
+    }
+}
+
+async fn list(call: Call) -> Result<Reply, ApiError> {
+    let (rows, next_cursor) = page::<Workspace>(&call, INSTALLATION, "workspaces").await?;
+    Ok(Reply::ok(&WorkspacePage { data: rows.iter().map(WorkspaceJson::of).collect(), next_cursor }))
+}
+
+async fn create(mut call: Call) -> Result<Reply, ApiError> {
+    no_query(&call)?;
+    let body = call.body_bytes().await?;
+    let mut making = Making::begin(&call, &body, Secrecy::Password).await?;
+    if let Some(reply) = making.repeated() {
+        return Ok(reply);
+    }
+    let app = &call.app;
+    let NewWorkspaceJson { name: Text(name), time_zone, admin } = json_in::parse(&body)?;
+    let utc = || Zone(Name::parse("UTC").expect("a short line"));
+    let Zone(time_zone) = time_zone.map_or_else(utc, |Text(zone)| zone);
+
+    let id = making.keep(app, fresh_id(app)).await?;
+    let workspace = Workspace { id, name, time_zone };
+    let made = versioned::insert(app, INSTALLATION, workspace, TAKEN).await?;
+    let new = NewAgent::new(admin.email.0, admin.name.0, Role::Admin);
+    if let Err(error) = make(app, id, first_admin_of(id), new, admin.password.0).await {
+        if error.code() == ErrorCode::Conflict {
+            // Somebody has his e-mail: without an admin there is no workspace.
+            app.store.records.delete(INSTALLATION, Workspace::KIND, &id.to_string(), None).await?;
+        }
+        return Err(error);
+    }
+    making.answer(app, made.version, &WorkspaceJson::of(&made)).await
+}
+
+/// Follows from the workspace's id, so that a repeat of the request makes no second one.
+fn first_admin_of(workspace: WorkspaceId) -> AgentId {
+    let mut hash = Sha256::new_with_prefix("switchboard first admin 1");
+    hash.update(workspace.uuid().as_bytes());
+    AgentId::from_hash(*hash.finalize().first_chunk().expect("32 bytes have a first 16"))
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let workspace = asked(&call).await?;
+    no_query(&call)?;
+    Ok(versioned_reply(&call, workspace.version, &WorkspaceJson::of(&workspace)))
+}
+
+async fn patch(mut call: Call) -> Result<Reply, ApiError> {
+    let workspace = asked(&call).await?;
+    no_query(&call)?;
+    let WorkspaceWriteJson { name, time_zone } = call.json().await?;
+    let name = name.value("name")?.map(|Text(name)| name);
+    let time_zone = time_zone.value("time_zone")?.map(|Text(Zone(zone))| zone);
+    let apply = |workspace: &mut Workspace| {
+        put(&name, &mut workspace.name);
+        put(&time_zone, &mut workspace.time_zone);
+        Ok(())
+    };
+    let workspace = versioned::update(&call, workspace, false, TAKEN, apply).await?;
+    Ok(changed_reply(workspace.version, &WorkspaceJson::of(&workspace)))
+}
+
+/// The workspace in the path.
+async fn asked(call: &Call) -> Result<Versioned<Workspace>, ApiError> {
+    let id: WorkspaceId = call.id("id")?;
+    found(&call.app, INSTALLATION, &id.to_string()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_zone_is_one_that_there_is() {
+        for known in ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia"] {
+            assert!(Zone::from_text(known).is_ok(), "{known}");
+        }
+        for unknown in ["", "Mars/Olympus", "../etc/passwd", "+01:00", " UTC"] {
+            assert!(Zone::from_text(unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_workspace_has_one_first_admin() {
+        let (one, other) = (WorkspaceId::from_hash([1; 16]), WorkspaceId::from_hash([2; 16]));
+        assert_eq!(first_admin_of(one), first_admin_of(one));
+        assert_ne!(first_admin_of(one), first_admin_of(other));
+    }
+
+    #[test]
+    fn a_new_workspace_needs_an_admin() {
+        for (text, field) in [
+            (r#"{"name":"Acme"}"#, "admin"),
+            (r#"{"name":"Acme","admin":{"email":"a@b","name":"Ann"}}"#, "admin.password"),
+            (r#"{"name":"Acme","admin":{"email":"a","name":"Ann","password":"12345678"}}"#, "admin.email"),
+            (r#"{"name":"Acme","admin":{"email":"a@b","name":"Ann","password":"12345678","operator":true}}"#, "admin.operator"),
+            (r#"{"name":"Acme","time_zone":"Berlin","admin":{"email":"a@b","name":"Ann","password":"12345678"}}"#, "time_zone"),
+        ] {
+            let error = ApiError::from(json_in::parse::<NewWorkspaceJson>(text.as_bytes()).err().unwrap());
+            assert_eq!(error.details()[0].field, field, "{text}");
+        }
+    }
+}

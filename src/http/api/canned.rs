@@ -1,0 +1,619 @@
+//! Canned responses: texts that agents send often, of the workspace, of a team, or one's own.
+
+use domain::{
+    AgentId, Canned, CannedId, CannedScope, Head, Line, MessageText, Role, Shortcut, Team, TeamId, WorkspaceId,
+};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use store::{ConversationKey, Versioned};
+use utoipa::ToSchema;
+
+use super::conversations::{CURSOR_DOC, LIMIT_DOC};
+use super::fields::{Given, Text, put, required};
+use super::heads::{principal_of, seen_head};
+use super::once::{Making, Secrecy};
+use super::versioned::{
+    self, StampsJson, agent_of, changed_reply, found, no_query, remove, versioned_reply, workspace_of,
+};
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
+use crate::http::json_in;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
+use crate::identity::Caller;
+use crate::talk::{self, fresh_id};
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/canned-responses",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(list(call)),
+        doc: Doc {
+            summary: "List the canned responses that one may use",
+            tag: "canned",
+            query: &[
+                QueryDoc::text("q", "Only those whose shortcut begins with it, or whose title or text holds it."),
+                QueryDoc::text("team_id", "Only this team's."),
+                QueryDoc::text("conversation_id", "Fills the variables of the texts from this conversation."),
+                CURSOR_DOC,
+                LIMIT_DOC,
+            ],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page; of many that do not match it may be short, and yet have a next one.",
+                body: Some(SchemaOf::of::<CannedPage>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor, ErrorCode::NotFound],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/canned-responses",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(create(call)),
+        doc: Doc {
+            summary: "Make a canned response; with an Idempotency-Key once, however often it is repeated",
+            tag: "canned",
+            request: Some(SchemaOf::of::<CannedWriteJson>()),
+            answers: &[
+                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<CannedJson>()) },
+                AnswerDoc {
+                    status: 200,
+                    description: "It was, by the same request.",
+                    body: Some(SchemaOf::of::<CannedJson>()),
+                },
+            ],
+            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/canned-responses/{id}",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call)),
+        doc: Doc {
+            summary: "Read a canned response",
+            tag: "canned",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The canned response; its ETag is its version.",
+                body: Some(SchemaOf::of::<CannedJson>()),
+            }],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/v1/chat/canned-responses/{id}",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::Json,
+        handler: |call| Box::pin(patch(call)),
+        doc: Doc {
+            summary: "Change what is given of a canned response",
+            tag: "canned",
+            request: Some(SchemaOf::of::<CannedWriteJson>()),
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The canned response as it is now.",
+                body: Some(SchemaOf::of::<CannedJson>()),
+            }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/v1/chat/canned-responses/{id}",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(delete(call)),
+        doc: Doc {
+            summary: "Remove a canned response",
+            tag: "canned",
+            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
+            errors: &[ErrorCode::PreconditionFailed],
+            ..Doc::NONE
+        },
+    },
+];
+
+const TAKEN: &str = "another canned response has this shortcut";
+/// Longer words are looked for nowhere.
+const Q_CHARACTERS_MAX: usize = 200;
+/// Records read at once, and for one page: a page that found little within them says where to go on.
+const SCAN_PAGE: usize = 200;
+const SCANNED_MAX: usize = 2000;
+
+/// Who sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ScopeJson {
+    /// Everybody.
+    Workspace,
+    /// A team.
+    Team,
+    /// The one who made it.
+    Own,
+}
+
+/// A canned response.
+#[derive(Serialize, ToSchema)]
+pub struct CannedJson {
+    /// Names it.
+    id: String,
+    /// What an agent types after `/`.
+    shortcut: String,
+    /// For lists.
+    title: String,
+    /// What is sent; when it was asked for a conversation, with its variables filled.
+    text: String,
+    /// `workspace`, `team` or `own`.
+    #[schema(value_type = String)]
+    scope: ScopeJson,
+    /// With scope `team`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_id: Option<String>,
+    #[serde(flatten)]
+    stamps: StampsJson,
+}
+
+impl CannedJson {
+    fn of(record: &Versioned<Canned>) -> Self {
+        let canned = &record.document;
+        let (scope, team_id) = match canned.scope {
+            CannedScope::Workspace => (ScopeJson::Workspace, None),
+            CannedScope::Team(team) => (ScopeJson::Team, Some(team.to_string())),
+            CannedScope::Own(_) => (ScopeJson::Own, None),
+        };
+        Self {
+            id: canned.id.to_string(),
+            shortcut: canned.shortcut.as_str().to_owned(),
+            title: canned.title.as_str().to_owned(),
+            text: canned.text.as_str().to_owned(),
+            scope,
+            team_id,
+            stamps: StampsJson::of(record),
+        }
+    }
+}
+
+/// A page of canned responses.
+#[derive(Serialize, ToSchema)]
+pub struct CannedPage {
+    data: Vec<CannedJson>,
+    /// To go on; null at the end.
+    next_cursor: Option<String>,
+}
+
+/// What is given of a canned response. A new one needs `shortcut`, `title` and `text`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CannedWriteJson {
+    /// 1 to 32 of `a-z 0-9 _ -`; unique in its scope.
+    #[schema(value_type = Option<String>)]
+    shortcut: Given<Text<Shortcut>>,
+    /// At most 300 characters.
+    #[schema(value_type = Option<String>)]
+    title: Given<Text<Line<300>>>,
+    /// May hold `{{visitor.name}}`, `{{visitor.email}}`, `{{agent.name}}`, `{{agent.email}}`, `{{team.name}}` and
+    /// `{{conversation.subject}}`.
+    #[schema(value_type = Option<String>)]
+    text: Given<String>,
+    /// `own` (at first); `workspace` and `team` by supervisors.
+    #[schema(value_type = Option<String>)]
+    scope: Given<ScopeJson>,
+    /// With scope `team`: a team of this workspace.
+    #[schema(value_type = Option<String>)]
+    team_id: Given<Text<TeamId>>,
+}
+
+/// What was given, by the rules of its fields.
+#[derive(Debug, Default)]
+struct Change {
+    shortcut: Option<Shortcut>,
+    title: Option<Line<300>>,
+    text: Option<MessageText>,
+    scope: Option<ScopeJson>,
+    team: Option<Option<TeamId>>,
+}
+
+impl Change {
+    fn parse(body: CannedWriteJson, text_bytes_max: usize) -> Result<Self, ApiError> {
+        let text = body.text.value("text")?;
+        let text = text.map(|text| json_in::valid("text", MessageText::parse(&text, text_bytes_max))).transpose()?;
+        Ok(Self {
+            shortcut: body.shortcut.value("shortcut")?.map(|Text(shortcut)| shortcut),
+            title: body.title.value("title")?.map(|Text(title)| title),
+            text,
+            scope: body.scope.value("scope")?,
+            team: body.team_id.optional().map(|given| given.map(|Text(team)| team)),
+        })
+    }
+
+    /// The scope that it comes to, for what has scope `now` and `by`, who asks.
+    fn scope(&self, now: CannedScope, by: AgentId) -> Result<CannedScope, ApiError> {
+        let (kind, team) = match now {
+            CannedScope::Workspace => (ScopeJson::Workspace, None),
+            CannedScope::Team(team) => (ScopeJson::Team, Some(team)),
+            CannedScope::Own(_) => (ScopeJson::Own, None),
+        };
+        let kind = self.scope.unwrap_or(kind);
+        match (kind, self.team) {
+            (ScopeJson::Team, None) => team.map(CannedScope::Team).ok_or_else(team_needed),
+            (ScopeJson::Team, Some(given)) => given.map(CannedScope::Team).ok_or_else(team_needed),
+            (ScopeJson::Workspace | ScopeJson::Own, Some(Some(_))) => {
+                Err(ApiError::invalid_field("team_id", "goes with scope team only"))
+            }
+            (ScopeJson::Workspace, None | Some(None)) => Ok(CannedScope::Workspace),
+            (ScopeJson::Own, None | Some(None)) => match now {
+                // Whose it is does not change.
+                CannedScope::Own(owner) => Ok(CannedScope::Own(owner)),
+                CannedScope::Workspace | CannedScope::Team(_) => Ok(CannedScope::Own(by)),
+            },
+        }
+    }
+
+    fn new_canned(&self, id: CannedId, by: AgentId) -> Result<Canned, ApiError> {
+        Ok(Canned {
+            id,
+            shortcut: required(self.shortcut.clone(), "shortcut")?,
+            title: required(self.title.clone(), "title")?,
+            text: required(self.text.clone(), "text")?,
+            scope: self.scope(CannedScope::Own(by), by)?,
+        })
+    }
+
+    fn apply(&self, canned: &mut Canned, scope: CannedScope) {
+        put(&self.shortcut, &mut canned.shortcut);
+        put(&self.title, &mut canned.title);
+        put(&self.text, &mut canned.text);
+        canned.scope = scope;
+    }
+}
+
+fn team_needed() -> ApiError {
+    ApiError::invalid_field("team_id", "is required with scope team")
+}
+
+/// Who asks, as far as canned responses go.
+#[derive(Clone, Debug)]
+struct Reader {
+    agent: AgentId,
+    teams: Vec<TeamId>,
+    supervises: bool,
+}
+
+impl Reader {
+    fn of(call: &Call) -> Result<Self, ApiError> {
+        let Caller::Agent { agent, teams, .. } = &call.caller else { return Err(ApiError::not_found()) };
+        Ok(Self { agent: agent.id, teams: teams.to_vec(), supervises: agent.role >= Role::Supervisor })
+    }
+
+    /// What he does not see does not exist for him.
+    fn sees(&self, scope: CannedScope) -> bool {
+        match scope {
+            CannedScope::Workspace => true,
+            CannedScope::Team(team) => self.supervises || self.teams.contains(&team),
+            CannedScope::Own(owner) => owner == self.agent,
+        }
+    }
+
+    /// May make, change and remove it.
+    fn may_write(&self, scope: CannedScope) -> Result<(), ApiError> {
+        let may = match scope {
+            CannedScope::Workspace | CannedScope::Team(_) => self.supervises,
+            CannedScope::Own(owner) => owner == self.agent,
+        };
+        if may { Ok(()) } else { Err(ApiError::forbidden("only supervisors write what others use")) }
+    }
+}
+
+/// What a list is asked for.
+struct Wanted {
+    /// In lower case.
+    q: Option<String>,
+    team: Option<TeamId>,
+}
+
+impl Wanted {
+    fn matches(&self, canned: &Canned) -> bool {
+        let of_team = self.team.is_none_or(|team| canned.scope == CannedScope::Team(team));
+        let found = self.q.as_ref().is_none_or(|q| {
+            canned.shortcut.as_str().starts_with(q.as_str())
+                || canned.title.as_str().to_lowercase().contains(q.as_str())
+                || canned.text.as_str().to_lowercase().contains(q.as_str())
+        });
+        of_team && found
+    }
+}
+
+async fn list(call: Call) -> Result<Reply, ApiError> {
+    let (app, workspace, reader) = (&call.app, workspace_of(&call)?, Reader::of(&call)?);
+    let mut query = Query::parse(&call.query)?;
+    let q = query.text("q").map(|q| q.to_lowercase()).filter(|q| !q.is_empty());
+    let team = query.parsed::<TeamId>("team_id", "must be the id of a team")?;
+    let conversation = query.parsed("conversation_id", "must be the id of a conversation")?;
+    let limit = query.limit(app.config.limits.page_max as u64)?;
+    let cursor = query.text("cursor");
+    query.finish()?;
+    if q.as_ref().is_some_and(|q| q.chars().count() > Q_CHARACTERS_MAX) {
+        return Err(ApiError::invalid_field("q", format!("must be at most {Q_CHARACTERS_MAX} characters")));
+    }
+    let variables = match conversation {
+        Some(conversation) => {
+            let head = seen_head(app, ConversationKey { workspace, conversation }, &principal_of(&call)?).await?;
+            Some(Variables::of(&call, workspace, head).await?)
+        }
+        None => None,
+    };
+
+    let shown = |id: Option<String>| id.unwrap_or_default();
+    let bound_to = [
+        "canned",
+        &reader.agent.to_string(),
+        &shown(q.clone()),
+        &shown(team.map(|id| id.to_string())),
+        &shown(conversation.map(|id| id.to_string())),
+    ];
+    let after = cursor.map(|cursor| app.cursors.open::<CannedId>(&bound_to, &cursor)).transpose()?;
+    let wanted = Wanted { q, team };
+    let (rows, last) = scan(app, workspace, after, limit, |canned| {
+        reader.sees(canned.scope) && wanted.matches(canned)
+    })
+    .await?;
+    let filled = |row: &Versioned<Canned>| {
+        let mut json = CannedJson::of(row);
+        if let Some(variables) = &variables {
+            json.text = Canned::fill(&json.text, |name| variables.value(name));
+        }
+        json
+    };
+    let next_cursor = last.map(|last| app.cursors.seal(&bound_to, &last));
+    Ok(Reply::ok(&CannedPage { data: rows.iter().map(filled).collect(), next_cursor }))
+}
+
+/// Those that pass, by id, after `after`, at most `limit`; and the last that was looked at, unless it was the last of
+/// all.
+async fn scan(
+    app: &App,
+    workspace: WorkspaceId,
+    mut after: Option<CannedId>,
+    limit: usize,
+    passes: impl Fn(&Canned) -> bool,
+) -> Result<(Vec<Versioned<Canned>>, Option<CannedId>), ApiError> {
+    let (mut found, mut scanned) = (Vec::new(), 0);
+    loop {
+        let from = after.map(|id| id.to_string());
+        let rows =
+            store::list::<Canned>(app.store.records.as_ref(), workspace, from.as_deref(), SCAN_PAGE).await?;
+        let whole = rows.len() < SCAN_PAGE;
+        scanned += rows.len();
+        for row in rows {
+            if found.len() == limit {
+                return Ok((found, after));
+            }
+            after = Some(row.document.id);
+            if passes(&row.document) {
+                found.push(row);
+            }
+        }
+        if whole {
+            return Ok((found, None));
+        }
+        if scanned >= SCANNED_MAX {
+            return Ok((found, after));
+        }
+    }
+}
+
+/// What the variables of a text stand for in one conversation. One that has no value stays as it is.
+struct Variables {
+    head: Head,
+    agent_name: String,
+    agent_email: String,
+    team_name: Option<String>,
+}
+
+impl Variables {
+    async fn of(call: &Call, workspace: WorkspaceId, head: Head) -> Result<Self, ApiError> {
+        let agent = agent_of(call)?;
+        let teams = call.app.identity.teams(workspace).await?;
+        let team_name =
+            teams.iter().find(|team| team.id == head.team).map(|team| team.name.as_str().to_owned());
+        Ok(Self {
+            agent_name: agent.name.as_str().to_owned(),
+            agent_email: agent.email.as_str().to_owned(),
+            team_name,
+            head,
+        })
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let visitor = &self.head.visitor;
+        match name {
+            "visitor.name" => visitor.name.as_ref().map(|name| name.as_str().to_owned()),
+            "visitor.email" => visitor.email.as_ref().map(|email| email.as_str().to_owned()),
+            "agent.name" => Some(self.agent_name.clone()),
+            "agent.email" => Some(self.agent_email.clone()),
+            "team.name" => self.team_name.clone(),
+            "conversation.subject" => self.head.subject.as_ref().map(|subject| subject.as_str().to_owned()),
+            _ => None,
+        }
+    }
+}
+
+async fn create(mut call: Call) -> Result<Reply, ApiError> {
+    no_query(&call)?;
+    let (workspace, reader) = (workspace_of(&call)?, Reader::of(&call)?);
+    let body = call.body_bytes().await?;
+    let mut making = Making::begin(&call, &body, Secrecy::Open).await?;
+    if let Some(reply) = making.repeated() {
+        return Ok(reply);
+    }
+    let app = &call.app;
+    let change = Change::parse(json_in::parse(&body)?, app.config.limits.text_bytes_max)?;
+    let draft = change.new_canned(fresh_id(app), reader.agent)?;
+    reader.may_write(draft.scope)?;
+    check_team(app, workspace, draft.scope).await?;
+    let canned = Canned { id: making.keep(app, draft.id).await?, ..draft };
+    let made = versioned::insert(app, workspace, canned, TAKEN).await?;
+    making.answer(app, made.version, &CannedJson::of(&made)).await
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let (canned, _) = asked(&call).await?;
+    no_query(&call)?;
+    Ok(versioned_reply(&call, canned.version, &CannedJson::of(&canned)))
+}
+
+async fn patch(mut call: Call) -> Result<Reply, ApiError> {
+    let (canned, reader) = asked(&call).await?;
+    reader.may_write(canned.document.scope)?;
+    no_query(&call)?;
+    let change = Change::parse(call.json().await?, call.app.config.limits.text_bytes_max)?;
+    let scope = change.scope(canned.document.scope, reader.agent)?;
+    if scope != canned.document.scope {
+        reader.may_write(scope)?;
+        check_team(&call.app, canned.workspace, scope).await?;
+    }
+    let canned = versioned::update(&call, canned, false, TAKEN, |canned| {
+        // Another may have changed its scope meanwhile.
+        reader.may_write(canned.scope)?;
+        let scope = change.scope(canned.scope, reader.agent)?;
+        change.apply(canned, scope);
+        Ok(())
+    })
+    .await?;
+    Ok(changed_reply(canned.version, &CannedJson::of(&canned)))
+}
+
+async fn delete(call: Call) -> Result<Reply, ApiError> {
+    let (canned, reader) = asked(&call).await?;
+    reader.may_write(canned.document.scope)?;
+    no_query(&call)?;
+    ETag::of_version(canned.version).check_if_match(&call.headers)?;
+    remove(&call.app, &call.headers, &canned).await?;
+    Ok(Reply::no_content())
+}
+
+/// The canned response in the path, if who asks sees it.
+async fn asked(call: &Call) -> Result<(Versioned<Canned>, Reader), ApiError> {
+    let (id, reader): (CannedId, _) = (call.id("id")?, Reader::of(call)?);
+    let canned: Versioned<Canned> = found(&call.app, workspace_of(call)?, &id.to_string()).await?;
+    if reader.sees(canned.document.scope) { Ok((canned, reader)) } else { Err(ApiError::not_found()) }
+}
+
+async fn check_team(app: &App, workspace: WorkspaceId, scope: CannedScope) -> Result<(), ApiError> {
+    let CannedScope::Team(team) = scope else { return Ok(()) };
+    let known = store::get::<Team>(app.store.records.as_ref(), workspace, &team.to_string()).await?;
+    match known {
+        Some(_) => Ok(()),
+        None => Err(ApiError::invalid_field("team_id", "must be a team of this workspace")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: AgentId = AgentId::from_uuid(uuid::Uuid::from_u128(1));
+    const BEN: AgentId = AgentId::from_uuid(uuid::Uuid::from_u128(2));
+    const SALES: TeamId = TeamId::from_uuid(uuid::Uuid::from_u128(3));
+    const OTHER: TeamId = TeamId::from_uuid(uuid::Uuid::from_u128(4));
+
+    fn change(text: &str) -> Result<Change, ApiError> {
+        Change::parse(json_in::parse(text.as_bytes())?, 100)
+    }
+
+    fn canned(scope: CannedScope) -> Canned {
+        Canned {
+            id: CannedId::from_hash([1; 16]),
+            shortcut: Shortcut::parse("thanks").unwrap(),
+            title: Line::parse("Thank YOU").unwrap(),
+            text: MessageText::parse("Danke schön", 100).unwrap(),
+            scope,
+        }
+    }
+
+    #[test]
+    fn each_sees_and_writes_by_his_role() {
+        let ann = Reader { agent: ANN, teams: vec![SALES], supervises: false };
+        let boss = Reader { agent: BEN, teams: Vec::new(), supervises: true };
+        for (scope, ann_sees, ann_writes, boss_sees, boss_writes) in [
+            (CannedScope::Workspace, true, false, true, true),
+            (CannedScope::Team(SALES), true, false, true, true),
+            (CannedScope::Team(OTHER), false, false, true, true),
+            (CannedScope::Own(ANN), true, true, false, false),
+            (CannedScope::Own(BEN), false, false, true, true),
+        ] {
+            assert_eq!((ann.sees(scope), ann.may_write(scope).is_ok()), (ann_sees, ann_writes), "{scope:?}");
+            assert_eq!((boss.sees(scope), boss.may_write(scope).is_ok()), (boss_sees, boss_writes), "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_scope_and_its_team_go_together() {
+        let own = CannedScope::Own(ANN);
+        let team = |id: TeamId| format!(r#"{{"scope":"team","team_id":"{id}"}}"#);
+        assert_eq!(change("{}").unwrap().scope(own, BEN).unwrap(), own);
+        assert_eq!(change(&team(SALES)).unwrap().scope(own, ANN).unwrap(), CannedScope::Team(SALES));
+        let other = format!(r#"{{"team_id":"{OTHER}"}}"#);
+        assert_eq!(change(&other).unwrap().scope(CannedScope::Team(SALES), ANN).unwrap(), CannedScope::Team(OTHER));
+        let mine = change(r#"{"scope":"own","team_id":null}"#).unwrap();
+        assert_eq!(mine.scope(CannedScope::Team(SALES), BEN).unwrap(), CannedScope::Own(BEN));
+        let everybody = change(r#"{"scope":"workspace"}"#).unwrap();
+        assert_eq!(everybody.scope(CannedScope::Team(SALES), ANN).unwrap(), CannedScope::Workspace);
+        for (text, now) in [
+            (r#"{"scope":"team"}"#, own),
+            (other.as_str(), own),
+            (r#"{"team_id":null}"#, CannedScope::Team(SALES)),
+        ] {
+            let refused = change(text).unwrap().scope(now, ANN).unwrap_err();
+            assert_eq!(refused.details()[0].field, "team_id", "{text}");
+        }
+    }
+
+    #[test]
+    fn q_looks_at_the_beginning_of_the_shortcut_and_anywhere_else() {
+        let found = |q: &str| Wanted { q: Some(q.to_owned()), team: None }.matches(&canned(CannedScope::Workspace));
+        assert!(found("tha") && found("k you") && found("schön"));
+        assert!(!found("hanks") && !found("x"));
+        let of_team = Wanted { q: None, team: Some(SALES) };
+        assert!(of_team.matches(&canned(CannedScope::Team(SALES))));
+        assert!(!of_team.matches(&canned(CannedScope::Team(OTHER))));
+        assert!(!of_team.matches(&canned(CannedScope::Workspace)));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_names_its_field() {
+        let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(101));
+        for (text, field) in [
+            (r#"{"shortcut":"Thanks"}"#, "shortcut"),
+            (r#"{"title":" "}"#, "title"),
+            (r#"{"text":null}"#, "text"),
+            (&long, "text"),
+            (r#"{"scope":"all"}"#, "scope"),
+            (r#"{"team_id":"x"}"#, "team_id"),
+            (r#"{"owner":"agt_1"}"#, "owner"),
+        ] {
+            assert_eq!(change(text).unwrap_err().details()[0].field, field, "{text}");
+        }
+        let id = CannedId::from_hash([1; 16]);
+        assert_eq!(change("{}").unwrap().new_canned(id, ANN).unwrap_err().details()[0].field, "shortcut");
+    }
+}

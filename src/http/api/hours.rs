@@ -1,0 +1,168 @@
+//! Opening hours, as sites, teams and the widget have them.
+
+use std::fmt;
+
+use domain::{Day, Hours, Timestamp};
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::fields::{Few, FromText, Text};
+
+/// Spans of one week.
+const SPANS_MAX: usize = 70;
+/// Minutes of a day; a span may end there.
+const DAY_MIN: u16 = 24 * 60;
+
+/// As a body gives them.
+pub(super) type HoursIn = Few<SpanJson, SPANS_MAX>;
+
+/// From one time of a day to a later one, in the workspace's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "SpanIn")]
+pub struct SpanJson {
+    /// `monday` to `sunday`.
+    #[schema(value_type = String)]
+    day: Weekly,
+    /// `09:00`
+    #[schema(value_type = String)]
+    from: Minute,
+    /// `17:30`; `24:00` is the end of the day.
+    #[schema(value_type = String)]
+    to: Minute,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpanIn {
+    day: Day,
+    from: Text<Minute>,
+    to: Text<Minute>,
+}
+
+impl TryFrom<SpanIn> for SpanJson {
+    type Error = &'static str;
+
+    fn try_from(given: SpanIn) -> Result<Self, &'static str> {
+        let (from, to) = (given.from.0, given.to.0);
+        if from.0 < to.0 {
+            Ok(Self { day: Weekly(given.day), from, to })
+        } else {
+            Err("must end after it begins, on the same day")
+        }
+    }
+}
+
+/// A day of the week that can be told from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+struct Weekly(Day);
+
+impl std::hash::Hash for Weekly {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.0 as u8).hash(state);
+    }
+}
+
+/// Since midnight, as `09:30`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Minute(u16);
+
+impl fmt::Display for Minute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
+    }
+}
+
+impl Serialize for Minute {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromText for Minute {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let two = |digits: &str| {
+            let plain = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| digits.parse::<u16>().ok()).flatten()
+        };
+        let time = text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?)));
+        let minute = time.filter(|(_, minute)| *minute < 60).map(|(hour, minute)| hour * 60 + minute);
+        let minute = minute.filter(|minute| *minute <= DAY_MIN).map(Self);
+        minute.ok_or_else(|| "must be a time such as 09:30, at most 24:00".to_owned())
+    }
+}
+
+/// As the domain has them.
+pub(super) fn parsed(given: HoursIn) -> Hours {
+    Hours { spans: given.0.into_iter().map(|span| (span.day.0, span.from.0, span.to.0)).collect() }
+}
+
+/// As the contract writes them: null is "always", an empty list "never".
+pub(super) fn shown(hours: Option<&Hours>) -> Option<Vec<SpanJson>> {
+    let span = |&(day, from, to): &(Day, u16, u16)| SpanJson { day: Weekly(day), from: Minute(from), to: Minute(to) };
+    hours.map(|hours| hours.spans.iter().map(span).collect())
+}
+
+/// Whether somebody is there at `now`.
+pub(super) fn is_open(hours: &Hours, zone: &TimeZone, now: Timestamp) -> bool {
+    let ms = i64::try_from(now.as_ms()).unwrap_or(i64::MAX);
+    let here = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX).to_zoned(zone.clone());
+    let day = match here.weekday() {
+        Weekday::Monday => Day::Monday,
+        Weekday::Tuesday => Day::Tuesday,
+        Weekday::Wednesday => Day::Wednesday,
+        Weekday::Thursday => Day::Thursday,
+        Weekday::Friday => Day::Friday,
+        Weekday::Saturday => Day::Saturday,
+        Weekday::Sunday => Day::Sunday,
+    };
+    let minute = u16::from(here.hour().unsigned_abs()) * 60 + u16::from(here.minute().unsigned_abs());
+    hours.open_at(day, minute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::error::ApiError;
+    use crate::http::json_in;
+
+    #[test]
+    fn hours_read_back_what_they_write() {
+        let text = r#"[{"day":"monday","from":"09:00","to":"17:30"},{"day":"sunday","from":"00:00","to":"24:00"}]"#;
+        let hours = parsed(json_in::parse(text.as_bytes()).unwrap());
+        assert_eq!(hours.spans, [(Day::Monday, 540, 1050), (Day::Sunday, 0, 1440)]);
+        assert_eq!(serde_json::to_string(&shown(Some(&hours))).unwrap(), text);
+        assert_eq!(serde_json::to_string(&shown(None)).unwrap(), "null");
+    }
+
+    #[test]
+    fn wrong_times_are_told_where_they_stand() {
+        for (text, field) in [
+            (r#"[{"day":"monday","from":"9:00","to":"17:00"}]"#, "[0].from"),
+            (r#"[{"day":"monday","from":"09:60","to":"17:00"}]"#, "[0].from"),
+            (r#"[{"day":"monday","from":"09:00","to":"24:01"}]"#, "[0].to"),
+            (r#"[{"day":"monday","from":"09:00","to":"09:00"}]"#, "[0]"),
+            (r#"[{"day":"mon","from":"09:00","to":"10:00"}]"#, "[0].day"),
+            (r#"[{"day":"monday","from":"09:00"}]"#, "[0].to"),
+        ] {
+            let error = ApiError::from(json_in::parse::<HoursIn>(text.as_bytes()).unwrap_err());
+            assert_eq!(error.details()[0].field, field, "{text}");
+        }
+    }
+
+    #[test]
+    fn open_is_by_the_clock_of_the_time_zone() {
+        let hours = Hours { spans: vec![(Day::Tuesday, 0, 60)] };
+        // 2023-11-14 (a Tuesday) 22:13:20 UTC; in Tokyo it is Wednesday, 07:13.
+        let now = Timestamp::from_ms(1_700_000_000_000);
+        let zone = |name: &str| TimeZone::get(name).unwrap();
+        assert!(!is_open(&hours, &zone("UTC"), now));
+        let late = Hours { spans: vec![(Day::Tuesday, 22 * 60 + 13, 22 * 60 + 14)] };
+        assert!(is_open(&late, &zone("UTC"), now));
+        assert!(!is_open(&late, &zone("Asia/Tokyo"), now));
+        let tokyo = Hours { spans: vec![(Day::Wednesday, 7 * 60, 8 * 60)] };
+        assert!(is_open(&tokyo, &zone("Asia/Tokyo"), now));
+    }
+}

@@ -1,0 +1,187 @@
+/**
+ * An agent's desk: his status, his lists, and the conversation in front of him.
+ * @module
+ */
+
+import { bindBanner } from "./banner.js";
+import { CannedList } from "./canned.js";
+import { Composer } from "./composer.js";
+import { DeskList } from "./desk-list.js";
+import { announce, isSeen, oncePerFrame, partsOf, setText } from "./dom.js";
+import { explain } from "./person.js";
+import { ThreadView } from "./thread-view.js";
+import { visitorName, waited } from "./words.js";
+
+/** Draws an {@link import("./agent.js").Agent} and does what is clicked. */
+export class DeskView {
+  /** @type {HTMLElement} */
+  root;
+
+  #agent;
+  #colleague;
+  #parts;
+  #lists;
+  #thread;
+  #canned;
+  #noticeGoes = 0;
+
+  /**
+   * @param {DocumentFragment} template which is cloned
+   * @param {import("./agent.js").Agent} agent
+   * @param {import("./agent.js").Agent | undefined} colleague to whom he may transfer
+   * @param {(agent: import("./agent.js").Agent) => void} goTo shows another desk
+   */
+  constructor(template, agent, colleague, goTo) {
+    this.root = /** @type {HTMLElement} */ (template.cloneNode(true)).firstElementChild;
+    this.#agent = agent;
+    this.#colleague = colleague;
+    this.#parts = partsOf(this.root);
+    const parts = this.#parts;
+    this.#lists = new DeskList(parts, agent, {
+      show: (id) => this.#try(() => this.#show(id)),
+      accept: (id) => this.#try(() => this.#accept(id)),
+    });
+    this.#thread = new ThreadView(parts, agent, (text) => this.#notify(text));
+    parts.canned.id = `canned-${agent.id}`;
+    this.#canned = new CannedList(parts.canned, parts.input, {
+      find: (prefix) => agent.canned(agent.openId, prefix),
+      pick: (text) => composer.fill(text),
+    });
+    const composer = new Composer(parts.composer, parts.input, {
+      send: (text) => this.#open()?.outbox.add(text, this.#isNote),
+      tell: (typing) => this.#tell(typing),
+      takesKey: (event) => this.#canned.takesKey(event),
+    });
+    this.#bindButtons(goTo);
+    bindBanner(parts, agent.connection);
+
+    const draw = oncePerFrame(() => this.draw());
+    agent.addEventListener("change", draw);
+    setInterval(draw, 1_000);
+    agent.addEventListener("incoming", ({ detail: { thread, event } }) => {
+      if (!agent.holds(thread.conversation)) return;
+      announce(`At the desk, ${visitorName(thread.conversation.visitor)} says: ${event.text ?? "a file"}`);
+    });
+    agent.addEventListener("waiting", ({ detail }) => {
+      announce(`At the desk, ${visitorName(detail.visitor)} waits to be answered`);
+    });
+  }
+
+  #bindButtons(goTo) {
+    const parts = this.#parts;
+    const agent = this.#agent;
+    parts.status.addEventListener("change", () => this.#try(() => agent.setStatus(parts.status.value)));
+    parts.back.addEventListener("click", () => {
+      const row = this.root.querySelector(".row[aria-current=true]");
+      this.#try(() => this.#show(null));
+      // On a narrow screen the row is shown only then.
+      this.draw();
+      row?.focus();
+    });
+    parts.accept.addEventListener("click", () => this.#try(() => this.#accept(agent.openId)));
+    parts.end.addEventListener("click", () => this.#try(() => agent.end(agent.openId)));
+    parts.transfer.addEventListener("click", () => this.#try(() => agent.transfer(agent.openId, this.#colleague)));
+    parts.goTo.addEventListener("click", () => goTo(this.#colleague));
+    parts.transfer.hidden = parts.goTo.hidden = !this.#colleague;
+    if (this.#colleague) {
+      setText(parts.transfer, `Transfer to ${this.#colleague.name}`);
+      setText(parts.goTo, `Go to ${this.#colleague.name}'s desk`);
+    }
+    for (const mode of [parts.reply, parts.note]) {
+      mode.addEventListener("change", () => {
+        this.draw();
+        parts.input.focus();
+      });
+    }
+  }
+
+  /** Draws everything anew. What its agent sees is read. */
+  draw() {
+    const agent = this.#agent;
+    const parts = this.#parts;
+    if (document.activeElement !== parts.status) parts.status.value = agent.status;
+    parts.status.dataset.status = agent.status;
+    setText(parts.load, `${agent.mine.length} of ${agent.capacity} places taken`);
+    this.#lists.draw();
+    const thread = this.#open();
+    this.root.classList.toggle("has-open", agent.openId !== null);
+    parts.hint.hidden = agent.openId !== null;
+    parts.thread.hidden = !thread;
+    if (thread) this.#drawThread(thread);
+  }
+
+  #drawThread(thread) {
+    const parts = this.#parts;
+    const head = thread.conversation;
+    const isQueued = head.state === "queued";
+    const isMine = this.#agent.holds(head);
+    setText(parts.name, visitorName(head.visitor));
+    setText(parts.state, this.#stateOf(head));
+    parts.verbs.hidden = !isMine;
+    parts.take.hidden = !isQueued;
+    setText(parts.takeText, `Waiting for ${waited(head.queued_at ?? head.created_at)}. Accept to answer.`);
+    parts.composer.hidden = !isMine;
+    parts.elsewhere.hidden = isMine || isQueued;
+    setText(parts.elsewhereText, elsewhere(head));
+    parts.goTo.hidden = head.state !== "assigned" || head.assignee?.agent_id !== this.#colleague?.id;
+    parts.composer.classList.toggle("note", this.#isNote);
+    parts.input.placeholder = this.#isNote ? "Only agents will see this" : "Answer, or / for canned responses";
+    this.#thread.draw(thread);
+    if (isMine && isSeen(parts.log)) this.#agent.read(thread);
+  }
+
+  #stateOf(head) {
+    if (head.state === "ended") return "Ended";
+    if (head.state === "queued") return "Waiting";
+    if (head.state === "bot") return "With a bot";
+    return this.#agent.holds(head) ? "Yours" : `With ${head.assignee?.name ?? "a colleague"}`;
+  }
+
+  get #isNote() {
+    return this.#parts.note.checked;
+  }
+
+  #open() {
+    return this.#agent.threads.get(this.#agent.openId);
+  }
+
+  async #show(id) {
+    this.#parts.reply.checked = true;
+    await this.#agent.show(id);
+  }
+
+  async #accept(id) {
+    await this.#agent.accept(id);
+    this.draw();
+    this.#parts.input.focus();
+  }
+
+  #tell(typing) {
+    const thread = this.#open();
+    // A note is nothing that the visitor should wait for.
+    if (!thread || this.#isNote || !this.#agent.holds(thread.conversation)) return;
+    this.#agent.connection.cast({ type: "typing", conversation_id: thread.id, typing });
+  }
+
+  async #try(act) {
+    this.#notify("");
+    try {
+      await act();
+    } catch (failure) {
+      this.#notify(explain(failure));
+    }
+  }
+
+  #notify(text) {
+    clearTimeout(this.#noticeGoes);
+    setText(this.#parts.notice, text);
+    this.#parts.notice.hidden = text === "";
+    if (text) this.#noticeGoes = setTimeout(() => this.#notify(""), 8_000);
+  }
+}
+
+function elsewhere(head) {
+  if (head.state === "ended") return "This conversation has ended.";
+  if (head.state === "bot") return "A bot answers this conversation.";
+  return `${head.assignee?.name ?? "A colleague"} has this conversation now.`;
+}

@@ -1,0 +1,121 @@
+/**
+ * What a person wrote and the server has not yet confirmed. One message is on its way at a time, so the order stays;
+ * each keeps its `client_id` through every attempt, so that none is said twice.
+ * @module
+ */
+
+/**
+ * @typedef {{client_id: string, text: string, note: boolean, at: string,
+ *   state: "queued" | "sending" | "sent" | "failed", reason: string, unknown: boolean}} Item
+ */
+
+/** The outbox of one thread. */
+export class Outbox {
+  /** @type {Item[]} oldest first. A `sent` one only waits to be seen in the log. */
+  items = [];
+
+  #key;
+  #deliver;
+  #changed;
+  #busy = false;
+
+  /**
+   * @param {string} key where it is kept through a reload
+   * @param {(item: Item) => Promise<void>} deliver settles when the message is durable; rejects with an ApiFailure
+   * @param {() => void} changed
+   */
+  constructor(key, deliver, changed) {
+    this.#key = key;
+    this.#deliver = deliver;
+    this.#changed = changed;
+    // What was on its way when the page went may have arrived: asking again is how one finds out.
+    const kept = JSON.parse(sessionStorage.getItem(key) ?? "[]");
+    this.items = kept.map((item) => ({ ...item, state: "failed", unknown: true, reason: "" }));
+  }
+
+  /**
+   * @param {string} text
+   * @param {boolean} note
+   */
+  add(text, note) {
+    const at = new Date().toISOString();
+    const client_id = newClientId();
+    this.items.push({ client_id, text, note, at, state: "queued", reason: "", unknown: false });
+    this.#pump();
+  }
+
+  /**
+   * Sends again what was not sent.
+   * @param {(item: Item) => boolean} which
+   */
+  retry(which = () => true) {
+    for (const item of this.items) {
+      if (item.state === "failed" && which(item)) item.state = "queued";
+    }
+    this.#pump();
+  }
+
+  /**
+   * The log has it.
+   * @param {string} clientId
+   */
+  settle(clientId) {
+    const items = this.items.filter((item) => item.client_id !== clientId);
+    if (items.length === this.items.length) return;
+    this.items = items;
+    this.#keep();
+  }
+
+  /** Keeps it under another key from now on. */
+  rename(key) {
+    sessionStorage.removeItem(this.#key);
+    this.#key = key;
+    this.#keep();
+  }
+
+  /** Forgets all of it. */
+  clear() {
+    this.items = [];
+    this.#keep();
+  }
+
+  async #pump() {
+    this.#keep();
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let item = this.#next(); item; item = this.#next()) {
+      item.state = "sending";
+      this.#changed();
+      try {
+        await this.#deliver(item);
+        item.state = "sent";
+      } catch (failure) {
+        item.state = "failed";
+        item.reason = failure.message;
+        item.unknown = failure.isUnknown;
+      }
+      this.#keep();
+      this.#changed();
+    }
+    this.#busy = false;
+  }
+
+  #next() {
+    return this.items.find((item) => item.state === "queued");
+  }
+
+  #keep() {
+    const unsent = this.items.filter((item) => item.state !== "sent");
+    if (unsent.length === 0) sessionStorage.removeItem(this.#key);
+    else sessionStorage.setItem(this.#key, JSON.stringify(unsent));
+  }
+}
+
+/**
+ * A name for a request that nobody else gives. `crypto.randomUUID` is there only on https and localhost.
+ * @returns {string}
+ */
+export function newClientId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

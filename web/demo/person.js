@@ -1,0 +1,273 @@
+/**
+ * What the visitor and the agents have in common: credentials, one socket, and threads that are kept complete.
+ * @module
+ */
+
+import { ApiFailure, call } from "./api.js";
+import { Connection } from "./connection.js";
+import { Outbox } from "./outbox.js";
+import { Thread } from "./thread.js";
+
+/** The most that a page of events may have. */
+const PAGE = 200;
+
+/**
+ * A person of the demo. Fires `change` when there is something to draw, and `incoming` with `{thread, event}` for
+ * every message of the other side that arrives while the page is open.
+ */
+export class Person extends EventTarget {
+  /** @type {"visitor" | "agent"} */
+  side;
+  /** Known once the server has welcomed him. */
+  id = "";
+  /** @type {Map<string, Thread>} those that are followed, by conversation */
+  threads = new Map();
+
+  #key;
+  #credentials;
+  /** @type {Map<string, Promise<Thread>>} */
+  #opening = new Map();
+
+  /**
+   * @param {"visitor" | "agent"} side
+   * @param {string} key under which his outboxes are kept
+   * @param {import("./credentials.js").Credentials} credentials
+   */
+  constructor(side, key, credentials) {
+    super();
+    this.side = side;
+    this.#key = key;
+    this.#credentials = credentials;
+    const positions = () => [...this.threads].map(([id, thread]) => ({ conversation_id: id, after: thread.lastSeq }));
+    this.connection = new Connection(credentials, positions);
+    this.connection.addEventListener("state", () => this.#connectionChanged());
+    this.connection.addEventListener("welcome", ({ detail }) => this.#welcomed(detail));
+    this.connection.addEventListener("frame", ({ detail }) => this.hear(detail));
+  }
+
+  /** Something is to be drawn anew. */
+  changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /**
+   * Calls the API as this person.
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   * @throws {ApiFailure}
+   */
+  async api(method, path, body) {
+    const token = await this.#credentials.token();
+    try {
+      return await call(method, path, { token, body });
+    } catch (failure) {
+      if (failure.status !== 401) throw failure;
+      // Revoked, or forgotten by a server that started afresh.
+      this.#credentials.refuse(token);
+      return call(method, path, { token: await this.#credentials.token(), body });
+    }
+  }
+
+  /**
+   * The thread of a conversation: its first page, then live.
+   * @param {string} id
+   * @returns {Promise<Thread>}
+   * @throws {ApiFailure}
+   */
+  async open(id) {
+    const known = this.threads.get(id) ?? this.#opening.get(id);
+    if (known) return known;
+    const opening = this.#open(id).finally(() => this.#opening.delete(id));
+    this.#opening.set(id, opening);
+    return opening;
+  }
+
+  async #open(id) {
+    const { conversation, events } = await this.api("GET", `/chat/conversations/${id}`);
+    const thread = this.newThread(id);
+    thread.load(conversation, events);
+    this.follow(thread);
+    thread.outbox.retry();
+    return thread;
+  }
+
+  /** @param {string} id of its conversation, or what stands for it before it has one */
+  newThread(id) {
+    const thread = new Thread(this.side);
+    thread.outbox = new Outbox(this.outboxKey(id), (item) => this.deliver(thread, item), () => this.changed());
+    return thread;
+  }
+
+  /** Where the outbox of a conversation is kept. */
+  outboxKey(id) {
+    return `outbox.${this.#key}.${id}`;
+  }
+
+  /** Keeps a thread up to date from its position on. */
+  follow(thread) {
+    this.threads.set(thread.id, thread);
+    this.#subscribe(thread);
+    this.changed();
+  }
+
+  #subscribe(thread) {
+    // Not open: the next hello resumes it.
+    if (!this.connection.isOpen) return;
+    const { id, lastSeq } = thread;
+    this.connection.request({ type: "subscribe", conversation_id: id, after: lastSeq }).catch((failure) => {
+      if (failure.code === "NOT_FOUND") this.loseSight(id);
+      else if (!failure.isUnknown) console.error("not subscribed:", failure.message);
+    });
+  }
+
+  /** Follows it no longer. */
+  leave(id) {
+    this.threads.delete(id);
+    this.connection.cast({ type: "unsubscribe", conversation_id: id });
+  }
+
+  /** He may not see this conversation any more. */
+  loseSight(id) {
+    this.threads.delete(id);
+    this.changed();
+  }
+
+  /**
+   * Sends a message; settles when it is durable.
+   * @param {Thread} thread
+   * @param {import("./outbox.js").Item} item
+   * @throws {ApiFailure}
+   */
+  async deliver(thread, { client_id, text, note }) {
+    const frame = { type: "send", conversation_id: thread.id, client_id, text, ...(note && { note }) };
+    const { seq } = await this.connection.request(frame);
+    // A repeat of what the log has had for long brings no event.
+    if (seq <= thread.lastSeq) thread.outbox.settle(client_id);
+  }
+
+  /** Sends again what was not sent; without a connection it tries to get one first. */
+  retry(thread, clientId) {
+    if (this.connection.isOpen) thread.outbox.retry((item) => item.client_id === clientId);
+    else this.connection.hurry();
+  }
+
+  /** Tells the other side that everything here has been seen. */
+  read(thread) {
+    const last = thread.events.findLast((event) => thread.isIncoming(event));
+    if (!this.connection.isOpen || !last || last.seq <= thread.conversation.read[this.side]) return;
+    this.connection.cast({ type: "read", conversation_id: thread.id, seq: last.seq });
+    thread.markRead(this.side, last.seq);
+    this.changed();
+  }
+
+  /**
+   * Loads the page before the first event here.
+   * @throws {ApiFailure}
+   */
+  async earlier(thread) {
+    const before = thread.events[0].seq;
+    const { data } = await this.api("GET", `/chat/conversations/${thread.id}/events?before=${before}`);
+    thread.prepend(data);
+    this.changed();
+  }
+
+  /**
+   * Hears a frame. What is not known is ignored, as the contract asks of clients.
+   * @protected
+   */
+  hear(frame) {
+    const thread = this.threads.get(frame.conversation_id);
+    if (!thread) return;
+    switch (frame.type) {
+      case "event":
+        this.#take(thread, frame.event);
+        break;
+      case "gap":
+        this.#fill(thread);
+        break;
+      case "typing":
+        // His own, from another window, is no news.
+        if ((frame.by.kind === "visitor") === (this.side === "visitor")) return;
+        thread.typing = frame.typing ? { by: frame.by, preview: frame.preview } : null;
+        break;
+      case "read":
+        thread.markRead(frame.by.kind, frame.seq);
+        break;
+      case "unsubscribed":
+        this.loseSight(frame.conversation_id);
+        break;
+      case "error":
+        if (frame.error.code === "NOT_FOUND") this.loseSight(frame.conversation_id);
+        break;
+    }
+    this.changed();
+  }
+
+  #take(thread, event) {
+    const taken = thread.apply(event);
+    if (taken === "gap") this.#fill(thread);
+    if (taken === "new" && thread.isIncoming(event)) {
+      this.dispatchEvent(new CustomEvent("incoming", { detail: { thread, event } }));
+    }
+  }
+
+  /** Pages what is missing. Live events that come meanwhile are durable, so the last page has them. */
+  async #fill(thread) {
+    if (thread.filling) return;
+    thread.filling = true;
+    try {
+      for (let more = true; more;) {
+        const path = `/chat/conversations/${thread.id}/events?after=${thread.lastSeq}&limit=${PAGE}`;
+        const page = await this.api("GET", path);
+        for (const event of page.data) this.#take(thread, event);
+        more = page.data.length > 0;
+      }
+    } catch (failure) {
+      // The next resume, or the next live event, finds the gap again.
+      console.warn("events are missing for now:", failure.message);
+    } finally {
+      thread.filling = false;
+      this.changed();
+    }
+  }
+
+  #connectionChanged() {
+    if (!this.connection.isOpen) {
+      for (const thread of this.threads.values()) thread.typing = null;
+    }
+    this.changed();
+  }
+
+  #welcomed({ welcome, resumed }) {
+    this.id = welcome.principal.id;
+    for (const [id, thread] of this.threads) {
+      // Opened after the hello was written.
+      if (!resumed.has(id)) this.#subscribe(thread);
+      // Refused messages stay with their reason; only those whose fate is unknown are sent again unasked.
+      thread.outbox.retry((item) => item.unknown);
+    }
+    this.welcomed(welcome);
+  }
+}
+
+/**
+ * Why something did not work, for a person.
+ * @param {unknown} failure
+ */
+export function explain(failure) {
+  if (!(failure instanceof ApiFailure)) throw failure;
+  return EXPLANATIONS[failure.code] ?? `That did not work: ${failure.message}.`;
+}
+
+const EXPLANATIONS = {
+  NO_ANSWER: "The server does not answer. Try again in a moment.",
+  UNAVAILABLE: "The server is busy. Try again in a moment.",
+  ALREADY_ASSIGNED: "A colleague was quicker: the conversation is taken.",
+  STALE_ASSIGNMENT: "The conversation is no longer with you.",
+  CAPACITY_EXCEEDED: "No more room: every place for a conversation is taken.",
+  AGENT_OFFLINE: "Whoever is offline cannot take conversations. Set the status to online first.",
+  CONVERSATION_ENDED: "The conversation has ended.",
+  RATE_LIMITED: "That was too quick. Wait a moment.",
+};
