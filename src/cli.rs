@@ -208,7 +208,7 @@ impl Tool {
                 source.load()?;
                 Ok("the configuration is right".to_owned())
             }
-            Self::Config(ConfigCommand::Show(source)) => Ok(source.load()?.to_toml()),
+            Self::Config(ConfigCommand::Show(source)) => Ok(source.load()?.to_toml().trim_end().to_owned()),
             Self::Version => Ok(format!("switchboard {}", env!("CARGO_PKG_VERSION"))),
         }
     }

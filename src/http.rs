@@ -5,13 +5,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actors::Clock;
 use cluster::Router;
 use domain::Origin;
 use store::{Store, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::config::Config;
 use crate::files::{FileLinks, Files};
@@ -42,6 +41,7 @@ pub mod openapi;
 pub mod paths;
 pub mod peer;
 pub mod query;
+pub mod range;
 pub mod rate;
 pub mod reply;
 pub mod request_id;
@@ -153,16 +153,25 @@ pub struct Parts {
 
 /// Whether the server wants traffic: not before it has started, and not once it drains.
 #[derive(Debug, Default)]
-pub struct Readiness(AtomicBool);
+pub struct Readiness(watch::Sender<bool>);
 
 impl Readiness {
     /// Says so from now on.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+        self.0.send_replace(ready);
     }
 
     /// As it was last set; not at first.
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    /// Waits until traffic was wanted and is wanted no more: who waits for something else gives up then.
+    pub async fn lost(&self) {
+        let mut ready = self.0.subscribe();
+        for awaited in [true, false] {
+            // The sender is here for as long as this is.
+            let _changed = ready.wait_for(|ready| *ready == awaited).await.is_ok();
+        }
     }
 }

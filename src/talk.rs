@@ -18,7 +18,7 @@ use crate::http::rate::{Key, Limit};
 use crate::identity::Caller;
 
 /// Up to so many files go with one message.
-const FILES_MAX: usize = 10;
+pub const FILES_MAX: usize = 10;
 /// What a visitor is typing is shown up to so many characters.
 const PREVIEW_CHARACTERS_MAX: usize = 500;
 

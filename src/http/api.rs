@@ -1,10 +1,20 @@
 //! The endpoints: one file a resource, each with its rows of the route table.
 
+pub mod admin;
 pub mod agent_conversations;
+pub mod auth;
+pub mod canned;
 pub mod conversations;
 pub mod documents;
+mod fields;
+pub mod files;
 mod heads;
 pub mod health;
+mod hours;
 pub mod messages;
+mod once;
 pub mod status;
+pub mod uploads;
+mod versioned;
 pub mod visitors;
+pub mod widget;

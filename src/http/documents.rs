@@ -6,24 +6,35 @@ use crate::http::cors::Origins;
 use crate::http::paths::Paths;
 use crate::http::{api, docs, openapi, routes};
 
+const STYLE_SHEET: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const HOME: &str = include_str!("home.html");
 
 const DEMO: &str = include_str!("../../web/demo/index.html");
 /// What the demo's page loads, under `/demo/`.
-const DEMO_FILES: [(&str, &str, &str); 11] = [
-    ("demo.css", "text/css; charset=utf-8", include_str!("../../web/demo/demo.css")),
+const DEMO_FILES: [(&str, &str, &str); 21] = [
+    ("demo.css", STYLE_SHEET, include_str!("../../web/demo/demo.css")),
+    ("desk.css", STYLE_SHEET, include_str!("../../web/demo/desk.css")),
+    ("shop.css", STYLE_SHEET, include_str!("../../web/demo/shop.css")),
     ("agent.js", JAVASCRIPT, include_str!("../../web/demo/agent.js")),
     ("api.js", JAVASCRIPT, include_str!("../../web/demo/api.js")),
+    ("banner.js", JAVASCRIPT, include_str!("../../web/demo/banner.js")),
+    ("canned.js", JAVASCRIPT, include_str!("../../web/demo/canned.js")),
+    ("composer.js", JAVASCRIPT, include_str!("../../web/demo/composer.js")),
     ("connection.js", JAVASCRIPT, include_str!("../../web/demo/connection.js")),
     ("credentials.js", JAVASCRIPT, include_str!("../../web/demo/credentials.js")),
     ("demo.js", JAVASCRIPT, include_str!("../../web/demo/demo.js")),
+    ("desk-list.js", JAVASCRIPT, include_str!("../../web/demo/desk-list.js")),
+    ("desk-view.js", JAVASCRIPT, include_str!("../../web/demo/desk-view.js")),
     ("dom.js", JAVASCRIPT, include_str!("../../web/demo/dom.js")),
     ("outbox.js", JAVASCRIPT, include_str!("../../web/demo/outbox.js")),
     ("person.js", JAVASCRIPT, include_str!("../../web/demo/person.js")),
+    ("thread-view.js", JAVASCRIPT, include_str!("../../web/demo/thread-view.js")),
     ("thread.js", JAVASCRIPT, include_str!("../../web/demo/thread.js")),
+    ("visitor-view.js", JAVASCRIPT, include_str!("../../web/demo/visitor-view.js")),
     ("visitor.js", JAVASCRIPT, include_str!("../../web/demo/visitor.js")),
+    ("words.js", JAVASCRIPT, include_str!("../../web/demo/words.js")),
 ];
 
 /// The documents and pages.

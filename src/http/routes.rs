@@ -227,12 +227,21 @@ impl SchemaOf {
 
 /// All rows, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 8] = [
+    let resources: [&'static [Route]; 17] = [
+        api::auth::ROUTES,
+        api::widget::ROUTES,
+        api::visitors::ROUTES,
         api::conversations::ROUTES,
         api::messages::ROUTES,
+        api::uploads::ROUTES,
+        api::files::ROUTES,
         api::agent_conversations::ROUTES,
         api::status::ROUTES,
-        api::visitors::ROUTES,
+        api::canned::ROUTES,
+        api::admin::workspaces::ROUTES,
+        api::admin::sites::ROUTES,
+        api::admin::teams::ROUTES,
+        api::admin::agents::ROUTES,
         crate::socket::upgrade::ROUTES,
         api::health::ROUTES,
         api::documents::ROUTES,

@@ -99,6 +99,7 @@ impl Session {
         };
         let request_id = self.request_id.clone();
         error.log(&request_id);
+        self.app.metrics.refused(error.code());
         self.write(&Frame::Error { reply_to, conversation_id, error: error.body(&request_id) }).await
     }
 

@@ -20,6 +20,7 @@ use crate::http::rate::{Bucket, Key, Quota};
 use crate::http::request_id::RequestId;
 use crate::identity::{AuthError, Caller};
 use crate::json::{ByJson, ConversationJson, EventJson, Show, Shown, release_reason};
+use crate::metrics::{OpenSocket, SocketKind};
 
 /// How many events a replay reads at once.
 const REPLAY_PAGE: usize = 128;
@@ -40,6 +41,8 @@ pub(super) struct Session {
     pub(super) who: Arc<Principal>,
     pub(super) workspace: WorkspaceId,
     entry: Entry,
+    /// Counts it for the operator.
+    _open: OpenSocket,
     /// Tells the agent's actor that he is present.
     _attachment: Option<Attachment>,
     pub(super) sender: PushSender,
@@ -125,6 +128,11 @@ impl Session {
         let view = attachment.as_ref().map(|attachment| attachment.view.clone());
         let mut session = Box::new(Self {
             entry: app.sockets.enter(person, session, max),
+            _open: app.metrics.socket_opened(if session.is_some() {
+                SocketKind::Agent
+            } else {
+                SocketKind::Visitor
+            }),
             ends_at: ends_at(&app, &caller),
             check_at: session.map(|_| now + AGENT_CHECK),
             who: Arc::new(who),

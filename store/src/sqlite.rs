@@ -49,11 +49,11 @@ pub enum Access {
 /// Bounds of an open store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// Reads that run at once, each on a thread and a connection of its own.
+    /// Reads that run at once, each on a thread and a connection of its own; at least one.
     pub readers: usize,
     /// Reads that wait for one of those; one more is refused.
     pub reads_waiting_max: usize,
-    /// Writes that wait for the writer; one more is refused.
+    /// Writes that wait for the writer, at least one; one more is refused.
     pub writes_waiting_max: usize,
     /// What the waiting writes may hold together, in bytes.
     pub write_bytes_waiting_max: usize,
@@ -79,7 +79,7 @@ impl Default for SqliteOptions {
 /// What the writer did since it was opened, and what waits for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SqliteStats {
-    /// Transactions, each one fsync.
+    /// Transactions; each that wrote something is one fsync.
     pub commits: u64,
     /// Events that were made durable.
     pub events: u64,

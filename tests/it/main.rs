@@ -6,5 +6,8 @@
     reason = "clippy allows it in tests, and does not see that their helpers are tests"
 )]
 
+mod failing_store;
 mod kill;
 mod layering;
+mod program;
+mod tidy;

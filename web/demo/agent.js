@@ -35,6 +35,7 @@ export class Agent extends Person {
     super("agent", who.agent_id, credentials);
     this.id = who.agent_id;
     this.name = who.name;
+    this.openId = sessionStorage.getItem(this.#openKey);
     document.addEventListener("visibilitychange", () => {
       if (this.isStarted && document.visibilityState === "visible") this.poll();
     });
@@ -119,7 +120,7 @@ export class Agent extends Person {
     }
     this.#isPolled = true;
     this.changed();
-    this.#followListed();
+    this.#followWanted();
   }
 
   #place(heads) {
@@ -129,14 +130,18 @@ export class Agent extends Person {
     this.mine.sort((a, b) => Date.parse(b.last_event_at) - Date.parse(a.last_event_at));
   }
 
-  /** Opens what is listed, and leaves what is neither listed nor on the desk. */
-  #followListed() {
+  /** Opens what is listed or on the desk, and leaves the rest. */
+  #followWanted() {
     const wanted = new Set([...this.mine, ...this.queue.slice(0, QUEUE_FOLLOWED_MAX)].map((head) => head.id));
+    if (this.openId) wanted.add(this.openId);
     for (const id of wanted) {
-      this.open(id).catch((failure) => console.warn("a conversation could not be read:", failure.message));
+      this.open(id).catch((failure) => {
+        if (failure.code === "NOT_FOUND") this.loseSight(id);
+        else console.warn("a conversation could not be read:", failure.message);
+      });
     }
     for (const id of this.threads.keys()) {
-      if (!wanted.has(id) && id !== this.openId) this.leave(id);
+      if (!wanted.has(id)) this.leave(id);
     }
   }
 
@@ -151,7 +156,10 @@ export class Agent extends Person {
   loseSight(id) {
     this.queue = this.queue.filter((head) => head.id !== id);
     this.mine = this.mine.filter((head) => head.id !== id);
-    if (this.openId === id) this.openId = null;
+    if (this.openId === id) {
+      this.openId = null;
+      sessionStorage.removeItem(this.#openKey);
+    }
     super.loseSight(id);
   }
 
@@ -181,7 +189,7 @@ export class Agent extends Person {
     this.threads.get(conversation.id)?.merge(conversation);
     if (!this.#listed(conversation.id)) this.mine.unshift(conversation);
     this.changed();
-    this.#followListed();
+    this.#followWanted();
   }
 
   /**
@@ -190,8 +198,15 @@ export class Agent extends Person {
    */
   async show(id) {
     this.openId = id;
+    if (id === null) sessionStorage.removeItem(this.#openKey);
+    else sessionStorage.setItem(this.#openKey, id);
     this.changed();
     if (id !== null) await this.open(id);
+  }
+
+  /** Where it is kept what is on the desk: a reload leaves it there. */
+  get #openKey() {
+    return `agent.${this.id}.open`;
   }
 
   /**
@@ -207,7 +222,6 @@ export class Agent extends Person {
   /** @throws {import("./api.js").ApiFailure} */
   async accept(id) {
     await this.#verb(`/chat/agent/conversations/${id}/accept`, {});
-    await this.show(id);
   }
 
   /**

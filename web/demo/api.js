@@ -24,12 +24,9 @@ export class ApiFailure extends Error {
     return this.code === "NO_ANSWER" || this.code === "UNAVAILABLE";
   }
 
-  /**
-   * The server was not reached, or was lost before it answered.
-   * @param {string} [message]
-   */
-  static noAnswer(message = "no connection") {
-    return new ApiFailure(0, "NO_ANSWER", message);
+  /** The server was not reached, or was lost before it answered. */
+  static noAnswer() {
+    return new ApiFailure(0, "NO_ANSWER", "the server does not answer");
   }
 
   /**

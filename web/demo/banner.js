@@ -16,8 +16,10 @@ const SHOWN_AFTER_MS = 2_000;
 export function bindBanner(parts, connection) {
   let later = 0;
   const show = () => {
-    setText(parts.bannerText, connection.stopped || "Connection lost. Trying again…");
-    parts.reconnect.hidden = connection.state === "stopped";
+    const isOver = connection.state === "stopped";
+    const why = connection.trouble ? `: ${connection.trouble}` : "";
+    setText(parts.bannerText, isOver ? connection.trouble : `No connection${why}. Trying again…`);
+    parts.reconnect.hidden = isOver;
     parts.banner.hidden = false;
   };
   parts.reconnect.addEventListener("click", () => connection.hurry());

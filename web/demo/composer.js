@@ -51,6 +51,18 @@ export class Composer {
     this.input.dispatchEvent(new Event("input"));
     this.input.focus();
   }
+
+  /**
+   * Lays the text aside for another one, which nobody types yet.
+   * @param {string} text
+   * @returns {string} the one before
+   */
+  swap(text) {
+    const before = this.input.value;
+    this.#typing.stop();
+    this.input.value = text;
+    return before;
+  }
 }
 
 /** Says that somebody types, seldom enough, and that he stopped. */

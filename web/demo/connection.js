@@ -28,8 +28,8 @@ const FINAL = new Map([
 export class Connection extends EventTarget {
   /** @type {"opening" | "open" | "waiting" | "stopped"} */
   state = "waiting";
-  /** Why it is `stopped`. */
-  stopped = "";
+  /** Why it is `stopped`, or cannot be opened. */
+  trouble = "";
 
   #credentials;
   #positions;
@@ -103,8 +103,9 @@ export class Connection extends EventTarget {
     let token;
     try {
       token = await this.#credentials.token();
-    } catch {
-      // No answer, or not now. A login that is refused for good is asked for again, too: slowly, and the banner says it.
+    } catch (failure) {
+      // Also a log-in that is refused for good is tried again: slowly, and the person is told why he waits.
+      this.trouble = failure.message;
       this.#wait();
       return;
     }
@@ -133,6 +134,7 @@ export class Connection extends EventTarget {
 
   #welcomed(welcome, resume) {
     this.#attempts = 0;
+    this.trouble = "";
     this.#silenceMs = welcome.heartbeat_s * 1000;
     this.#become("open");
     const resumed = new Set(resume.map((position) => position.conversation_id));
@@ -157,7 +159,7 @@ export class Connection extends EventTarget {
     for (const { reject } of this.#pending.values()) reject(ApiFailure.noAnswer());
     this.#pending.clear();
     if (FINAL.has(code)) {
-      this.stopped = FINAL.get(code);
+      this.trouble = FINAL.get(code);
       this.#become("stopped");
       return;
     }

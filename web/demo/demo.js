@@ -39,11 +39,12 @@ function startDesks(demo) {
   document.getElementById("agents").replaceChildren(...switches);
   document.getElementById("desks").replaceChildren(...desks.map((desk) => desk.root));
 
-  function goTo(agent) {
+  function goTo(agent, id) {
     const place = agents.indexOf(agent);
     desks.forEach((desk, other) => { desk.root.hidden = other !== place; });
     switches.forEach((button, other) => button.setAttribute("aria-pressed", String(other === place)));
     agent.start();
+    if (id) desks[place].show(id);
     desks[place].draw();
   }
   goTo(agents[0]);

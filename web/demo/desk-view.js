@@ -23,13 +23,14 @@ export class DeskView {
   #lists;
   #thread;
   #canned;
+  #composer;
   #noticeGoes = 0;
 
   /**
    * @param {DocumentFragment} template which is cloned
    * @param {import("./agent.js").Agent} agent
    * @param {import("./agent.js").Agent | undefined} colleague to whom he may transfer
-   * @param {(agent: import("./agent.js").Agent) => void} goTo shows another desk
+   * @param {(agent: import("./agent.js").Agent, id?: string) => void} goTo shows another desk, and this there
    */
   constructor(template, agent, colleague, goTo) {
     this.root = /** @type {HTMLElement} */ (template.cloneNode(true)).firstElementChild;
@@ -38,16 +39,16 @@ export class DeskView {
     this.#parts = partsOf(this.root);
     const parts = this.#parts;
     this.#lists = new DeskList(parts, agent, {
-      show: (id) => this.#try(() => this.#show(id)),
+      show: (id) => this.show(id),
       accept: (id) => this.#try(() => this.#accept(id)),
     });
     this.#thread = new ThreadView(parts, agent, (text) => this.#notify(text));
     parts.canned.id = `canned-${agent.id}`;
     this.#canned = new CannedList(parts.canned, parts.input, {
       find: (prefix) => agent.canned(agent.openId, prefix),
-      pick: (text) => composer.fill(text),
+      pick: (text) => this.#composer.fill(text),
     });
-    const composer = new Composer(parts.composer, parts.input, {
+    this.#composer = new Composer(parts.composer, parts.input, {
       send: (text) => this.#open()?.outbox.add(text, this.#isNote),
       tell: (typing) => this.#tell(typing),
       takesKey: (event) => this.#canned.takesKey(event),
@@ -70,10 +71,13 @@ export class DeskView {
   #bindButtons(goTo) {
     const parts = this.#parts;
     const agent = this.#agent;
-    parts.status.addEventListener("change", () => this.#try(() => agent.setStatus(parts.status.value)));
+    parts.status.addEventListener("change", async () => {
+      await this.#try(() => agent.setStatus(parts.status.value));
+      parts.status.value = agent.status;
+    });
     parts.back.addEventListener("click", () => {
       const row = this.root.querySelector(".row[aria-current=true]");
-      this.#try(() => this.#show(null));
+      this.show(null);
       // On a narrow screen the row is shown only then.
       this.draw();
       row?.focus();
@@ -81,7 +85,7 @@ export class DeskView {
     parts.accept.addEventListener("click", () => this.#try(() => this.#accept(agent.openId)));
     parts.end.addEventListener("click", () => this.#try(() => agent.end(agent.openId)));
     parts.transfer.addEventListener("click", () => this.#try(() => agent.transfer(agent.openId, this.#colleague)));
-    parts.goTo.addEventListener("click", () => goTo(this.#colleague));
+    parts.goTo.addEventListener("click", () => goTo(this.#colleague, agent.openId));
     parts.transfer.hidden = parts.goTo.hidden = !this.#colleague;
     if (this.#colleague) {
       setText(parts.transfer, `Transfer to ${this.#colleague.name}`);
@@ -101,7 +105,7 @@ export class DeskView {
     const parts = this.#parts;
     if (document.activeElement !== parts.status) parts.status.value = agent.status;
     parts.status.dataset.status = agent.status;
-    setText(parts.load, `${agent.mine.length} of ${agent.capacity} places taken`);
+    setText(parts.load, agent.capacity ? `${agent.mine.length} of ${agent.capacity} places taken` : "");
     this.#lists.draw();
     const thread = this.#open();
     this.root.classList.toggle("has-open", agent.openId !== null);
@@ -145,13 +149,29 @@ export class DeskView {
     return this.#agent.threads.get(this.#agent.openId);
   }
 
-  async #show(id) {
-    this.#parts.reply.checked = true;
-    await this.#agent.show(id);
+  /**
+   * Puts a conversation in front of the agent, or none.
+   * @param {string | null} id
+   */
+  async show(id) {
+    const agent = this.#agent;
+    if (id !== agent.openId) this.#swapDraft(agent.threads.get(id));
+    await this.#try(() => agent.show(id));
+  }
+
+  /** What was meant for one visitor, or for colleagues, must not go to another. */
+  #swapDraft(next) {
+    const draft = next?.draft ?? { text: "", note: false };
+    const before = { text: this.#composer.swap(draft.text), note: this.#isNote };
+    const thread = this.#open();
+    if (thread) thread.draft = before;
+    this.#parts.note.checked = draft.note;
+    this.#parts.reply.checked = !draft.note;
   }
 
   async #accept(id) {
     await this.#agent.accept(id);
+    await this.show(id);
     this.draw();
     this.#parts.input.focus();
   }

@@ -16,6 +16,8 @@ export class Thread {
   outbox;
   /** Events that are missing are being paged. */
   filling = false;
+  /** What was written here and not sent, while another thread is shown. */
+  draft = { text: "", note: false };
 
   #side;
 

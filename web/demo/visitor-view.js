@@ -64,6 +64,7 @@ export class VisitorView {
     const isEmpty = thread.events.length === 0 && thread.outbox.items.length === 0;
     setText(parts.title, head?.assignee?.name ?? "Leaf & Kettle");
     setText(parts.subtitle, subtitle(thread));
+    setText(document.getElementById("visitor-sees"), `What ${head?.visitor.name ?? "your customer"} sees`);
     parts.greeting.hidden = !isEmpty;
     parts.end.hidden = head === null || thread.isEnded;
     parts.composer.hidden = thread.isEnded;

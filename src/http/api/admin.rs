@@ -18,7 +18,8 @@ struct LanguageTag(Line<35>);
 
 impl FromText for LanguageTag {
     fn from_text(text: &str) -> Result<Self, String> {
-        let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+        let part =
+            |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
         let line = Line::parse(text).ok().filter(|_| text.split('-').all(part));
         line.map(Self).ok_or_else(|| "must be a language tag such as en or pt-BR".to_owned())
     }

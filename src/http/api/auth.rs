@@ -208,7 +208,9 @@ async fn logout(mut call: Call) -> Result<Reply, ApiError> {
 async fn password(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
     let PasswordJson { current, new } = call.json().await?;
-    let Caller::Agent { workspace, agent, session, .. } = &call.caller else { return Err(ApiError::not_found()) };
+    let Caller::Agent { workspace, agent, session, .. } = &call.caller else {
+        return Err(ApiError::not_found());
+    };
     let app = &call.app;
     // Who holds an access token alone must not come to the password by trying.
     let guess = Guess::take(app, call.peer, Some(&agent.email))?;

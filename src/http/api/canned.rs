@@ -1,7 +1,8 @@
 //! Canned responses: texts that agents send often, of the workspace, of a team, or one's own.
 
 use domain::{
-    AgentId, Canned, CannedId, CannedScope, Head, Line, MessageText, Role, Shortcut, Team, TeamId, WorkspaceId,
+    AgentId, Canned, CannedId, CannedScope, Head, Line, MessageText, Role, Shortcut, Team, TeamId,
+    WorkspaceId,
 };
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
 use crate::identity::Caller;
-use crate::talk::{self, fresh_id};
+use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -39,7 +40,10 @@ pub const ROUTES: &[Route] = &[
             summary: "List the canned responses that one may use",
             tag: "canned",
             query: &[
-                QueryDoc::text("q", "Only those whose shortcut begins with it, or whose title or text holds it."),
+                QueryDoc::text(
+                    "q",
+                    "Only those whose shortcut begins with it, or whose title or text holds it.",
+                ),
                 QueryDoc::text("team_id", "Only this team's."),
                 QueryDoc::text("conversation_id", "Fills the variables of the texts from this conversation."),
                 CURSOR_DOC,
@@ -66,7 +70,11 @@ pub const ROUTES: &[Route] = &[
             tag: "canned",
             request: Some(SchemaOf::of::<CannedWriteJson>()),
             answers: &[
-                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<CannedJson>()) },
+                AnswerDoc {
+                    status: 201,
+                    description: "It is made.",
+                    body: Some(SchemaOf::of::<CannedJson>()),
+                },
                 AnswerDoc {
                     status: 200,
                     description: "It was, by the same request.",
@@ -201,23 +209,28 @@ pub struct CannedPage {
 }
 
 /// What is given of a canned response. A new one needs `shortcut`, `title` and `text`.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CannedWriteJson {
     /// 1 to 32 of `a-z 0-9 _ -`; unique in its scope.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     shortcut: Given<Text<Shortcut>>,
     /// At most 300 characters.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     title: Given<Text<Line<300>>>,
     /// May hold `{{visitor.name}}`, `{{visitor.email}}`, `{{agent.name}}`, `{{agent.email}}`, `{{team.name}}` and
     /// `{{conversation.subject}}`.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     text: Given<String>,
     /// `own` (at first); `workspace` and `team` by supervisors.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     scope: Given<ScopeJson>,
     /// With scope `team`: a team of this workspace.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     team_id: Given<Text<TeamId>>,
 }
@@ -235,7 +248,8 @@ struct Change {
 impl Change {
     fn parse(body: CannedWriteJson, text_bytes_max: usize) -> Result<Self, ApiError> {
         let text = body.text.value("text")?;
-        let text = text.map(|text| json_in::valid("text", MessageText::parse(&text, text_bytes_max))).transpose()?;
+        let text =
+            text.map(|text| json_in::valid("text", MessageText::parse(&text, text_bytes_max))).transpose()?;
         Ok(Self {
             shortcut: body.shortcut.value("shortcut")?.map(|Text(shortcut)| shortcut),
             title: body.title.value("title")?.map(|Text(title)| title),
@@ -356,7 +370,8 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     }
     let variables = match conversation {
         Some(conversation) => {
-            let head = seen_head(app, ConversationKey { workspace, conversation }, &principal_of(&call)?).await?;
+            let head =
+                seen_head(app, ConversationKey { workspace, conversation }, &principal_of(&call)?).await?;
             Some(Variables::of(&call, workspace, head).await?)
         }
         None => None,
@@ -372,10 +387,9 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     ];
     let after = cursor.map(|cursor| app.cursors.open::<CannedId>(&bound_to, &cursor)).transpose()?;
     let wanted = Wanted { q, team };
-    let (rows, last) = scan(app, workspace, after, limit, |canned| {
-        reader.sees(canned.scope) && wanted.matches(canned)
-    })
-    .await?;
+    let (rows, last) =
+        scan(app, workspace, after, limit, |canned| reader.sees(canned.scope) && wanted.matches(canned))
+            .await?;
     let filled = |row: &Versioned<Canned>| {
         let mut json = CannedJson::of(row);
         if let Some(variables) = &variables {
@@ -562,7 +576,11 @@ mod tests {
             (CannedScope::Own(BEN), false, false, true, true),
         ] {
             assert_eq!((ann.sees(scope), ann.may_write(scope).is_ok()), (ann_sees, ann_writes), "{scope:?}");
-            assert_eq!((boss.sees(scope), boss.may_write(scope).is_ok()), (boss_sees, boss_writes), "{scope:?}");
+            assert_eq!(
+                (boss.sees(scope), boss.may_write(scope).is_ok()),
+                (boss_sees, boss_writes),
+                "{scope:?}"
+            );
         }
     }
 
@@ -573,7 +591,10 @@ mod tests {
         assert_eq!(change("{}").unwrap().scope(own, BEN).unwrap(), own);
         assert_eq!(change(&team(SALES)).unwrap().scope(own, ANN).unwrap(), CannedScope::Team(SALES));
         let other = format!(r#"{{"team_id":"{OTHER}"}}"#);
-        assert_eq!(change(&other).unwrap().scope(CannedScope::Team(SALES), ANN).unwrap(), CannedScope::Team(OTHER));
+        assert_eq!(
+            change(&other).unwrap().scope(CannedScope::Team(SALES), ANN).unwrap(),
+            CannedScope::Team(OTHER)
+        );
         let mine = change(r#"{"scope":"own","team_id":null}"#).unwrap();
         assert_eq!(mine.scope(CannedScope::Team(SALES), BEN).unwrap(), CannedScope::Own(BEN));
         let everybody = change(r#"{"scope":"workspace"}"#).unwrap();
@@ -590,7 +611,8 @@ mod tests {
 
     #[test]
     fn q_looks_at_the_beginning_of_the_shortcut_and_anywhere_else() {
-        let found = |q: &str| Wanted { q: Some(q.to_owned()), team: None }.matches(&canned(CannedScope::Workspace));
+        let found =
+            |q: &str| Wanted { q: Some(q.to_owned()), team: None }.matches(&canned(CannedScope::Workspace));
         assert!(found("tha") && found("k you") && found("schön"));
         assert!(!found("hanks") && !found("x"));
         let of_team = Wanted { q: None, team: Some(SALES) };

@@ -414,7 +414,7 @@ fn event_page(data: &[Event], show: Show<'_>, last_seq: Seq, has_more: bool) -> 
     Reply::ok(&EventPage { data: EventJson::page(data, show), last_seq: last_seq.0, has_more })
 }
 
-/// Waits until there is an event after `after`, or the time is over.
+/// Waits until there is an event after `after`, or the time is over; a server that drains lets nobody wait.
 async fn wait_for_event(
     app: &App,
     key: ConversationKey,
@@ -429,8 +429,14 @@ async fn wait_for_event(
     if subscription.last_seq > after {
         return Ok(());
     }
+    let draining = app.readiness.lost();
+    tokio::pin!(draining);
     loop {
-        match tokio::time::timeout_at(until, pushes.next()).await {
+        let push = tokio::select! {
+            push = tokio::time::timeout_at(until, pushes.next()) => push,
+            () = &mut draining => return Ok(()),
+        };
+        match push {
             Ok(Some(Push::Event { event, .. })) if event.seq > after => return Ok(()),
             // The owner changed, or sight was lost: the client asks again and hears which.
             Ok(Some(Push::OwnerLost { .. } | Push::SightLost { .. }) | None) | Err(_) => return Ok(()),

@@ -211,7 +211,11 @@ mod tests {
         for (text, field, rule) in [
             (r#"{"name":"long"}"#, "name", "must be at most 3 characters"),
             (r#"{"name":5}"#, "name", "must be a text"),
-            (r#"{"origins":["https://a.example","*"]}"#, "origins[1]", "must be an origin such as https://example.org"),
+            (
+                r#"{"origins":["https://a.example","*"]}"#,
+                "origins[1]",
+                "must be an origin such as https://example.org",
+            ),
             (r#"{"origins":["http://a","http://a"]}"#, "origins", "must have no item twice"),
             (r#"{"origins":["http://a","http://b","http://c"]}"#, "origins", "must have at most 2 items"),
             (r#"{"capacity":0}"#, "capacity", "must be 1 to 9"),

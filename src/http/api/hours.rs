@@ -21,7 +21,7 @@ pub(super) type HoursIn = Few<SpanJson, SPANS_MAX>;
 /// From one time of a day to a later one, in the workspace's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "SpanIn")]
-pub struct SpanJson {
+pub(super) struct SpanJson {
     /// `monday` to `sunday`.
     #[schema(value_type = String)]
     day: Weekly,
@@ -101,14 +101,18 @@ pub(super) fn parsed(given: HoursIn) -> Hours {
 
 /// As the contract writes them: null is "always", an empty list "never".
 pub(super) fn shown(hours: Option<&Hours>) -> Option<Vec<SpanJson>> {
-    let span = |&(day, from, to): &(Day, u16, u16)| SpanJson { day: Weekly(day), from: Minute(from), to: Minute(to) };
+    let span = |&(day, from, to): &(Day, u16, u16)| SpanJson {
+        day: Weekly(day),
+        from: Minute(from),
+        to: Minute(to),
+    };
     hours.map(|hours| hours.spans.iter().map(span).collect())
 }
 
 /// Whether somebody is there at `now`.
 pub(super) fn is_open(hours: &Hours, zone: &TimeZone, now: Timestamp) -> bool {
     let ms = i64::try_from(now.as_ms()).unwrap_or(i64::MAX);
-    let here = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX).to_zoned(zone.clone());
+    let here = zone.to_datetime(jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX));
     let day = match here.weekday() {
         Weekday::Monday => Day::Monday,
         Weekday::Tuesday => Day::Tuesday,
@@ -130,7 +134,8 @@ mod tests {
 
     #[test]
     fn hours_read_back_what_they_write() {
-        let text = r#"[{"day":"monday","from":"09:00","to":"17:30"},{"day":"sunday","from":"00:00","to":"24:00"}]"#;
+        let text =
+            r#"[{"day":"monday","from":"09:00","to":"17:30"},{"day":"sunday","from":"00:00","to":"24:00"}]"#;
         let hours = parsed(json_in::parse(text.as_bytes()).unwrap());
         assert_eq!(hours.spans, [(Day::Monday, 540, 1050), (Day::Sunday, 0, 1440)]);
         assert_eq!(serde_json::to_string(&shown(Some(&hours))).unwrap(), text);

@@ -119,7 +119,8 @@ impl Making {
         version: u64,
         json: &J,
     ) -> Result<Reply, ApiError> {
-        let json = serde_json::to_string(json).expect("the public types have text keys and no failing serializer");
+        let json =
+            serde_json::to_string(json).expect("the public types have text keys and no failing serializer");
         let answer = Answer { version, json: json.into() };
         let Some(Keyed { kept: Some(mut kept), .. }) = self.key else {
             return Ok(answer.reply(StatusCode::CREATED));

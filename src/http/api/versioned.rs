@@ -20,7 +20,7 @@ const SCAN_PAGE: usize = 200;
 
 /// When and how often a record was written.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StampsJson {
+pub(super) struct StampsJson {
     /// 1 at first, one more with each change; the `ETag`.
     version: u64,
     /// When it was made.
@@ -33,7 +33,7 @@ pub struct StampsJson {
 
 impl StampsJson {
     /// Of a record.
-    pub fn of<T>(record: &Versioned<T>) -> Self {
+    pub(super) fn of<T>(record: &Versioned<T>) -> Self {
         Self {
             version: record.version,
             created_at: Rfc3339(record.created_at),

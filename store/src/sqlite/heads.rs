@@ -17,9 +17,8 @@ use crate::{ConversationKey, HeadFilter, HeadPosition, HeadView, Heads, ListedHe
 
 use super::Shared;
 use super::fault::Fault;
-use super::log::WRITE_BYTES;
 use super::row::{Stored, TAG_MARK, blob, integer, number, reading};
-use super::writer::Unwritten;
+use super::writer::{Unwritten, WRITE_BYTES};
 
 #[async_trait]
 impl Heads for Shared {
@@ -84,10 +83,10 @@ enum Stream {
 }
 
 impl Stream {
-    /// Whose it is, in the index named here, ordered by the column named here. `INDEXED BY` makes a statement fail,
-    /// and not crawl, when its index no longer serves it.
-    fn index(&self) -> (Uuid, &'static str, &'static str, &'static str) {
-        match *self {
+    /// Whose it is, and the statement that reads it. `INDEXED BY` makes the statement fail, and not crawl, if its index
+    /// no longer serves it.
+    fn query(&self, oldest_first: bool) -> (Uuid, String) {
+        let (whose, index, condition, at) = match *self {
             Stream::OfVisitor(id) => (id, "conversation_of_visitor", "visitor = ?2", "created_at"),
             Stream::HeldBy(id) => (id, "conversation_held", "assignee = ?2 AND state = 2", "last_event_at"),
             Stream::Open(id) => (id, "conversation_open", "team = ?2 AND state < 4", "last_event_at"),
@@ -96,7 +95,17 @@ impl Stream {
             Stream::EndedLast(id) => {
                 (id, "conversation_ended_last", "assignee = ?2 AND state = 4", "ended_at")
             }
-        }
+        };
+        let (behind, direction) = if oldest_first { (">", "ASC") } else { ("<", "DESC") };
+        let sql = format!(
+            "SELECT {at}, id, key FROM conversation INDEXED BY {index}
+             WHERE workspace = ?1 AND {condition} AND ({at}, id) {behind} (?3, ?4)
+                 AND (?5 IS NULL OR team = ?5)
+                 AND (?6 IS NULL OR assignee = ?6)
+                 AND (?7 IS NULL OR instr(tags, ?7) > 0)
+             ORDER BY {at} {direction}, id {direction} LIMIT ?8"
+        );
+        (whose, sql)
     }
 }
 
@@ -186,16 +195,7 @@ impl Page {
         oldest_first: bool,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Fault> {
-        let (whose, index, condition, at) = stream.index();
-        let (behind, direction) = if oldest_first { (">", "ASC") } else { ("<", "DESC") };
-        let sql = format!(
-            "SELECT {at}, id, key FROM conversation INDEXED BY {index}
-             WHERE workspace = ?1 AND {condition} AND ({at}, id) {behind} (?3, ?4)
-                 AND (?5 IS NULL OR team = ?5)
-                 AND (?6 IS NULL OR assignee = ?6)
-                 AND (?7 IS NULL OR instr(tags, ?7) > 0)
-             ORDER BY {at} {direction}, id {direction} LIMIT ?8"
-        );
+        let (whose, sql) = stream.query(oldest_first);
         let (after_at, after_id) = match self.after {
             Some(after) => (integer(after.at.as_ms()), after.conversation.uuid()),
             None if oldest_first => (-1, Uuid::nil()),
@@ -240,4 +240,38 @@ fn listed(connection: &Connection, entry: Entry) -> Result<ListedHead, Fault> {
     let conversation = ConversationId::from_uuid(entry.conversation);
     let position = HeadPosition { at: Timestamp::from_ms(entry.at), conversation };
     Ok(ListedHead { conversation, head: head(row)?, position })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite goes about a statement, a line a step.
+    fn plan(connection: &Connection, sql: &str) -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_list_is_read_from_an_index_in_its_order() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(crate::sqlite::SCHEMA_SQL).unwrap();
+        let id = Uuid::nil();
+        for (stream, oldest_first, range) in [
+            (Stream::OfVisitor(id), false, "(workspace=? AND visitor=? AND (created_at,id)<(?,?))"),
+            (Stream::Open(id), false, "(workspace=? AND team=? AND (last_event_at,id)<(?,?))"),
+            (Stream::Queue(id), true, "(workspace=? AND team=? AND (queued_at,id)>(?,?))"),
+            (Stream::Ended(id), false, "(workspace=? AND team=? AND (ended_at,id)<(?,?))"),
+            (Stream::EndedLast(id), false, "(workspace=? AND assignee=? AND (ended_at,id)<(?,?))"),
+        ] {
+            let (_, sql) = stream.query(oldest_first);
+            let plan = plan(&connection, &sql);
+            assert!(plan.ends_with(range) && !plan.contains('\n'), "{sql}\n{plan}");
+        }
+        for sql in [OPEN, QUEUED, ENDED] {
+            let plan = plan(&connection, sql);
+            assert!(plan.ends_with("(workspace=? AND team>?)") && !plan.contains('\n'), "{sql}\n{plan}");
+        }
+    }
 }

@@ -14,10 +14,7 @@ use crate::{
 use super::Shared;
 use super::fault::Fault;
 use super::row::{EventRows, HeadColumns, Stored, blob, integer, number};
-use super::writer::Unwritten;
-
-/// What a write without bodies takes while it waits, in bytes: about.
-pub(super) const WRITE_BYTES: usize = 256;
+use super::writer::{Unwritten, WRITE_BYTES};
 
 #[async_trait]
 impl EventLog for Shared {

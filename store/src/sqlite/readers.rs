@@ -2,8 +2,9 @@
 //! writer waits for them.
 //!
 //! A read may have to wait for the disk, in which an async thread would keep everybody's sockets waiting, so it is
-//! handed over. The hand-over is what most reads cost: to get one head takes about 5 us of CPU in place, 16 to 22
-//! on a thread of ours, and 28 to 40 on tokio's blocking pool, which also does not bound what waits for it.
+//! handed over. The hand-over is what most reads cost. To get one head takes about 5 us of CPU in place; here 8 when
+//! many wait and 15 to 35 one at a time (`examples/cost.rs`, two cores); on tokio's blocking pool, which does not bound
+//! what waits for it either, 28 to 44.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,7 +49,7 @@ impl Readers {
         let queue = Arc::new(Queue::default());
         let waiting_max = options.reads_waiting_max;
         let mut readers = Self { queue, threads: Vec::with_capacity(options.readers), waiting_max };
-        for _ in 0..options.readers {
+        for _ in 0..options.readers.max(1) {
             let connection =
                 open(path, options).map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
             let queue = Arc::clone(&readers.queue);

@@ -11,9 +11,8 @@ use crate::{Record, RecordError, RecordKind, Records, StoreError, Unique, Unique
 
 use super::Shared;
 use super::fault::Fault;
-use super::log::WRITE_BYTES;
 use super::row::{integer, number};
-use super::writer::Unwritten;
+use super::writer::{Unwritten, WRITE_BYTES};
 
 /// What a record is refused for, inside a transaction that goes on.
 enum Refused {

@@ -157,7 +157,11 @@ async fn a_row_that_cannot_be_read_stops_nobody_else() {
     let sandbox = Sandbox::open();
     let store = sandbox.store();
     let workspace = some_workspace();
-    let mut whole = Play::start(&store.log, workspace).await.unwrap();
+    let mut plays = Vec::new();
+    for _ in 0..3 {
+        plays.push(Play::start(&store.log, workspace).await.unwrap());
+    }
+    let [mut whole, mut too, mut held] = <[Play; 3]>::try_from(plays).ok().unwrap();
     let mut broken = Play::start(&store.log, workspace).await.unwrap();
     // The tables disagree: there is an event beyond the tail.
     let raw = sandbox.raw();
@@ -167,8 +171,20 @@ async fn a_row_that_cannot_be_read_stops_nobody_else() {
         [id],
     )
     .unwrap();
-    let (posted, refused) = tokio::join!(whole.post("hi"), broken.post("hi"));
-    assert_eq!(posted.unwrap(), Append::Applied);
+    // In one group with others, behind one that waits for the file.
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = tokio::spawn(async move { held.post("hi").await });
+    tokio::task::yield_now().await;
+    wait_for_queue(&sandbox.sqlite, 0).await;
+    let let_go = async {
+        wait_for_queue(&sandbox.sqlite, 3).await;
+        raw.execute_batch("COMMIT").unwrap();
+    };
+    let (before, refused, behind, ()) =
+        tokio::join!(whole.post("hi"), broken.post("hi"), too.post("hi"), let_go);
+    for posted in [first.await.unwrap(), before, behind] {
+        assert_eq!(posted.unwrap(), Append::Applied);
+    }
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
     let read = store.log.read(broken.key, Seq::ZERO, 10).await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
@@ -178,6 +194,7 @@ async fn a_row_that_cannot_be_read_stops_nobody_else() {
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "a hole: {read:?}");
     assert!(!*sandbox.sqlite.failed().borrow());
     whole.assert_kept().await;
+    too.assert_kept().await;
 }
 
 #[tokio::test]
@@ -255,6 +272,31 @@ async fn a_full_disk_refuses_writes_and_the_store_goes_on() {
     assert_eq!(again.store().log.read(key, Seq::ZERO, 500).await.unwrap(), events);
 }
 
+#[tokio::test]
+async fn a_server_opens_only_when_the_write_ahead_log_is_in_the_database() {
+    let sandbox = Sandbox::open();
+    let raw = sandbox.raw();
+    raw.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
+    let store = sandbox.store();
+    let Play { log, key, events, .. } = Play::start(&store.log, some_workspace()).await.unwrap();
+    drop((log, store));
+    let Sandbox { sqlite, dir } = sandbox;
+    drop(sqlite);
+    // The reader keeps the log from being moved, now and at the end of the run before.
+    let open = || {
+        let options = SqliteOptions { busy_ms: 20, ..SqliteOptions::default() };
+        SqliteStore::open(dir.path(), Access::Server, options)
+    };
+    let wal = dir.path().join("switchboard.db-wal");
+    let refused = open().err().unwrap();
+    assert!(matches!(refused, OpenError::Busy { .. }), "{refused:?}");
+    assert!(wal.metadata().unwrap().len() > 0);
+    raw.execute_batch("COMMIT").unwrap();
+    let sqlite = open().unwrap();
+    assert_eq!(wal.metadata().unwrap().len(), 0);
+    assert_eq!(sqlite.store().log.read(key, Seq::ZERO, 10).await.unwrap(), events);
+}
+
 #[test]
 fn a_newer_schema_is_refused() {
     let sandbox = Sandbox::open();
@@ -294,6 +336,7 @@ async fn closing_finishes_what_was_taken_and_leaves_nothing_in_the_write_ahead_l
     for _ in 0..20 {
         plays.push(Play::start(&store.log, workspace).await.unwrap());
     }
+    plays[0].assert_kept().await;
     let mut posts = JoinSet::new();
     for mut play in plays {
         posts.spawn(async move {

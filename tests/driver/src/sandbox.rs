@@ -8,7 +8,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -211,16 +212,27 @@ impl Sandbox {
 
     /// Asks it to drain and end (SIGTERM), and gives its exit code.
     pub async fn terminate(&mut self) -> anyhow::Result<i32> {
+        self.signal(Signal::TERM)?;
+        self.exit_code(EXIT_TIMEOUT).await
+    }
+
+    /// Gives it a signal, and does not wait.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let child = self.child.as_ref().context("the server is not running")?;
+        Ok(kill_process(Pid::from_child(child), signal)?)
+    }
+
+    /// The exit code of a server that ends by itself, or was asked to, within this time.
+    pub async fn exit_code(&mut self, within: Duration) -> anyhow::Result<i32> {
         let mut child = Running(Some(self.child.take().context("the server is not running")?));
         let running = child.0.as_mut().expect("it was just put there");
-        kill_process(Pid::from_child(running), Signal::TERM)?;
-        let asked = Instant::now();
+        let begun = Instant::now();
         loop {
             if let Some(status) = running.try_wait()? {
                 return status.code().context("the server was ended by a signal");
             }
-            if asked.elapsed() > EXIT_TIMEOUT {
-                bail!("the server did not end within {EXIT_TIMEOUT:?} of SIGTERM\n{}", self.log_tail());
+            if begun.elapsed() > within {
+                bail!("the server did not end within {within:?}\n{}", self.log_tail());
             }
             sleep(Duration::from_millis(10)).await;
         }
@@ -296,7 +308,12 @@ fn spawn(options: &Options, folder: &Path, listen: SocketAddr) -> anyhow::Result
     Ok(child)
 }
 
-fn binary() -> PathBuf {
+/// The program under test.
+///
+/// # Panics
+///
+/// When it has not been built.
+pub fn binary() -> PathBuf {
     let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/switchboard"));
     match built.canonicalize() {
         Ok(binary) => binary,

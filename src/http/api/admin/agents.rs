@@ -57,7 +57,11 @@ pub const ROUTES: &[Route] = &[
             tag: "admin",
             request: Some(SchemaOf::of::<AgentWriteJson>()),
             answers: &[
-                AnswerDoc { status: 201, description: "He is made.", body: Some(SchemaOf::of::<AgentJson>()) },
+                AnswerDoc {
+                    status: 201,
+                    description: "He is made.",
+                    body: Some(SchemaOf::of::<AgentJson>()),
+                },
                 AnswerDoc {
                     status: 200,
                     description: "He was, by the same request.",
@@ -193,34 +197,43 @@ pub struct AgentPage {
 }
 
 /// What is given of an agent. A new one needs `email`, `name` and `password`.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AgentWriteJson {
     /// With it he logs in; nobody else in the installation may have it.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     email: Given<Text<Email>>,
     /// For people, visitors too; at most 200 characters.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: Given<Text<Name>>,
     /// `agent` (at first), `supervisor` or `admin`.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     role: Given<Role>,
     /// 0 to 1000; 5 at first.
+    #[serde(default)]
     #[schema(value_type = Option<u32>)]
     capacity: Given<Whole<0, CAPACITY_MAX>>,
     /// At most 200 teams of this workspace; he leaves all others.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     team_ids: Given<Few<Text<TeamId>, TEAMS_MAX>>,
     /// At most 50, of 64 characters.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     skills: Given<Few<Text<Line<64>>, SKILLS_MAX>>,
     /// At most 50 BCP 47 tags.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     languages: Given<Few<Text<LanguageTag>, LANGUAGES_MAX>>,
     /// He may not log in, and gives back what he holds.
+    #[serde(default)]
     #[schema(value_type = Option<bool>)]
     disabled: Given<bool>,
     /// 8 to 1024 bytes; never shown.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     password: Given<Text<Password>>,
 }
@@ -502,7 +515,8 @@ mod tests {
         let mut changed = ann();
         parse("{}").unwrap().0.apply(&mut changed);
         assert_eq!(changed, ann());
-        let text = r#"{"email":"Ann@Example.com","role":"agent","capacity":0,"languages":["pt-BR"],"skills":[]}"#;
+        let text =
+            r#"{"email":"Ann@Example.com","role":"agent","capacity":0,"languages":["pt-BR"],"skills":[]}"#;
         parse(text).unwrap().0.apply(&mut changed);
         let expected = Agent {
             email: Email::parse("ann@example.com").unwrap(),

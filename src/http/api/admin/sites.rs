@@ -230,37 +230,47 @@ pub struct SitePage {
 }
 
 /// What is given of a site. A new one needs `name` and `team_id`.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SiteWriteJson {
     /// For people, at most 200 characters.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: Given<Text<Name>>,
     /// Where it may stand: at most 100 origins, none at first.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     origins: Given<Few<Text<Origin>, ORIGINS_MAX>>,
     /// A BCP 47 tag; `en` at first.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     locale: Given<Text<super::LanguageTag>>,
     /// How the widget looks, as a whole.
+    #[serde(default)]
     #[schema(value_type = Option<ThemeJson>)]
     theme: Given<ThemeIn>,
     /// Who answers: a team of this workspace.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     team_id: Given<Text<TeamId>>,
     /// When somebody is there; null: always.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<SpanJson>>)]
     hours: Given<HoursIn>,
     /// Asked before the first message: at most 20 fields.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<PrechatJson>>)]
     prechat: Given<Few<PrechatIn, PRECHAT_MAX>>,
     /// `off`, `consent` (at first) or `always`.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     tracking: Given<Tracking>,
     /// 32 to 128 bytes; null: nobody can sign.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     identity_secret: Given<String>,
     /// Needs an `identity_secret`.
+    #[serde(default)]
     #[schema(value_type = Option<bool>)]
     identity_required: Given<bool>,
 }
@@ -336,7 +346,10 @@ impl Change {
             theme: body.theme.optional().map(|given| given.map(theme).unwrap_or_default()),
             team: body.team_id.value("team_id")?.map(|Text(team)| team),
             hours: body.hours.optional().map(|given| given.map(hours::parsed)),
-            prechat: body.prechat.value("prechat")?.map(|Few(fields)| fields.into_iter().map(asked).collect()),
+            prechat: body
+                .prechat
+                .value("prechat")?
+                .map(|Few(fields)| fields.into_iter().map(asked).collect()),
             tracking: body.tracking.value("tracking")?,
             identity_secret: secret,
             identity_required: body.identity_required.value("identity_required")?,

@@ -1,6 +1,8 @@
 //! Teams: who answers together, and how a waiting conversation finds one of them.
 
-use domain::{Agent, AgentId, AssignmentMode, Canned, CannedScope, Name, Site, Strategy, Team, TeamId, WorkspaceId};
+use domain::{
+    Agent, AgentId, AssignmentMode, Canned, CannedScope, Name, Site, Strategy, Team, TeamId, WorkspaceId,
+};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Versioned};
@@ -184,31 +186,39 @@ pub struct TeamPage {
 }
 
 /// What is given of a team. A new one needs a `name`.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TeamWriteJson {
     /// For people, at most 200 characters; no other team of the workspace may have it.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: Given<Text<Name>>,
     /// `offer` (at first), `auto` or `manual`.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     assignment: Given<AssignmentMode>,
     /// `least_busy` (at first) or `round_robin`.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     strategy: Given<Strategy>,
     /// 1 to 3600 seconds; null: as the installation is configured.
+    #[serde(default)]
     #[schema(value_type = Option<u32>)]
     accept_timeout_s: Given<Whole<1, ACCEPT_TIMEOUT_S_MAX>>,
     /// 1 to 10080 minutes; 60 at first.
+    #[serde(default)]
     #[schema(value_type = Option<u32>)]
     idle_end_min: Given<Whole<1, IDLE_END_MIN_MAX>>,
     /// 0 to 1000000; null: any number.
+    #[serde(default)]
     #[schema(value_type = Option<u32>)]
     queue_max: Given<Whole<0, QUEUE_MAX_MAX>>,
     /// Its members: at most 1000 agents of this workspace.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     agent_ids: Given<Few<Text<AgentId>, AGENTS_MAX>>,
     /// When somebody is there; null: always.
+    #[serde(default)]
     #[schema(value_type = Option<Vec<SpanJson>>)]
     hours: Given<HoursIn>,
 }
@@ -232,7 +242,10 @@ impl Change {
             name: body.name.value("name")?.map(|Text(name)| name),
             assignment: body.assignment.value("assignment")?,
             strategy: body.strategy.value("strategy")?,
-            accept_timeout_s: body.accept_timeout_s.optional().map(|given| given.map(|Whole(seconds)| seconds)),
+            accept_timeout_s: body
+                .accept_timeout_s
+                .optional()
+                .map(|given| given.map(|Whole(seconds)| seconds)),
             idle_end_min: body.idle_end_min.value("idle_end_min")?.map(|Whole(minutes)| minutes),
             queue_max: body.queue_max.optional().map(|given| given.map(|Whole(count)| count)),
             agents: body.agent_ids.value("agent_ids")?.map(Few::texts),
@@ -371,9 +384,14 @@ mod tests {
         assert_eq!((team.idle_end_min, team.accept_timeout_s, team.queue_max), (60, None, Some(9)));
         assert_eq!((team.assignment, team.strategy), (AssignmentMode::Offer, Strategy::LeastBusy));
         let agent = AgentId::from_hash([2; 16]);
-        let text = format!(r#"{{"queue_max":null,"accept_timeout_s":5,"agent_ids":["{agent}"],"strategy":"round_robin"}}"#);
+        let text = format!(
+            r#"{{"queue_max":null,"accept_timeout_s":5,"agent_ids":["{agent}"],"strategy":"round_robin"}}"#
+        );
         change(&text).unwrap().apply(&mut team);
-        assert_eq!((team.queue_max, team.accept_timeout_s, team.agents.as_slice()), (None, Some(5), &[agent][..]));
+        assert_eq!(
+            (team.queue_max, team.accept_timeout_s, team.agents.as_slice()),
+            (None, Some(5), &[agent][..])
+        );
         assert_eq!((team.name.as_str(), team.strategy), ("Support", Strategy::RoundRobin));
     }
 

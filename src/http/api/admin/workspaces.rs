@@ -9,7 +9,7 @@ use store::{Document, INSTALLATION, Versioned};
 use utoipa::ToSchema;
 
 use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
-use super::super::fields::{FromText, Given, Text, put, required};
+use super::super::fields::{FromText, Given, Text, put};
 use super::super::once::{Making, Secrecy};
 use super::super::versioned::{self, StampsJson, changed_reply, found, no_query, page, versioned_reply};
 use super::agents::make;
@@ -181,13 +181,15 @@ pub struct FirstAdminJson {
 }
 
 /// What is given of a workspace.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WorkspaceWriteJson {
     /// For people, at most 200 characters.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: Given<Text<Name>>,
     /// An IANA name such as `Europe/Berlin`.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     time_zone: Given<Text<Zone>>,
 }
@@ -296,8 +298,14 @@ mod tests {
             (r#"{"name":"Acme"}"#, "admin"),
             (r#"{"name":"Acme","admin":{"email":"a@b","name":"Ann"}}"#, "admin.password"),
             (r#"{"name":"Acme","admin":{"email":"a","name":"Ann","password":"12345678"}}"#, "admin.email"),
-            (r#"{"name":"Acme","admin":{"email":"a@b","name":"Ann","password":"12345678","operator":true}}"#, "admin.operator"),
-            (r#"{"name":"Acme","time_zone":"Berlin","admin":{"email":"a@b","name":"Ann","password":"12345678"}}"#, "time_zone"),
+            (
+                r#"{"name":"Acme","admin":{"email":"a@b","name":"Ann","password":"12345678","operator":true}}"#,
+                "admin.operator",
+            ),
+            (
+                r#"{"name":"Acme","time_zone":"Berlin","admin":{"email":"a@b","name":"Ann","password":"12345678"}}"#,
+                "time_zone",
+            ),
         ] {
             let error = ApiError::from(json_in::parse::<NewWorkspaceJson>(text.as_bytes()).err().unwrap());
             assert_eq!(error.details()[0].field, field, "{text}");

@@ -1,0 +1,241 @@
+//! Files' bytes, for who may read their conversation or has a signed link.
+
+use std::io::SeekFrom;
+
+use bytes::{Bytes, BytesMut};
+use domain::{Event, EventKind, FileId, Principal, Seq, WorkspaceId};
+use futures_util::stream::{self, Stream};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use store::ConversationKey;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::heads::{principal_of, seen_head};
+use super::versioned::{no_query, workspace_of};
+use crate::files::{FileRecord, LinkError, Uploader};
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
+use crate::http::range::ByteRange;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, Who};
+use crate::identity::Caller;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[Route {
+    method: Method::GET,
+    path: "/api/v1/chat/files/{id}",
+    who: Who::BearerOrLink,
+    rates: &[],
+    body: BodyKind::None,
+    handler: |call| Box::pin(get(call)),
+    doc: Doc {
+        summary: "Read a file's bytes, with a bearer token or by a signed link",
+        tag: "files",
+        query: &[
+            QueryDoc::text("workspace", "Of a signed link."),
+            QueryDoc::text("expires", "Of a signed link."),
+            QueryDoc::text("signature", "Of a signed link."),
+        ],
+        answers: &[
+            AnswerDoc { status: 200, description: "The bytes.", body: None },
+            AnswerDoc { status: 206, description: "The one range that was asked for.", body: None },
+        ],
+        errors: &[ErrorCode::InvalidSignature, ErrorCode::RangeNotSatisfiable],
+        ..Doc::NONE
+    },
+}];
+
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+/// Read from the disk at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let (workspace, file) = asked(&call).await?;
+    let app = &call.app;
+    let etag = ETag::of_bytes(file.sha256.as_bytes());
+    if etag.is_known_by(&call.headers) {
+        return Ok(Reply::empty(StatusCode::OK).with_etag(&etag, &call.headers));
+    }
+    let range = ByteRange::asked(&call.headers, &etag, file.size)?;
+    // A record without its bytes is a fault of ours.
+    let mut bytes = app.files.bytes(workspace, file.id).await.map_err(ApiError::internal)?;
+    let (status, first, length) = match range {
+        Some(range) => (StatusCode::PARTIAL_CONTENT, range.first, range.length()),
+        None => (StatusCode::OK, 0, file.size),
+    };
+    bytes.seek(SeekFrom::Start(first)).await.map_err(ApiError::internal)?;
+    let mut reply = Reply::stream(status, content_type(&file), length, pieces(bytes, length))
+        .with_header(header::ETAG, etag.header_value())
+        .with_header(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
+        .with_header(header::CONTENT_DISPOSITION, content_disposition(&file))
+        .with_header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
+        .with_header(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+    if let Some(range) = range {
+        reply = reply.with_header(header::CONTENT_RANGE, range.content_range(file.size));
+    }
+    Ok(reply)
+}
+
+/// Pages of other origins cannot show it.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The file in the path, if who asks may read it. A query is a signed link, whoever asks.
+async fn asked(call: &Call) -> Result<(WorkspaceId, FileRecord), ApiError> {
+    let (app, id): (_, FileId) = (&call.app, call.id("id")?);
+    if !call.query.is_empty() {
+        let workspace = app.file_links.verify(id, &call.query, app.clock.now()).map_err(invalid_link)?;
+        return Ok((workspace, found(app, workspace, id).await?));
+    }
+    if let Caller::Anonymous = call.caller {
+        let message = "a bearer token or a signed link is needed";
+        return Err(ApiError::new(ErrorCode::Unauthenticated, message));
+    }
+    no_query(call)?;
+    let (workspace, who) = (workspace_of(call)?, principal_of(call)?);
+    let file = found(app, workspace, id).await?;
+    let key = ConversationKey { workspace, conversation: file.conversation };
+    seen_head(app, key, &who).await?;
+    if !is_shown(app, key, &who, &file).await? {
+        return Err(ApiError::not_found());
+    }
+    Ok((workspace, file))
+}
+
+async fn found(app: &App, workspace: WorkspaceId, id: FileId) -> Result<FileRecord, ApiError> {
+    app.files.find(workspace, id).await?.ok_or_else(ApiError::not_found)
+}
+
+fn invalid_link(error: LinkError) -> ApiError {
+    match error {
+        LinkError::Changed | LinkError::Old => ApiError::new(ErrorCode::InvalidSignature, error.to_string()),
+    }
+}
+
+/// A visitor reads what he uploaded himself, and of agents' files those in messages: neither those in notes nor
+/// those that were not sent.
+async fn is_shown(
+    app: &App,
+    key: ConversationKey,
+    who: &Principal,
+    file: &FileRecord,
+) -> Result<bool, ApiError> {
+    let by_agent = matches!(file.uploader, Uploader::Agent(_));
+    let to_visitor = matches!(who, Principal::Visitor { .. });
+    if !(by_agent && to_visitor) {
+        return Ok(true);
+    }
+    if file.used_by.is_none() {
+        return Ok(false);
+    }
+    let mut after = Seq::ZERO;
+    loop {
+        let events = app.store.log.read(key, after, store::PAGE_MAX).await?;
+        let Some(last) = events.last() else { return Ok(false) };
+        after = last.seq;
+        if events.iter().any(|event| is_message_with(event, file.id)) {
+            return Ok(true);
+        }
+    }
+}
+
+fn is_message_with(event: &Event, file: FileId) -> bool {
+    matches!(&event.kind, EventKind::MessagePosted { files, .. } if files.iter().any(|card| card.id == file))
+}
+
+/// `length` bytes from where the file stands, as they are read.
+fn pieces(file: File, length: u64) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static {
+    stream::try_unfold((file, length), |(mut file, left)| async move {
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let mut piece = BytesMut::zeroed(wanted);
+        let read = file.read(&mut piece).await?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        piece.truncate(read);
+        Ok(Some((piece.freeze(), (file, left - read as u64))))
+    })
+}
+
+fn content_type(file: &FileRecord) -> HeaderValue {
+    let mime = file.mime.as_str();
+    // Files of text are taken only when they are UTF-8.
+    let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
+    HeaderValue::try_from(format!("{mime}{charset}")).expect("a media type of our own list")
+}
+
+/// Its name in ASCII for old clients, and as it is (RFC 6266).
+fn content_disposition(file: &FileRecord) -> HeaderValue {
+    let how = if file.shown_inline() { "inline" } else { "attachment" };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_' | '(' | ')');
+    let ascii: String = file.name.as_str().chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let exact: String = file.name.as_str().bytes().map(percent_encoded).collect();
+    HeaderValue::try_from(format!("{how}; filename=\"{ascii}\"; filename*=UTF-8''{exact}"))
+        .expect("letters, digits and a few marks of ASCII")
+}
+
+fn percent_encoded(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{AgentId, ConversationId, Mime, Name, Timestamp};
+    use futures_util::TryStreamExt;
+
+    use super::*;
+
+    fn file(name: &str, mime: &str) -> FileRecord {
+        FileRecord {
+            id: FileId::from_hash([1; 16]),
+            conversation: ConversationId::from_hash([2; 16]),
+            uploader: Uploader::Agent(AgentId::from_hash([3; 16])),
+            name: Name::parse(name).unwrap(),
+            mime: Mime::new(mime),
+            size: 3,
+            sha256: "ab".into(),
+            uploaded_at: Timestamp::from_ms(0),
+            used_by: None,
+        }
+    }
+
+    #[test]
+    fn only_raster_images_are_shown_and_no_name_leaves_its_quotes() {
+        for (name, mime, expected) in [
+            ("a b.png", "image/png", "inline; filename=\"a b.png\"; filename*=UTF-8''a%20b.png"),
+            (
+                "a\"; x=\".pdf",
+                "application/pdf",
+                "attachment; filename=\"a__ x_.pdf\"; filename*=UTF-8''a%22%3B%20x%3D%22.pdf",
+            ),
+            ("ü.txt", "text/plain", "attachment; filename=\"_.txt\"; filename*=UTF-8''%C3%BC.txt"),
+        ] {
+            assert_eq!(content_disposition(&file(name, mime)), expected);
+        }
+        assert_eq!(content_type(&file("a.csv", "text/csv")), "text/csv; charset=utf-8");
+        assert_eq!(content_type(&file("a.png", "image/png")), "image/png");
+    }
+
+    #[tokio::test]
+    async fn a_stream_gives_exactly_its_length_or_fails() {
+        let read = |first, length| async move {
+            let named = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(named.path(), vec![b'x'; 200_000]).unwrap();
+            let mut file = File::open(named.path()).await.unwrap();
+            file.seek(SeekFrom::Start(first)).await.unwrap();
+            let pieces: Result<Vec<Bytes>, _> = pieces(file, length).try_collect().await;
+            pieces.map(|pieces| pieces.concat().len())
+        };
+        assert_eq!(read(0, 200_000).await.unwrap(), 200_000);
+        assert_eq!(read(199_999, 1).await.unwrap(), 1);
+        assert_eq!(read(0, 0).await.unwrap(), 0);
+        assert!(read(100_000, 100_001).await.is_err());
+    }
+}

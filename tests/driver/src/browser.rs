@@ -1,0 +1,186 @@
+//! A real browser without a window, driven by its DevTools protocol: pages are opened, asked, typed into and looked at.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::Api;
+
+/// How long the browser may take to start, to answer, or a page to come to what is awaited.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at a page.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Headless, without a sandbox (tests run as root), and silent towards the network.
+const FLAGS: [&str; 9] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+];
+
+/// A browser with a profile of its own; both go when this is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    child: Child,
+    address: SocketAddr,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts Debian's `chromium`.
+    pub fn start() -> anyhow::Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let mut child = Command::new("chromium")
+            .args(FLAGS)
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("chromium is needed: run ./test, or install it")?;
+        let said = BufReader::new(child.stderr.take().context("it was piped")?);
+        let mut lines = said.lines();
+        let address = loop {
+            let line = lines.next().ok_or_else(|| anyhow!("chromium ended before it listened"))??;
+            if let Some((_, url)) = line.split_once("DevTools listening on ws://") {
+                break url.split('/').next().unwrap_or_default().parse()?;
+            }
+        };
+        // What else it says is read, so that it never waits for us, and is nobody's concern.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { child, address, _profile: profile })
+    }
+
+    /// Opens a page of `width` by `height` pixels.
+    pub async fn open(&self, url: &str, width: u32, height: u32) -> anyhow::Result<Page> {
+        let answer = self.new_target().await?;
+        let path = answer["webSocketDebuggerUrl"].as_str().context("a target without an address")?;
+        let stream = TcpStream::connect(self.address).await?;
+        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        let (socket, _) = client_async_with_config(path, stream, Some(config)).await?;
+        let mut page = Page { socket, requests: 0, complaints: Vec::new() };
+        for domain in ["Page", "Runtime", "Log"] {
+            page.call(&format!("{domain}.enable"), json!({})).await?;
+        }
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        page.call("Emulation.setDeviceMetricsOverride", size).await?;
+        page.call("Page.navigate", json!({"url": url})).await?;
+        Ok(page)
+    }
+
+    async fn new_target(&self) -> anyhow::Result<Value> {
+        let api = Api::new(self.address);
+        let answer = api.put("/json/new?about:blank").send().await?;
+        serde_json::from_slice(&answer.bytes).context("no JSON of a target")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A page in the browser.
+#[derive(Debug)]
+pub struct Page {
+    socket: WebSocketStream<TcpStream>,
+    requests: u64,
+    complaints: Vec<String>,
+}
+
+impl Page {
+    /// The value of an expression in the page, promises awaited.
+    pub async fn evaluate(&mut self, expression: &str) -> anyhow::Result<Value> {
+        let asked = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        let answer = self.call("Runtime.evaluate", asked).await?;
+        if let Some(thrown) = answer.get("exceptionDetails") {
+            bail!("{expression}: {thrown}");
+        }
+        Ok(answer["result"]["value"].clone())
+    }
+
+    /// Waits until the expression is true.
+    pub async fn until(&mut self, expression: &str) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if self.evaluate(expression).await? == Value::Bool(true) {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                bail!("it never became true: {expression}\nthe page's complaints: {:?}", self.complaints);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Types `text` into the first element that `selector` finds, as from a keyboard, and presses Enter.
+    pub async fn type_and_enter(&mut self, selector: &str, text: &str) -> anyhow::Result<()> {
+        self.evaluate(&format!("document.querySelector({}).focus()", json!(selector))).await?;
+        self.call("Input.insertText", json!({"text": text})).await?;
+        for kind in ["keyDown", "keyUp"] {
+            let key = json!({"type": kind, "key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13});
+            self.call("Input.dispatchKeyEvent", key).await?;
+        }
+        Ok(())
+    }
+
+    /// What the page's console and the browser's log said of errors, security policy included.
+    pub fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    async fn call(&mut self, method: &str, parameters: Value) -> anyhow::Result<Value> {
+        self.requests += 1;
+        let id = self.requests;
+        let request = json!({"id": id, "method": method, "params": parameters}).to_string();
+        self.socket.send(Message::text(request)).await?;
+        loop {
+            let heard = timeout(PATIENCE, self.socket.next()).await.context("the browser is silent")?;
+            let Message::Text(text) = heard.context("the browser is gone")?? else { continue };
+            let message: Value = serde_json::from_str(text.as_str())?;
+            if message["id"] == json!(id) {
+                if let Some(error) = message.get("error") {
+                    bail!("{method}: {error}");
+                }
+                return Ok(message["result"].clone());
+            }
+            self.note(&message);
+        }
+    }
+
+    fn note(&mut self, message: &Value) {
+        let parameters = &message["params"];
+        match message["method"].as_str() {
+            Some("Runtime.exceptionThrown") => {
+                self.complaints.push(parameters["exceptionDetails"].to_string());
+            }
+            Some("Runtime.consoleAPICalled") if parameters["type"] == json!("error") => {
+                self.complaints.push(parameters["args"].to_string());
+            }
+            Some("Log.entryAdded") if parameters["entry"]["level"] == json!("error") => {
+                self.complaints.push(parameters["entry"]["text"].to_string());
+            }
+            _ => {}
+        }
+    }
+}
