@@ -32,6 +32,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const RETURN_SPREAD_MS: u64 = 2_000;
 /// How often what has expired is removed.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// Every so many rounds of that, files are swept: about hourly.
+const SWEEP_ROUNDS: u64 = 60;
 /// How much is removed at once.
 const EXPIRE_AT_ONCE: usize = 1_000;
 
@@ -244,13 +246,18 @@ fn watch_figures(app: &Arc<App>, sqlite: &SqliteStore) {
     });
 }
 
-/// Removes records whose time is over.
+/// Removes records whose time is over, and from time to time the bytes of files that have no record any more.
 async fn expire(app: Arc<App>) {
     let records: &dyn Records = &*app.store.records;
-    loop {
+    for round in 1_u64.. {
         tokio::time::sleep(EXPIRE_EVERY).await;
         if let Err(error) = records.expire(app.clock.now(), EXPIRE_AT_ONCE).await {
             tracing::warn!(%error, "what has expired was not removed");
+        }
+        if round.is_multiple_of(SWEEP_ROUNDS)
+            && let Err(error) = app.files.sweep().await
+        {
+            tracing::warn!(%error, "files without a record were not removed");
         }
     }
 }

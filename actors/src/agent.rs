@@ -408,3 +408,23 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wants_conversations_is_online_while_a_socket_is_open_or_he_asked_a_moment_ago() {
+        const GRACE: Duration = Duration::from_secs(20);
+        let presence = Presence::default();
+        presence.seen(1_000);
+        assert!(!presence.is_online(1_000, GRACE), "his will is not online");
+        presence.online.store(true, Ordering::Relaxed);
+        assert!(presence.is_online(21_000, GRACE));
+        assert!(!presence.is_online(21_001, GRACE));
+        presence.sessions.store(1, Ordering::Relaxed);
+        assert!(presence.is_online(1_000_000, GRACE));
+        presence.online.store(false, Ordering::Relaxed);
+        assert!(!presence.is_online(1_000_000, GRACE));
+    }
+}

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::routes::Who;
 use super::testing::{Answer, OTHER_SHOP, SHOP, Server};
 use crate::config::Config;
+use crate::demo::{AgentLogIn, Demo, LogIn};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -449,9 +450,22 @@ async fn the_demo_is_there_in_a_demo_alone() {
     assert_eq!(server.ask("GET /demo/demo.js", &[], "").await.status, 404);
 
     let mut documents = super::documents::Documents::new();
-    documents.show_demo(&server.app.origins, "key\"><script>");
+    let log_in = |name: &str| (format!("{name}@demo.example"), format!("{name}'s password"));
+    let ((email, password), ann) = (log_in("admin"), log_in("ann"));
+    let demo = Demo {
+        workspace_id: "ws_1".into(),
+        site_id: "site_1".into(),
+        site_key: "pk_1".into(),
+        origin: server.app.origins.own()[0].to_string(),
+        team_id: "team_1".into(),
+        admin: LogIn { email, password },
+        agents: vec![AgentLogIn { agent_id: "agt_1".into(), email: ann.0, password: ann.1 }],
+    };
+    documents.show_demo(&server.app.origins, &demo);
+    let session = documents.demo_file("session.json").unwrap().reply(&http::HeaderMap::new()).text();
+    assert!(session.contains("pk_1") && session.contains("ann's password"), "{session}");
+    assert!(!session.contains("admin"), "the page is not given the admin's log-in: {session}");
     let page = documents.home.reply(&http::HeaderMap::new());
-    assert!(page.text().contains("data-site-key=\"key&quot;&gt;&lt;script&gt;\""));
     let policy = page.header(&http::header::CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
     assert!(policy.contains(&format!("connect-src 'self' ws://{}", server.address)), "{policy}");
     assert!(documents.demo_file("demo.js").is_some() && documents.demo_file("index.html").is_none());

@@ -152,7 +152,11 @@ impl Session {
             ping_at: now + timing.ping,
             find_owner_at: now,
         });
-        match session.welcome(&hello, view).await {
+        let welcomed = match session.welcome(&hello, view).await {
+            Ok(()) => session.flush().await,
+            Err(close) => Err(close),
+        };
+        match welcomed {
             Ok(()) => Ok(session),
             Err(close) => Err((Box::new(session.ws), close)),
         }

@@ -10,7 +10,7 @@ use driver::{Answer, Api, Options, Sandbox, Socket, Visitor};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 /// How long the server may take to notice, and to end.
 const NOTICE: Duration = Duration::from_secs(10);
@@ -27,7 +27,8 @@ impl Disk {
         let folder = TempDir::new().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/shim/disk.c");
         let library = folder.path().join("disk.so");
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
         let built = built.expect("a C compiler is needed: `cc`");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         Self { folder }
@@ -74,7 +75,9 @@ impl Writer {
     }
 
     async fn post(&self, client_id: &str) -> anyhow::Result<Answer> {
-        self.api.post_message(&self.who.token, &self.conversation, client_id, &format!("text of {client_id}")).await
+        self.api
+            .post_message(&self.who.token, &self.conversation, client_id, &format!("text of {client_id}"))
+            .await
     }
 
     /// Sends one message more; none: the connection broke.
@@ -109,7 +112,10 @@ async fn after_a_failed_sync_the_server_ends_and_a_restart_knows_the_truth() {
     let mut writers = join_all((0..WRITERS).map(|_| Writer::arrive(&sandbox))).await;
     for _ in 0..10 {
         let answers = join_all(writers.iter_mut().map(Writer::write)).await;
-        assert!(answers.iter().flatten().filter(|answer| answer.status == 201).count() == WRITERS, "{answers:?}");
+        assert!(
+            answers.iter().flatten().filter(|answer| answer.status == 201).count() == WRITERS,
+            "{answers:?}"
+        );
     }
 
     disk.spoil("sync-fails");
@@ -118,7 +124,11 @@ async fn after_a_failed_sync_the_server_ends_and_a_restart_knows_the_truth() {
     loop {
         let answers = join_all(writers.iter_mut().map(Writer::write)).await;
         for answer in answers.iter().flatten() {
-            assert_eq!((answer.status, answer.code()), (503, "UNAVAILABLE"), "acknowledged without a sync: {answer}");
+            assert_eq!(
+                (answer.status, answer.code()),
+                (503, "UNAVAILABLE"),
+                "acknowledged without a sync: {answer}"
+            );
         }
         if answers.iter().all(Option::is_none) {
             break;
@@ -189,7 +199,8 @@ async fn a_full_disk_refuses_writes_and_nothing_else_and_then_goes_on() {
             assert_eq!((answer.status, answer.code()), (507, "STORAGE_FULL"), "{answer}");
         }
     }
-    let frame = json!({ "type": "send", "conversation_id": conversation, "client_id": "socket", "text": "t" });
+    let frame =
+        json!({ "type": "send", "conversation_id": conversation, "client_id": "socket", "text": "t" });
     let refused = socket.request(frame.clone()).await.unwrap();
     assert_eq!(refused["error"]["code"], "STORAGE_FULL", "{refused}");
     let visitor = api.try_visitor(&sandbox.ready().site_key).await.unwrap();

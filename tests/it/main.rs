@@ -6,8 +6,10 @@
     reason = "clippy allows it in tests, and does not see that their helpers are tests"
 )]
 
+mod browser;
 mod failing_store;
 mod kill;
 mod layering;
 mod program;
+mod socket;
 mod tidy;

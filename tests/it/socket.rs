@@ -122,11 +122,7 @@ async fn push(socket: &mut Socket, kind: &str) -> Value {
 }
 
 /// The next events of the conversation must be these, each once and in order; gives them.
-async fn events(
-    socket: &mut Socket,
-    conversation: &str,
-    seqs: impl IntoIterator<Item = u64>,
-) -> Vec<Value> {
+async fn events(socket: &mut Socket, conversation: &str, seqs: impl IntoIterator<Item = u64>) -> Vec<Value> {
     let is_event = |push: &Value| push["type"] == "event" && push["conversation_id"] == conversation;
     let mut events = Vec::new();
     for seq in seqs {

@@ -20,6 +20,8 @@ export class ThreadView {
   /** @type {import("./thread.js").Thread | null} */
   #thread = null;
   #lastRow = null;
+  /** The person reads the end, and means to stay there. */
+  #isAtEnd = true;
 
   /**
    * @param {Record<string, HTMLElement>} parts `log` (scrolls), `events` (the list), `earlier`, `latest` (buttons)
@@ -32,7 +34,9 @@ export class ThreadView {
     this.#fail = fail;
     parts.earlier.addEventListener("click", () => this.#loadEarlier());
     parts.latest.addEventListener("click", () => this.#toEnd());
-    parts.log.addEventListener("scroll", () => { parts.latest.hidden = this.#isNearEnd(); }, { passive: true });
+    parts.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    // What stands below the log comes, grows and goes.
+    new ResizeObserver(() => this.#isAtEnd && this.#toEnd()).observe(parts.log);
   }
 
   /**
@@ -45,7 +49,7 @@ export class ThreadView {
     const isOther = thread !== this.#thread;
     const hasNew = lastRow !== this.#lastRow;
     // One's own words are always brought into view.
-    const follows = isOther || this.#isNearEnd() || (hasNew && String(lastRow).startsWith("own"));
+    const follows = isOther || this.#isAtEnd || (hasNew && String(lastRow).startsWith("own"));
     this.#thread = thread;
     this.#lastRow = lastRow;
     this.#parts.earlier.hidden = !thread.hasEarlier;
@@ -54,14 +58,16 @@ export class ThreadView {
     else if (hasNew) this.#parts.latest.hidden = false;
   }
 
-  #isNearEnd() {
-    const { log } = this.#parts;
-    return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+  #scrolled() {
+    const { log, latest } = this.#parts;
+    this.#isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+    if (this.#isAtEnd) latest.hidden = true;
   }
 
   #toEnd() {
     const { log, latest } = this.#parts;
     log.scrollTop = log.scrollHeight;
+    this.#isAtEnd = true;
     latest.hidden = true;
   }
 

@@ -29,7 +29,7 @@ export function waited(since) {
 
 /** @param {{position?: number, expected_wait_s?: number}} queue */
 export function placeInQueue({ queue_position: position, expected_wait_s: wait }) {
-  if (!position) return "Waiting for somebody to answer";
+  if (!position) return "Waiting for an agent";
   const place = position === 1 ? "You are next" : `You are number ${position} in the queue`;
   return wait === undefined ? place : `${place}, about ${Math.max(1, Math.round(wait / 60))} min`;
 }

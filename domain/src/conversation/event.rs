@@ -257,7 +257,8 @@ impl Attributes {
 
 /// What an event takes when stored without its texts, in bytes: an upper bound, held by the store's test.
 pub const EVENT_WEIGHT_BASE: u64 = 512;
-/// The same for one file of a message, and for one attribute.
+/// The same for what only a start has, for one file of a message, and for one attribute.
+const START_WEIGHT_BASE: u64 = 128;
 const FILE_WEIGHT_BASE: u64 = 128;
 const ATTRIBUTE_WEIGHT_BASE: u64 = 64;
 
@@ -285,7 +286,8 @@ impl EventKind {
         match self {
             EventKind::Started(start) => {
                 let VisitorCard { name, email, .. } = &start.visitor;
-                start.subject.as_ref().map_or(0, line_weight)
+                START_WEIGHT_BASE
+                    + start.subject.as_ref().map_or(0, line_weight)
                     + name.as_ref().map_or(0, line_weight)
                     + email.as_ref().map_or(0, |email| text_weight(email.as_str()))
                     + start.attributes.weight()

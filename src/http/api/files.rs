@@ -213,7 +213,7 @@ mod tests {
             (
                 "a\"; x=\".pdf",
                 "application/pdf",
-                "attachment; filename=\"a__ x_.pdf\"; filename*=UTF-8''a%22%3B%20x%3D%22.pdf",
+                "attachment; filename=\"a__ x__.pdf\"; filename*=UTF-8''a%22%3B%20x%3D%22.pdf",
             ),
             ("ü.txt", "text/plain", "attachment; filename=\"_.txt\"; filename*=UTF-8''%C3%BC.txt"),
         ] {

@@ -24,7 +24,7 @@ pub(super) type HoursIn = Few<SpanJson, SPANS_MAX>;
 pub(super) struct SpanJson {
     /// `monday` to `sunday`.
     #[schema(value_type = String)]
-    day: Weekly,
+    day: Day,
     /// `09:00`
     #[schema(value_type = String)]
     from: Minute,
@@ -47,21 +47,10 @@ impl TryFrom<SpanIn> for SpanJson {
     fn try_from(given: SpanIn) -> Result<Self, &'static str> {
         let (from, to) = (given.from.0, given.to.0);
         if from.0 < to.0 {
-            Ok(Self { day: Weekly(given.day), from, to })
+            Ok(Self { day: given.day, from, to })
         } else {
             Err("must end after it begins, on the same day")
         }
-    }
-}
-
-/// A day of the week that can be told from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-struct Weekly(Day);
-
-impl std::hash::Hash for Weekly {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        (self.0 as u8).hash(state);
     }
 }
 
@@ -96,16 +85,12 @@ impl FromText for Minute {
 
 /// As the domain has them.
 pub(super) fn parsed(given: HoursIn) -> Hours {
-    Hours { spans: given.0.into_iter().map(|span| (span.day.0, span.from.0, span.to.0)).collect() }
+    Hours { spans: given.0.into_iter().map(|span| (span.day, span.from.0, span.to.0)).collect() }
 }
 
 /// As the contract writes them: null is "always", an empty list "never".
 pub(super) fn shown(hours: Option<&Hours>) -> Option<Vec<SpanJson>> {
-    let span = |&(day, from, to): &(Day, u16, u16)| SpanJson {
-        day: Weekly(day),
-        from: Minute(from),
-        to: Minute(to),
-    };
+    let span = |&(day, from, to): &(Day, u16, u16)| SpanJson { day, from: Minute(from), to: Minute(to) };
     hours.map(|hours| hours.spans.iter().map(span).collect())
 }
 

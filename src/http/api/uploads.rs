@@ -188,8 +188,11 @@ fn last_part<'r>(
         let in_file = Arc::clone(&in_file);
         async move {
             let mut file = file?;
-            if let Some(bytes) = file.next().await {
-                return Some((bytes.map_err(refused), (parts, Some(file))));
+            match file.next().await {
+                Some(Ok(bytes)) => return Some((Ok(bytes), (parts, Some(file)))),
+                // multer would say so again and again.
+                Some(Err(error)) => return Some((Err(refused(error)), (parts, None))),
+                None => {}
             }
             in_file.store(false, Ordering::Relaxed);
             // It must be gone before there can be another.

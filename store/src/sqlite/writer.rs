@@ -285,7 +285,7 @@ impl WriterThread {
         // First the word, then the answers: who hears "unknown" and tries again is told that it is no use.
         self.failing.send_replace(true);
         for job in group {
-            job.settle(Ok(()));
+            job.settle(Err(Unwritten::Unknown));
         }
         for job in self.jobs.try_iter() {
             self.gauges.left(job.bytes());

@@ -106,7 +106,10 @@ fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-#[expect(clippy::disallowed_methods, reason = "this program is no part of the server, and has no other clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this program is no part of the server, and has no other clock"
+)]
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(since.as_millis() as u64)

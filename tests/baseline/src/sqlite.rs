@@ -41,7 +41,8 @@ impl SqliteLog {
 
 async fn begin(log: &dyn EventLog, workspace: WorkspaceId) -> anyhow::Result<Kept> {
     let at = Timestamp::from_ms(0);
-    let visitor = VisitorCard { id: VisitorId::new(at, rand::random()), name: None, email: None, verified: false };
+    let visitor =
+        VisitorCard { id: VisitorId::new(at, rand::random()), name: None, email: None, verified: false };
     let started = Event {
         seq: Seq(1),
         at,

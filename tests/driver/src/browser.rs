@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -142,6 +144,13 @@ impl Page {
             self.call("Input.dispatchKeyEvent", key).await?;
         }
         Ok(())
+    }
+
+    /// The page as it looks now, a PNG.
+    pub async fn screenshot(&mut self) -> anyhow::Result<Vec<u8>> {
+        let shot = self.call("Page.captureScreenshot", json!({"format": "png"})).await?;
+        let data = shot["data"].as_str().context("a screenshot without data")?;
+        Ok(STANDARD.decode(data)?)
     }
 
     /// What the page's console and the browser's log said of errors, security policy included.

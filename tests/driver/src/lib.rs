@@ -8,15 +8,15 @@ pub mod killrun;
 pub mod process;
 
 mod answer;
-mod browser;
 mod api;
+mod browser;
 mod clients;
 mod sandbox;
 mod socket;
 
 pub use answer::Answer;
-pub use browser::{Browser, Page};
 pub use api::{Api, Call};
+pub use browser::{Browser, Page};
 pub use clients::{Agent, Visitor};
 pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal, binary};
 pub use socket::{Frame, Socket};

@@ -102,7 +102,10 @@ async fn a_hello_resumes_at_most_200_conversations() {
     let resume = vec![(talk.conversation.as_str(), Some(0)); 201];
     socket.hello(&talk.visitor.token, &resume).await.unwrap();
     let error = push(&mut socket, "error").await;
-    assert_eq!((code(&error), &error["error"]["details"][0]["field"]), ("VALIDATION_FAILED", &json!("resume")));
+    assert_eq!(
+        (code(&error), &error["error"]["details"][0]["field"]),
+        ("VALIDATION_FAILED", &json!("resume"))
+    );
     assert_lives(&mut socket).await;
 }
 

@@ -16,7 +16,9 @@ pub(super) const TEXT_BEGINS: u8 = 0x01;
 pub(super) const TEXT_GOES_ON: u8 = 0x00;
 pub(super) const TEXT_ENDS: u8 = 0x80;
 
-const CLOSE_OPCODE: u8 = 0x8;
+/// The bits of the first byte that say what a frame is.
+const OPCODE: u8 = 0x0f;
+const CLOSE: u8 = 0x08;
 const MASKED: u8 = 0x80;
 
 /// An upgraded connection.
@@ -48,7 +50,7 @@ impl Raw {
         let mut raw = Self::open(api, "").await;
         assert!(raw.head.starts_with("http/1.1 101 "), "{}", raw.head);
         raw.write(&frame(TEXT, format!(r#"{{"type":"hello","token":"{token}"}}"#).as_bytes())).await;
-        let welcome = String::from_utf8(raw.frame().await.unwrap().1).unwrap();
+        let welcome = raw.next_text().await;
         assert!(welcome.contains(r#""type":"welcome""#), "{welcome}");
         raw
     }
@@ -63,8 +65,18 @@ impl Raw {
     pub(super) async fn close_code(&mut self) -> Option<u16> {
         loop {
             let (opcode, payload) = self.frame().await?;
-            if opcode == CLOSE_OPCODE {
+            if opcode == CLOSE {
                 return Some(u16::from_be_bytes([payload[0], payload[1]]));
+            }
+        }
+    }
+
+    /// The next text that the server sends.
+    pub(super) async fn next_text(&mut self) -> String {
+        loop {
+            let (opcode, payload) = self.frame().await.expect("a text");
+            if opcode == TEXT & OPCODE {
+                return String::from_utf8(payload).unwrap();
             }
         }
     }
@@ -75,7 +87,7 @@ impl Raw {
     }
 
     async fn read_frame(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
-        let opcode = self.stream.read_u8().await? & 0x0f;
+        let opcode = self.stream.read_u8().await? & OPCODE;
         let length = match self.stream.read_u8().await? {
             126 => self.stream.read_u16().await?.into(),
             127 => self.stream.read_u64().await?,

@@ -81,7 +81,9 @@ async fn pages_of_no_site_are_refused_at_once_and_those_of_another_site_after_th
     let made = api.post("/api/v1/admin/sites").bearer(&admin.token).json(&site).send().await.unwrap();
     let other_key = made.expect(201).unwrap()["key"].as_str().unwrap().to_owned();
 
-    for origin in ["https://evil.example", "null", "https://other.example.evil.example", "http://other.example"] {
+    for origin in
+        ["https://evil.example", "null", "https://other.example.evil.example", "http://other.example"]
+    {
         let answer = refused(api, &[("origin", origin)]).await;
         assert_eq!((answer.status, answer.code()), (403, "ORIGIN_NOT_ALLOWED"), "{origin}: {answer}");
     }
