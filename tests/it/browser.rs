@@ -30,8 +30,8 @@ async fn a_newcomer_chats_with_himself_also_across_a_reload_and_a_kill() {
     page.type_and_enter(desk_input, "On its way, <b>really</b>.").await.unwrap();
     page.until(&format!("{CHAT}.includes('On its way, <b>really</b>.')")).await.unwrap();
 
-    page.evaluate("location.reload()").await.unwrap();
-    page.until(&format!("document.readyState === 'complete' && {CHAT}.includes('On its way')"))
+    page.evaluate("window.isOld = true; location.reload()").await.unwrap();
+    page.until(&format!("!window.isOld && document.querySelector('#visitor [data-part=events]') && {CHAT}.includes('On its way')"))
         .await
         .unwrap();
     assert!(page.complaints().is_empty(), "{:?}", page.complaints());

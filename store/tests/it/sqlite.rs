@@ -245,6 +245,16 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn a_full_queue_of_reads_refuses_at_once_and_writes_go_on() {
+    let sandbox = Sandbox::with(SqliteOptions { reads_waiting_max: 0, ..SqliteOptions::default() });
+    let store = sandbox.store();
+    let mut play = Play::start(&store.log, some_workspace()).await.unwrap();
+    let refused = store.log.peek(play.key).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(play.post("hi").await.unwrap(), Append::Applied);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_writes_and_the_store_goes_on() {
     let sandbox = Sandbox::with(SqliteOptions { pages_max: Some(60), ..SqliteOptions::default() });
     let store = sandbox.store();
