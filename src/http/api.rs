@@ -6,6 +6,7 @@ pub mod auth;
 pub mod canned;
 pub mod conversations;
 pub mod documents;
+pub mod events;
 mod fields;
 pub mod files;
 mod heads;

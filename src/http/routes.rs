@@ -227,11 +227,12 @@ impl SchemaOf {
 
 /// All rows, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 17] = [
+    let resources: [&'static [Route]; 18] = [
         api::auth::ROUTES,
         api::widget::ROUTES,
         api::visitors::ROUTES,
         api::conversations::ROUTES,
+        api::events::ROUTES,
         api::messages::ROUTES,
         api::uploads::ROUTES,
         api::files::ROUTES,

@@ -226,7 +226,8 @@ fn a_config_is_checked_and_shown_as_it_holds() {
     assert_eq!(table["trusted_proxies"][0].as_str(), Some("10.0.0.0/8"));
     assert_eq!(config("show", &shown.stdout, &[]).stdout, shown.stdout);
 
-    let wrong: &[(&str, &[(&str, &str)], &str)] = &[
+    type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let wrong: &[Wrong<'_>] = &[
         ("no_such_key = 1", &[], "no_such_key"),
         ("[limits]\ntext_bytes_maximum = 1", &[], "text_bytes_maximum"),
         ("[limits]\ntext_bytes_max = 0", &[], "text_bytes_max"),

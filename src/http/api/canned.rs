@@ -1,8 +1,7 @@
 //! Canned responses: texts that agents send often, of the workspace, of a team, or one's own.
 
 use domain::{
-    AgentId, Canned, CannedId, CannedScope, Head, Line, MessageText, Role, Shortcut, Team, TeamId,
-    WorkspaceId,
+    AgentId, Canned, CannedId, CannedScope, Line, MessageText, Role, Shortcut, Team, TeamId, WorkspaceId,
 };
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use super::fields::{Given, Text, put, required};
 use super::heads::{principal_of, seen_head};
 use super::once::{Making, Secrecy};
 use super::versioned::{
-    self, StampsJson, agent_of, changed_reply, found, no_query, remove, versioned_reply, workspace_of,
+    self, StampsJson, changed_reply, found, no_query, remove, versioned_reply, workspace_of,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -26,6 +25,10 @@ use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::talk::fresh_id;
+
+mod variables;
+
+use variables::Variables;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -431,42 +434,6 @@ async fn scan(
         }
         if scanned >= SCANNED_MAX {
             return Ok((found, after));
-        }
-    }
-}
-
-/// What the variables of a text stand for in one conversation. One that has no value stays as it is.
-struct Variables {
-    head: Head,
-    agent_name: String,
-    agent_email: String,
-    team_name: Option<String>,
-}
-
-impl Variables {
-    async fn of(call: &Call, workspace: WorkspaceId, head: Head) -> Result<Self, ApiError> {
-        let agent = agent_of(call)?;
-        let teams = call.app.identity.teams(workspace).await?;
-        let team_name =
-            teams.iter().find(|team| team.id == head.team).map(|team| team.name.as_str().to_owned());
-        Ok(Self {
-            agent_name: agent.name.as_str().to_owned(),
-            agent_email: agent.email.as_str().to_owned(),
-            team_name,
-            head,
-        })
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        let visitor = &self.head.visitor;
-        match name {
-            "visitor.name" => visitor.name.as_ref().map(|name| name.as_str().to_owned()),
-            "visitor.email" => visitor.email.as_ref().map(|email| email.as_str().to_owned()),
-            "agent.name" => Some(self.agent_name.clone()),
-            "agent.email" => Some(self.agent_email.clone()),
-            "team.name" => self.team_name.clone(),
-            "conversation.subject" => self.head.subject.as_ref().map(|subject| subject.as_str().to_owned()),
-            _ => None,
         }
     }
 }

@@ -2,21 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use cluster::{Push, window};
 use domain::{
-    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Event, Head, Line, Principal, Rating,
-    Reason, Request, Seq, Start, State, Subject, TeamId, VisitorId, WorkspaceId,
+    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Head, Line, Principal, Rating, Reason,
+    Request, Start, State, Subject, TeamId, VisitorId,
 };
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadFilter, HeadPosition, HeadView, ListedHead};
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::heads::{
-    Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, seen_head, verb_reply,
+    Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, seen_head, show_to, verb_reply,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -26,7 +23,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
-use crate::json::{ConversationJson, EventJson, Show};
+use crate::json::{ConversationJson, EventJson};
 use crate::talk;
 
 /// The rows of this resource.
@@ -92,33 +89,6 @@ pub const ROUTES: &[Route] = &[
                 status: 200,
                 description: "The conversation, and its last events, oldest first.",
                 body: Some(SchemaOf::of::<WithEventsJson<'static>>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/chat/conversations/{id}/events",
-        who: Who::VISITOR_OR_AGENT,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(events(call)),
-        doc: Doc {
-            summary: "Page the events of a conversation, or wait for the next",
-            tag: "conversations",
-            query: &[
-                QueryDoc::integer("after", "Events after this seq, oldest first; 0 by default."),
-                QueryDoc::integer("before", "The page that ends before this seq, oldest first."),
-                LIMIT_DOC,
-                QueryDoc::integer(
-                    "wait_s",
-                    "0 to 25: when there is none after `after`, wait so long for one.",
-                ),
-            ],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<EventPage<'static>>()),
             }],
             ..Doc::NONE
         },
@@ -359,97 +329,11 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
     let head = seen_head(app, key, &who).await?;
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
-    let show = show(app, key.workspace, &who);
+    let show = show_to(app, key.workspace, &who);
     Ok(Reply::ok(&WithEventsJson {
         conversation: ConversationJson::of(key.conversation, &head, who.audience()),
         events: EventJson::page(&events, show),
     }))
-}
-
-fn show<'a>(app: &'a App, workspace: WorkspaceId, who: &Principal) -> Show<'a> {
-    Show { audience: who.audience(), workspace, links: &app.file_links, now: app.clock.now() }
-}
-
-/// A page of events.
-#[derive(Serialize, ToSchema)]
-pub struct EventPage<'a> {
-    /// Oldest first.
-    data: Vec<EventJson<'a>>,
-    /// The last event of the conversation.
-    last_seq: u64,
-    /// There are later ones; with `before`, earlier ones.
-    has_more: bool,
-}
-
-async fn events(call: Call) -> Result<Reply, ApiError> {
-    let (app, who, key) = (Arc::clone(&call.app), principal_of(&call)?, key_of(&call)?);
-    let head = seen_head(&app, key, &who).await?;
-    let mut query = Query::parse(&call.query)?;
-    let after = query.integer("after", 0..=u64::MAX)?;
-    let before = query.integer("before", 1..=u64::MAX)?;
-    let limit = query.limit(app.config.limits.page_max as u64)?;
-    let wait_s = query.integer("wait_s", 0..=25)?.unwrap_or(0);
-    query.finish()?;
-    if after.is_some() && before.is_some() {
-        return Err(ApiError::invalid_field("before", "does not go with after"));
-    }
-    if let Some(before) = before {
-        let data = app.store.log.read_before(key, Seq(before), limit).await?;
-        let has_more = data.first().is_some_and(|event| event.seq > Seq(1));
-        return Ok(event_page(&data, show(&app, key.workspace, &who), head.last_seq, has_more));
-    }
-    let after = Seq(after.unwrap_or(0));
-    let mut data = app.store.log.read(key, after, limit).await?;
-    if data.is_empty() && wait_s > 0 {
-        wait_for_event(&app, key, &who, after, Duration::from_secs(wait_s)).await?;
-        data = app.store.log.read(key, after, limit).await?;
-    }
-    // What came since the head was read.
-    let last_seq = data.last().map_or(head.last_seq, |event| event.seq.max(head.last_seq));
-    let has_more = data.last().is_some_and(|event| event.seq < last_seq);
-    Ok(event_page(&data, show(&app, key.workspace, &who), last_seq, has_more))
-}
-
-fn event_page(data: &[Event], show: Show<'_>, last_seq: Seq, has_more: bool) -> Reply {
-    Reply::ok(&EventPage { data: EventJson::page(data, show), last_seq: last_seq.0, has_more })
-}
-
-/// Waits until there is an event after `after`, or the time is over; a server that drains lets nobody wait.
-async fn wait_for_event(
-    app: &App,
-    key: ConversationKey,
-    who: &Principal,
-    after: Seq,
-    at_most: Duration,
-) -> Result<(), ApiError> {
-    let until = Instant::now() + at_most;
-    // One push is enough to know that there is something: the events themselves are read from the store.
-    let (sender, mut pushes) = window(16, usize::MAX);
-    let subscription = app.router.subscribe(key, Arc::new(who.clone()), sender).await?;
-    if subscription.last_seq > after {
-        return Ok(());
-    }
-    let draining = app.readiness.lost();
-    tokio::pin!(draining);
-    loop {
-        let push = tokio::select! {
-            push = tokio::time::timeout_at(until, pushes.next()) => push,
-            () = &mut draining => return Ok(()),
-        };
-        match push {
-            Ok(Some(Push::Event { event, .. })) if event.seq > after => return Ok(()),
-            // The owner changed, or sight was lost: the client asks again and hears which.
-            Ok(Some(Push::OwnerLost { .. } | Push::SightLost { .. }) | None) | Err(_) => return Ok(()),
-            Ok(Some(
-                Push::Event { .. }
-                | Push::Typing { .. }
-                | Push::Read { .. }
-                | Push::Assigned { .. }
-                | Push::Unassigned { .. }
-                | Push::Status(_),
-            )) => {}
-        }
-    }
 }
 
 /// How a conversation is ended.

@@ -1,6 +1,6 @@
 //! What the handlers of conversations share: who asks for which, whether he sees it, and how a verb is answered.
 
-use domain::{ClientId, Command, ConversationId, Head, Principal, Request, Timestamp};
+use domain::{ClientId, Command, ConversationId, Head, Principal, Request, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadPosition};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::http::json_in::valid;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, SchemaOf};
-use crate::json::{ConversationJson, RoutedJson};
+use crate::json::{ConversationJson, RoutedJson, Show};
 
 /// How every verb on a conversation is answered.
 pub(super) const VERB_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
@@ -52,6 +52,11 @@ impl From<Position> for HeadPosition {
     fn from(position: Position) -> Self {
         Self { at: Timestamp::from_ms(position.at), conversation: position.conversation }
     }
+}
+
+/// How events are shown to who asks.
+pub(super) fn show_to<'a>(app: &'a App, workspace: WorkspaceId, who: &Principal) -> Show<'a> {
+    Show { audience: who.audience(), workspace, links: &app.file_links, now: app.clock.now() }
 }
 
 /// Who asks, as the rules know him.
