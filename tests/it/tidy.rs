@@ -262,7 +262,7 @@ async fn the_log_says_no_text_token_password_or_e_mail() {
         assert_eq!(sandbox.terminate().await.unwrap(), 0);
 
         let log = sandbox.log().unwrap();
-        assert!(log.contains("serving") && log.contains("answered"), "the log was not told anything: {log}");
+        assert!(log.contains("answered") && log.contains("draining"), "the log was not told anything: {log}");
         for line in log.lines() {
             let found = secrets.iter().find(|secret| line.contains(secret.as_str()));
             assert_eq!(found, None, "{line}");

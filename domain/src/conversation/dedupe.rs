@@ -10,10 +10,37 @@ use crate::{AgentId, BotId, ClientId, MessageId, Rejection, Seq, Timestamp, Visi
 
 use super::event::Author;
 
-/// SHA-256 of what a request asked for. It outlives the words themselves when those are redacted.
+/// SHA-256 of what a request asked for. It outlives the words themselves when those are redacted. Stored as 64
+/// hexadecimal digits: every named event has one, and as numbers in a list it would take twice as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+        digest.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const FORM: &str = "64 hexadecimal digits are expected";
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(FORM) };
+        if pairs.len() != 32 {
+            return Err(FORM);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            let nibble = |digit: u8| char::from(digit).to_digit(16).ok_or(FORM);
+            *byte = (nibble(pair[0])? << 4 | nibble(pair[1])?) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
 
 impl Digest {
     /// Of parts, each with its length before it, so that no two lists of parts are taken for one another.

@@ -1,7 +1,7 @@
 //! Canned responses: texts that agents send often, of the workspace, of a team, or one's own.
 
 use domain::{
-    AgentId, Canned, CannedId, CannedScope, Line, MessageText, Role, Shortcut, Team, TeamId, WorkspaceId,
+    AgentId, Canned, CannedId, CannedScope, Line, MessageText, Shortcut, Team, TeamId, WorkspaceId,
 };
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -23,11 +23,12 @@ use crate::http::json_in;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
-use crate::identity::Caller;
 use crate::talk::fresh_id;
 
+mod reader;
 mod variables;
 
+use reader::Reader;
 use variables::Variables;
 
 /// The rows of this resource.
@@ -305,39 +306,6 @@ impl Change {
 
 fn team_needed() -> ApiError {
     ApiError::invalid_field("team_id", "is required with scope team")
-}
-
-/// Who asks, as far as canned responses go.
-#[derive(Clone, Debug)]
-struct Reader {
-    agent: AgentId,
-    teams: Vec<TeamId>,
-    supervises: bool,
-}
-
-impl Reader {
-    fn of(call: &Call) -> Result<Self, ApiError> {
-        let Caller::Agent { agent, teams, .. } = &call.caller else { return Err(ApiError::not_found()) };
-        Ok(Self { agent: agent.id, teams: teams.to_vec(), supervises: agent.role >= Role::Supervisor })
-    }
-
-    /// What he does not see does not exist for him.
-    fn sees(&self, scope: CannedScope) -> bool {
-        match scope {
-            CannedScope::Workspace => true,
-            CannedScope::Team(team) => self.supervises || self.teams.contains(&team),
-            CannedScope::Own(owner) => owner == self.agent,
-        }
-    }
-
-    /// May make, change and remove it.
-    fn may_write(&self, scope: CannedScope) -> Result<(), ApiError> {
-        let may = match scope {
-            CannedScope::Workspace | CannedScope::Team(_) => self.supervises,
-            CannedScope::Own(owner) => owner == self.agent,
-        };
-        if may { Ok(()) } else { Err(ApiError::forbidden("only supervisors write what others use")) }
-    }
 }
 
 /// What a list is asked for.
