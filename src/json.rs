@@ -11,7 +11,7 @@ mod conversation;
 mod event;
 
 pub use conversation::{ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
-pub use event::{EventJson, release_reason};
+pub use event::{EventJson, loss};
 
 use crate::files::FileLinks;
 

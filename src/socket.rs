@@ -109,6 +109,8 @@ pub struct Sockets {
     by_person: DashMap<Key, Vec<Arc<Handle>>>,
     next_id: AtomicU64,
     count: AtomicUsize,
+    /// Once the server stops: when whoever still comes in is to come back, in milliseconds, and one more.
+    restarting_ms: AtomicU64,
 }
 
 /// The way to one socket from outside its task.
@@ -180,6 +182,9 @@ impl Sockets {
         });
         let mut of_person = self.by_person.entry(person).or_default();
         of_person.push(Arc::clone(&handle));
+        if let Some(retry_after_ms) = self.restarting_ms.load(Ordering::SeqCst).checked_sub(1) {
+            handle.give(Order::Close(Close::Restart { retry_after_ms }));
+        }
         let excess = if max == 0 { 0 } else { of_person.len().saturating_sub(max) };
         for oldest in of_person.drain(..excess) {
             oldest.give(Order::Close(Close::Replaced));
@@ -196,6 +201,8 @@ impl Sockets {
 
     /// Closes all of them with 1012, each to come back at another moment within `spread_ms`.
     pub fn restart_all(&self, spread_ms: u64) {
+        // First this, so that who comes in now is either told by it or found below.
+        self.restarting_ms.store(spread_ms + 1, Ordering::SeqCst);
         let count = self.count().max(1) as u64;
         let mut place = 0;
         for of_person in self.by_person.iter() {

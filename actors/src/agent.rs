@@ -324,9 +324,9 @@ impl Desk {
                 }
                 self.push(&Push::Assigned { conversation: key.conversation, head });
             }
-            Notice::Lost { key, epoch, reason, .. } => {
+            Notice::Lost { key, epoch, why, .. } => {
                 self.load.drop_held(key.conversation, epoch);
-                self.push(&Push::Unassigned { conversation: key.conversation, reason });
+                self.push(&Push::Unassigned { conversation: key.conversation, why });
             }
             // For a conversation, not for an agent.
             Notice::Release { .. } => {}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use domain::{
-    Action, AgentId, Answer, Audience, Command, Conversation, Digest, Event, EventKind, Head, Principal,
-    Rejection, Request, Seq, Side, Standing, State, may,
+    Action, AgentId, Answer, AssignReason, Audience, Command, Conversation, Digest, Event, EventKind, Head,
+    Principal, Rejection, Request, Seq, Side, Standing, State, may,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{Append, Claim, ConversationKey, StoreError};
@@ -17,7 +17,7 @@ use crate::crashes::Witness;
 use crate::node::Shared;
 use crate::registry::Handle;
 use crate::stats::Stats;
-use crate::{ExecuteError, Notice, PushSender};
+use crate::{ExecuteError, Loss, Notice, PushSender};
 
 mod append;
 mod draft;
@@ -296,12 +296,14 @@ impl Live {
     }
 
     fn tell_agents(&mut self, event: &Event, head: &Arc<Head>) {
-        let (next, reason) = match &event.kind {
-            EventKind::Assigned { agent, assignment_epoch, .. } => {
-                (Some((agent.id, *assignment_epoch)), None)
+        let (next, why) = match &event.kind {
+            EventKind::Assigned { agent, assignment_epoch, reason } => {
+                let taken = *reason == AssignReason::TakeOver;
+                let why = if taken { Loss::TakeOver } else { Loss::Transfer };
+                (Some((agent.id, *assignment_epoch)), why)
             }
-            EventKind::Released { reason, .. } => (None, Some(*reason)),
-            EventKind::Ended { .. } => (None, None),
+            EventKind::Released { reason, .. } => (None, Loss::Released(*reason)),
+            EventKind::Ended { .. } => (None, Loss::Ended),
             EventKind::Started(_)
             | EventKind::MessagePosted { .. }
             | EventKind::NotePosted { .. }
@@ -309,7 +311,7 @@ impl Live {
             | EventKind::Rated(_) => return,
         };
         if let Some((agent, epoch)) = std::mem::replace(&mut self.holder, next) {
-            self.node.outbox.put(Notice::Lost { agent, key: self.key, epoch, reason });
+            self.node.outbox.put(Notice::Lost { agent, key: self.key, epoch, why });
         }
         if let Some((agent, epoch)) = next {
             self.node.outbox.put(Notice::Assigned { agent, key: self.key, epoch, head: Arc::clone(head) });

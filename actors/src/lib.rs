@@ -22,7 +22,7 @@ pub use agent::{AgentKey, AgentView};
 pub use clock::Clock;
 pub use conversation::{Outcome, SubscriberId, Subscription};
 pub use node::{Attachment, Node, Settings};
-pub use outbox::{Notice, Outbox};
+pub use outbox::{Loss, Notice, Outbox};
 pub use push::{Overflow, Push, PushReceiver, PushSender, TooSlow, window};
 pub use stats::{LATENCY_BOUNDS_US, Stats, StatsView};
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, Head, ReleaseReason, WorkspaceId};
+use domain::{AgentId, Head, ReleaseReason};
 use store::ConversationKey;
 use tokio::sync::mpsc;
 
@@ -11,6 +11,19 @@ use crate::stats::Stats;
 
 /// How many notices may wait to be carried.
 const NOTICES_MAX: usize = 4096;
+
+/// Why an agent has a conversation no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It went back to the queue.
+    Released(ReleaseReason),
+    /// It was given to another agent.
+    Transfer,
+    /// A supervisor took it.
+    TakeOver,
+    /// It ended.
+    Ended,
+}
 
 /// Something that one actor tells another.
 #[derive(Clone, Debug)]
@@ -34,8 +47,8 @@ pub enum Notice {
         key: ConversationKey,
         /// Of the assignment that is over.
         epoch: u64,
-        /// Why; none when it ended or was given on.
-        reason: Option<ReleaseReason>,
+        /// Why.
+        why: Loss,
     },
     /// To the conversation's actor: its agent cannot have it any longer.
     Release {
@@ -46,17 +59,6 @@ pub enum Notice {
         /// Why.
         reason: ReleaseReason,
     },
-}
-
-impl Notice {
-    /// Whose it is.
-    pub fn workspace(&self) -> WorkspaceId {
-        match self {
-            Notice::Assigned { key, .. } | Notice::Lost { key, .. } | Notice::Release { key, .. } => {
-                key.workspace
-            }
-        }
-    }
 }
 
 /// Where actors put notices.

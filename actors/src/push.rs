@@ -6,8 +6,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use domain::{Author, ConversationId, Event, Head, ReleaseReason, Seq, Status};
+use domain::{Author, ConversationId, Event, Head, Seq, Status};
 use tokio::sync::{Notify, mpsc};
+
+use crate::Loss;
 
 /// What a socket is told without having asked at that moment.
 #[derive(Clone, Debug)]
@@ -60,8 +62,8 @@ pub enum Push {
     Unassigned {
         /// Which.
         conversation: ConversationId,
-        /// Why; none when it ended or was given on.
-        reason: Option<ReleaseReason>,
+        /// Why.
+        why: Loss,
     },
     /// To an agent: his status changed, on whichever device.
     Status(Status),

@@ -4,7 +4,7 @@
 mod router;
 
 pub use actors::{
-    AgentKey, AgentView, Attachment, Clock, ExecuteError, LATENCY_BOUNDS_US, Outcome, Overflow, Push,
+    AgentKey, AgentView, Attachment, Clock, ExecuteError, LATENCY_BOUNDS_US, Loss, Outcome, Overflow, Push,
     PushReceiver, PushSender, Settings, StatsView, Subscription, TooSlow, window,
 };
 pub use router::Router;

@@ -1,5 +1,6 @@
 //! An event as its audience sees it.
 
+use cluster::Loss;
 use domain::{AssignReason, Event, EventKind, Face, FileCard, ReleaseReason, TransferTo, face};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -169,8 +170,17 @@ fn assign_reason(reason: AssignReason) -> &'static str {
     }
 }
 
-/// As events and `unassigned` frames write it.
-pub fn release_reason(reason: ReleaseReason) -> &'static str {
+/// As `unassigned` frames write it.
+pub fn loss(why: Loss) -> &'static str {
+    match why {
+        Loss::Released(reason) => release_reason(reason),
+        Loss::Transfer => "transfer",
+        Loss::TakeOver => "take_over",
+        Loss::Ended => "ended",
+    }
+}
+
+fn release_reason(reason: ReleaseReason) -> &'static str {
     match reason {
         ReleaseReason::Released => "released",
         ReleaseReason::Transfer => "transfer",

@@ -29,7 +29,8 @@ pub(super) type IgnoredText = String;
 #[serde(deny_unknown_fields)]
 pub(super) struct Resume {
     pub(super) conversation_id: IdText,
-    pub(super) after: u64,
+    #[serde(default)]
+    pub(super) after: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -186,8 +187,7 @@ pub(super) enum Frame<'a> {
     },
     Unassigned {
         conversation_id: Shown<ConversationId>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'static str>,
+        reason: &'static str,
     },
     Status {
         status: domain::Status,

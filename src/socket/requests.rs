@@ -69,8 +69,7 @@ impl Session {
             return self.settle(Err(error.into()), hello.id.as_deref(), None).await;
         }
         for resume in &hello.resume {
-            let resumed =
-                self.subscribe(hello.id.as_deref(), &resume.conversation_id, Some(resume.after)).await;
+            let resumed = self.subscribe(hello.id.as_deref(), &resume.conversation_id, resume.after).await;
             self.settle(resumed, hello.id.as_deref(), Some(&resume.conversation_id)).await?;
         }
         Ok(())
@@ -78,7 +77,12 @@ impl Session {
 
     /// Does what a frame asks; a refusal is an `error` frame, and the socket lives.
     pub(super) async fn request(&mut self, text: &str) -> Result<(), Close> {
-        let frame = Node::parse(text.as_bytes()).map_err(|_| Close::BadFrame)?;
+        let frame = match Node::parse(text.as_bytes()) {
+            Ok(frame) => frame,
+            Err(JsonError::Syntax(_)) => return Err(Close::BadFrame),
+            // It is JSON, with a key given twice or a number that none holds.
+            Err(wrong @ JsonError::Schema(_)) => return self.settle(Err(wrong.into()), None, None).await,
+        };
         let text_of = |name: &str| frame.field(name).as_ref().and_then(Node::text).map(str::to_owned);
         let kind = text_of("type").ok_or(Close::BadFrame)?;
         let (reply_to, conversation_id) = (text_of("id"), text_of("conversation_id"));

@@ -19,7 +19,7 @@ use crate::http::App;
 use crate::http::rate::{Bucket, Key, Quota};
 use crate::http::request_id::RequestId;
 use crate::identity::{AuthError, Caller};
-use crate::json::{ByJson, ConversationJson, EventJson, Show, Shown, release_reason};
+use crate::json::{ByJson, ConversationJson, EventJson, Show, Shown, loss};
 use crate::metrics::{OpenSocket, SocketKind};
 
 /// How many events a replay reads at once.
@@ -314,8 +314,8 @@ impl Session {
                 let conversation = ConversationJson::of(conversation, &head, self.who.audience());
                 self.write(&Frame::Assigned { conversation }).await
             }
-            Push::Unassigned { conversation, reason } => {
-                let (conversation_id, reason) = (Shown(conversation), reason.map(release_reason));
+            Push::Unassigned { conversation, why } => {
+                let (conversation_id, reason) = (Shown(conversation), loss(why));
                 self.write(&Frame::Unassigned { conversation_id, reason }).await
             }
             Push::Status(status) => self.write(&Frame::Status { status }).await,
@@ -349,17 +349,18 @@ impl Session {
     }
 
     async fn heard(&mut self, frame: Option<Result<Message, WsError>>) -> Result<(), Close> {
-        let text = match frame {
+        let (text, counts) = match frame {
             None | Some(Ok(Message::Close(_))) => return Err(Close::Normal),
             Some(Err(error)) => return Err(close_for(&error)),
             Some(Ok(Message::Binary(_))) => return Err(Close::Binary),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
-            Some(Ok(Message::Text(text))) => Some(text),
+            // Pongs come at our own asking.
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => (None, false),
+            Some(Ok(Message::Ping(_))) => (None, true),
+            Some(Ok(Message::Text(text))) => (Some(text), true),
         };
         self.heard_at = Instant::now();
-        // Pongs come at our own asking; all else counts.
         if let Some(bucket) = &mut self.frames
-            && text.is_some()
+            && counts
             && bucket.take().is_err()
         {
             return Err(Close::TooManyFrames);

@@ -8,8 +8,10 @@
 
 mod browser;
 mod failing_store;
+mod house;
 mod kill;
 mod layering;
+mod matrix;
 mod program;
 mod socket;
 mod tidy;

@@ -48,7 +48,7 @@ async fn a_transfer_to_another_team_takes_the_conversation_out_of_sight() {
     // The visitor and whoever sees the whole workspace go on.
     for (socket, kinds) in [
         (&mut admins, ["transferred", "released", "message", "message"]),
-        (&mut visitors, ["transferred", "released", "message", "message"]),
+        (&mut visitors, ["hidden", "released", "message", "message"]),
     ] {
         let told = events(socket, conversation, 4..=7).await;
         let told: Vec<&str> = told.iter().map(|event| event["kind"].as_str().unwrap()).collect();

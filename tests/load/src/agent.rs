@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
 use crate::latency::Latencies;
@@ -36,13 +37,7 @@ impl Agent {
         token: &str,
         positions: &[Position],
     ) -> anyhow::Result<Self> {
-        let mut request = format!("ws://{address}/api/v1/chat/socket").into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", "switchboard.v1".parse()?);
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let (mut socket, _) = client(request, stream).context("the upgrade failed")?;
-
+        let mut socket = open(address, Some("switchboard.v1"))?;
         let resume: Vec<Value> = positions
             .iter()
             .map(|(conversation, after)| json!({ "conversation_id": conversation, "after": after }))
@@ -59,6 +54,13 @@ impl Agent {
                 Some(_) | None => {}
             }
         }
+        socket.get_ref().set_read_timeout(Some(TICK))?;
+        Ok(Self { socket })
+    }
+
+    /// Opens the socket of a server on which one need not say anything.
+    pub(crate) fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = open(address, None)?;
         socket.get_ref().set_read_timeout(Some(TICK))?;
         Ok(Self { socket })
     }
@@ -89,4 +91,16 @@ impl Agent {
             }
         }
     }
+}
+
+fn open(address: SocketAddr, subprotocol: Option<&'static str>) -> anyhow::Result<WebSocket<TcpStream>> {
+    let mut request = format!("ws://{address}/api/v1/chat/socket").into_client_request()?;
+    if let Some(subprotocol) = subprotocol {
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(subprotocol));
+    }
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let (socket, _) = client(request, stream).context("the upgrade failed")?;
+    Ok(socket)
 }

@@ -12,12 +12,12 @@ pub(crate) struct Latencies {
 }
 
 /// In microseconds; 0 without any sample.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Percentiles {
-    p50_us: u32,
-    p99_us: u32,
-    p999_us: u32,
-    max_us: u32,
+    pub(crate) p50_us: u32,
+    pub(crate) p99_us: u32,
+    pub(crate) p999_us: u32,
+    pub(crate) max_us: u32,
 }
 
 impl Latencies {

@@ -10,6 +10,7 @@
 //! ```
 
 mod agent;
+mod cast;
 mod idle;
 mod latency;
 mod run;

@@ -13,8 +13,8 @@ pub(crate) const MARK: &str = "@@";
 /// One who sends.
 pub(crate) struct Visitor {
     pub(crate) token: String,
-    /// Written to in turn.
-    pub(crate) conversations: Vec<String>,
+    /// Of his conversations' messages, written to in turn.
+    pub(crate) paths: Vec<String>,
 }
 
 /// What he met with.
@@ -39,13 +39,8 @@ impl Visitor {
         text_bytes: usize,
     ) -> anyhow::Result<Sent> {
         let mut wire = Wire::open(address, self.token)?;
-        let paths: Vec<String> = self
-            .conversations
-            .iter()
-            .map(|conversation| format!("/api/v1/chat/conversations/{conversation}/messages"))
-            .collect();
         let mut sent = Sent::default();
-        for path in paths.iter().cycle() {
+        for path in self.paths.iter().cycle() {
             let Some(due) = schedule.next() else { break };
             let text = text(due.at, text_bytes);
             let body = format!(r#"{{"client_id":"load-{}","text":"{text}"}}"#, due.number);
