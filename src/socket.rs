@@ -5,7 +5,7 @@
 //! never a message.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dashmap::DashMap;
 use tokio::sync::Notify;
@@ -109,8 +109,8 @@ pub struct Sockets {
     by_person: DashMap<Key, Vec<Arc<Handle>>>,
     next_id: AtomicU64,
     count: AtomicUsize,
-    /// Once the server stops: when whoever still comes in is to come back, in milliseconds, and one more.
-    restarting_ms: AtomicU64,
+    /// Once the server stops: when whoever still comes in is to come back, in milliseconds.
+    restarting_ms: OnceLock<u64>,
 }
 
 /// The way to one socket from outside its task.
@@ -182,7 +182,7 @@ impl Sockets {
         });
         let mut of_person = self.by_person.entry(person).or_default();
         of_person.push(Arc::clone(&handle));
-        if let Some(retry_after_ms) = self.restarting_ms.load(Ordering::SeqCst).checked_sub(1) {
+        if let Some(&retry_after_ms) = self.restarting_ms.get() {
             handle.give(Order::Close(Close::Restart { retry_after_ms }));
         }
         let excess = if max == 0 { 0 } else { of_person.len().saturating_sub(max) };
@@ -201,8 +201,8 @@ impl Sockets {
 
     /// Closes all of them with 1012, each to come back at another moment within `spread_ms`.
     pub fn restart_all(&self, spread_ms: u64) {
-        // First this, so that who comes in now is either told by it or found below.
-        self.restarting_ms.store(spread_ms + 1, Ordering::SeqCst);
+        // First this, so that who comes in now is either told by it or found below. A second call changes nothing.
+        let _ = self.restarting_ms.set(spread_ms);
         let count = self.count().max(1) as u64;
         let mut place = 0;
         for of_person in self.by_person.iter() {
@@ -291,6 +291,10 @@ mod tests {
         sockets.restart_all(100);
         let order = second.handle.next_order().await;
         assert!(matches!(order, Order::Close(Close::Restart { retry_after_ms: 0..=100 })), "{order:?}");
+        // Who was being greeted meanwhile is told as well.
+        let late = sockets.enter(ann, None, 0);
+        let order = late.handle.next_order().await;
+        assert_eq!(order, Order::Close(Close::Restart { retry_after_ms: 100 }));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{ExecuteError, Loss, Notice, PushSender};
 
 mod append;
 mod draft;
+mod marks;
 mod soft;
 mod subscribers;
 
@@ -28,6 +29,7 @@ pub use subscribers::{SubscriberId, Subscription};
 
 use append::Appended;
 use draft::{Draft, Waiter};
+use marks::MarkWrites;
 use soft::Typing;
 use subscribers::{Subscriber, Subscribers};
 
@@ -147,14 +149,6 @@ pub(crate) struct Live {
     closing: bool,
 }
 
-/// Read marks are written one after the other; what moves meanwhile goes with the next write.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MarkWrites {
-    Clean,
-    Writing,
-    WritingAndDirty,
-}
-
 impl Actor for ConversationActor {
     type Msg = ConversationMessage;
     type State = Live;
@@ -171,7 +165,7 @@ impl Actor for ConversationActor {
             refused: node.crashes.refused(&claim.key),
             subscribers: Subscribers::new(claim.key.conversation, Arc::clone(&activity)),
             typing: Typing::default(),
-            marks: MarkWrites::Clean,
+            marks: MarkWrites::default(),
             draft: Draft::new(conversation),
             claim: Arc::new(claim),
             node,
@@ -198,8 +192,8 @@ impl Actor for ConversationActor {
                 // Whoever asked may be gone; the answer is only for him.
                 let _ = reply.send(live.type_soft(&myself, &who, typing, preview));
             }
-            ConversationMessage::Read { who, seq, reply, permit: _permit } => {
-                let _ = reply.send(live.read(&myself, &who, seq));
+            ConversationMessage::Read { who, seq, reply, permit } => {
+                live.read(&myself, &who, seq, reply, permit);
             }
             ConversationMessage::Appended(appended) => live.appended(*appended),
             ConversationMessage::MarksWritten => live.marks_written(&myself),
@@ -334,8 +328,7 @@ impl Live {
     }
 
     fn passivate(&mut self, only_idle: bool) {
-        let busy =
-            !self.draft.is_settled() || !self.subscribers.is_empty() || self.marks != MarkWrites::Clean;
+        let busy = !self.draft.is_settled() || !self.subscribers.is_empty() || !self.marks.is_settled();
         if self.closing || (only_idle && busy) {
             return;
         }
@@ -344,7 +337,8 @@ impl Live {
 
     /// What is queued behind this is told to ask again, then the actor ends.
     fn stop_when_settled(&mut self, myself: &ActorRef<ConversationMessage>) {
-        if !self.closing || !self.draft.is_settled() || myself.get_status() >= ActorStatus::Draining {
+        let settled = self.draft.is_settled() && self.marks.is_settled();
+        if !self.closing || !settled || myself.get_status() >= ActorStatus::Draining {
             return;
         }
         Stats::add(&self.node.stats.passivations, 1);
@@ -374,12 +368,30 @@ impl Live {
         }
     }
 
+    /// A mark that moved is answered when it is kept: who asks then is shown no older one.
     fn read(
         &mut self,
         myself: &ActorRef<ConversationMessage>,
         who: &Principal,
         seq: Seq,
-    ) -> Result<(), Refusal> {
+        reply: Reply<()>,
+        permit: Permit,
+    ) {
+        match self.move_mark(who, seq) {
+            // What moves nothing may repeat what is not kept yet.
+            Ok(moved) if moved || !self.marks.is_settled() => {
+                self.marks.wait(reply, permit);
+                self.write_marks(myself);
+            }
+            // Whoever asked may be gone; the answer is only for him.
+            answer => {
+                let _ = reply.send(answer.map(|_| ()));
+            }
+        }
+    }
+
+    /// Says whether it moved.
+    fn move_mark(&mut self, who: &Principal, seq: Seq) -> Result<bool, Refusal> {
         if self.closing {
             return Err(Refusal::Moved);
         }
@@ -394,29 +406,29 @@ impl Live {
             | Standing::Supervisor
             | Standing::Onlooker
             | Standing::System
-            | Standing::Stranger => return Ok(()),
+            | Standing::Stranger => return Ok(false),
         };
         // What is staged has been shown to nobody.
         let seq = seq.min(self.durable);
-        if self.draft.mark(side, seq) {
-            self.subscribers.read(&who.author(), seq);
-            self.write_marks(myself);
+        let moved = self.draft.mark(side, seq);
+        if moved {
+            self.subscribers.read(who.author(), seq);
         }
-        Ok(())
+        Ok(moved)
     }
 
     fn write_marks(&mut self, myself: &ActorRef<ConversationMessage>) {
-        if self.marks != MarkWrites::Clean {
-            self.marks = MarkWrites::WritingAndDirty;
-            return;
-        }
-        self.marks = MarkWrites::Writing;
+        let Some(readers) = self.marks.begin() else { return };
         let head = self.draft.conversation().head();
         let (key, read, unread) = (self.key, head.read, head.unread);
         let (store, myself) = (self.node.store.clone(), myself.clone());
         tokio::spawn(async move {
-            if let Err(error) = store.heads.mark(key, read, unread).await {
+            let kept = store.heads.mark(key, read, unread).await;
+            if let Err(error) = &kept {
                 tracing::warn!(conversation = %key.conversation, %error, "read marks were not kept");
+            }
+            for reader in readers {
+                reader.tell(kept.is_ok());
             }
             // An actor that ended needs no word.
             let _ = myself.cast(ConversationMessage::MarksWritten);
@@ -424,11 +436,8 @@ impl Live {
     }
 
     fn marks_written(&mut self, myself: &ActorRef<ConversationMessage>) {
-        let dirty = self.marks == MarkWrites::WritingAndDirty;
-        self.marks = MarkWrites::Clean;
-        if dirty {
-            self.write_marks(myself);
-        }
+        self.marks.written();
+        self.write_marks(myself);
     }
 
     fn type_soft(

@@ -26,7 +26,7 @@ pub enum Push {
         /// Where.
         conversation: ConversationId,
         /// Who.
-        by: Author,
+        by: Arc<Author>,
         /// False: he stopped.
         typing: bool,
         /// What he has typed so far; only agents are shown it.
@@ -37,7 +37,7 @@ pub enum Push {
         /// Where.
         conversation: ConversationId,
         /// Whose mark.
-        by: Author,
+        by: Arc<Author>,
         /// To where.
         seq: Seq,
     },

@@ -144,8 +144,8 @@ const MANY: u64 = 1_000_000;
 /// What one request or frame may make the server hold in memory at most.
 const HELD_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Every limit, in the order of the public list. Header section and first line together stay under the 64 KiB that
-/// hyper buffers, so that it is this server that answers 431 and 414.
+/// Every limit, in the order of the public list. Header section and first line together stay under 64 KiB, which
+/// a connection may have buffered.
 const RULES: &[Rule] = &[
     Rule("frame_bytes_max", |l| l.frame_bytes_max as u64, Zero::Refused, 1024, HELD_BYTES),
     Rule(

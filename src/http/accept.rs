@@ -36,9 +36,10 @@ use crate::socket::upgrade::Handover;
 const CONNECTIONS_MAX: usize = 50_000;
 /// Connections that are told why they are refused at once; one more is closed without a word.
 const REFUSALS_MAX: usize = 64;
-/// hyper's own limits, wider than any that the config allows, so that ours answer.
+/// hyper's own limits, wider than those of the config, so that ours answer. What it buffers is held for every
+/// connection that sends slowly, so it is no wider than that.
 const HYPER_HEADERS_MAX: usize = 256;
-const HYPER_BUFFER_BYTES: usize = 64 * 1024;
+const HYPER_BUFFER_SLACK_BYTES: usize = 8 * 1024;
 /// How long a peer who was answered before he was done sending may go on, unheard, so that he reads the answer
 /// instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -113,11 +114,12 @@ struct Acceptor {
 
 impl Acceptor {
     fn new(front: Front, stop: watch::Receiver<bool>) -> Self {
+        let limits = &front.app.config.limits;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(front.app.config.limits.header_timeout_s))
+            .header_read_timeout(Duration::from_secs(limits.header_timeout_s))
             .max_headers(HYPER_HEADERS_MAX)
-            .max_buf_size(HYPER_BUFFER_BYTES)
+            .max_buf_size(limits.header_bytes_max + limits.uri_bytes_max + HYPER_BUFFER_SLACK_BYTES)
             // Without it hyper drops a handler in the middle of its work when its client has gone.
             .half_close(true);
         Self { front, http, seats: Seats::default(), refusals: Arc::new(Semaphore::new(REFUSALS_MAX)), stop }
@@ -229,15 +231,22 @@ impl Connection {
         };
         let parts = connection.into_parts();
         let (tcp, refused_by_hyper) = parts.io.into_inner().into_parts();
-        let handover = handover.lock().expect("nobody panics while holding it").take();
+        let (read_ahead, handover) =
+            (parts.read_buf, handover.lock().expect("nobody panics while holding it").take());
         match (ended, handover) {
-            (Ok(()), Some(handover)) => return Ending::Upgraded(tcp, parts.read_buf, handover),
+            (Ok(()), Some(handover)) => return Ending::Upgraded(tcp, read_ahead, handover),
             // An idle peer need not be waited for: nothing of his is unread.
             (Ok(()), None) if stopping => {}
-            (Ok(()), None) => linger(tcp).await,
+            (Ok(()), None) => {
+                // Its memory is not held for a peer who is only waited for.
+                drop(read_ahead);
+                linger(tcp).await;
+            }
             (Err(error), _) => {
                 tracing::debug!(%error, "a connection broke");
-                if let Some(answer) = parse_error(&error, refused_by_hyper, !parts.read_buf.is_empty()) {
+                let answer = parse_error(&error, refused_by_hyper, &read_ahead);
+                drop(read_ahead);
+                if let Some(answer) = answer {
                     self.front.app.metrics.refused(answer.code());
                     answer_and_close(tcp, &answer).await;
                 }
@@ -247,16 +256,22 @@ impl Connection {
     }
 }
 
-/// The answer to what did not become a request; none: the peer is gone, or sent nothing.
-fn parse_error(error: &hyper::Error, refused_by_hyper: Option<u16>, has_begun: bool) -> Option<ApiError> {
-    if error.is_timeout() && has_begun {
+/// The answer to what did not become a request, of which `begun` was read; none: the peer is gone, or sent nothing.
+fn parse_error(error: &hyper::Error, refused_by_hyper: Option<u16>, begun: &[u8]) -> Option<ApiError> {
+    if error.is_timeout() && !begun.is_empty() {
         return Some(ApiError::new(ErrorCode::RequestTimeout, "the request's head did not come in time"));
     }
     match refused_by_hyper? {
-        414 => Some(ApiError::new(ErrorCode::UriTooLong, "the path and query are too long")),
+        414 => Some(uri_too_long()),
+        // No line has ended in all that is buffered, so it is the first that is too long.
+        431 if !begun.contains(&b'\n') => Some(uri_too_long()),
         431 => Some(ApiError::new(ErrorCode::HeadersTooLarge, "the headers are too many or too large")),
         _ => Some(ApiError::new(ErrorCode::InvalidRequest, "this is not HTTP/1.1")),
     }
+}
+
+fn uri_too_long() -> ApiError {
+    ApiError::new(ErrorCode::UriTooLong, "the path and query are too long")
 }
 
 /// Answers a peer to whom HTTP is not spoken any more.
@@ -272,7 +287,7 @@ async fn answer_and_close(mut tcp: TcpStream, error: &ApiError) {
 
 /// Closes our side, and reads what the peer still sends, for a short while: closing with unread bytes would reset the
 /// connection, and the peer would lose the answer.
-async fn linger(mut tcp: TcpStream) {
+pub(crate) async fn linger(mut tcp: TcpStream) {
     let drained = async {
         tcp.shutdown().await?;
         let mut unread = [0; 2048];

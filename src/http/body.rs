@@ -90,6 +90,9 @@ impl Body {
         let mut next = Some(second);
         while let Some(chunk) = next {
             self.account(whole.len() + chunk.len())?;
+            whole.reserve(chunk.len());
+            // It grows by doubling: what was taken counts, not only what is filled.
+            self.account(whole.capacity())?;
             whole.extend_from_slice(&chunk);
             next = self.chunk().await?;
         }

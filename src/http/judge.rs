@@ -62,6 +62,8 @@ pub(crate) async fn judge(
     let route = found.as_ref().and_then(|found| found.row(&request.method));
     head_size(&request.headers, limits)?;
     body_size(request, route, limits)?;
+    // Two servers in a row might each go by another one (RFC 9112, section 3.2).
+    one(&request.headers, &header::HOST)?;
 
     let Some(found) = found else { return Err(ApiError::not_found()) };
     if request.method == Method::OPTIONS {

@@ -5,14 +5,17 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Buf;
-use futures_util::{FutureExt, Stream};
+use futures_util::FutureExt;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 use tower_service::Service;
 use tracing::Instrument;
@@ -47,10 +50,12 @@ pub(crate) async fn answer(
     let request_id = RequestId::of(request.headers().get(&REQUEST_ID));
     let span = span(&request_id, request.headers());
     let mut noticed = Noticed::default();
+    let whole = Whole(Arc::new(AtomicBool::new(request.body().is_end_stream())));
 
-    let response =
-        respond(&app, &paths, peer, request, &request_id, &mut noticed).instrument(span.clone()).await;
-    let response = finished(response, &request_id, &noticed);
+    let response = respond(&app, &paths, peer, request, &request_id, &mut noticed, &whole)
+        .instrument(span.clone())
+        .await;
+    let response = finished(response, &request_id, &noticed, &whole);
     let (status, took) = (response.status(), started.elapsed());
     let route = noticed.pattern.unwrap_or("none");
     app.metrics.answered(&method, route, status, took);
@@ -59,6 +64,11 @@ pub(crate) async fn answer(
     );
     Ok(response)
 }
+
+/// Whether all of the request's body was read. After a refusal that left some of it unread the connection closes, and
+/// the client must know: a request that he sends behind it would get no answer.
+#[derive(Clone)]
+struct Whole(Arc<AtomicBool>);
 
 /// What the log says of everything that happens within a request.
 fn span(request_id: &RequestId, headers: &HeaderMap) -> tracing::Span {
@@ -77,6 +87,7 @@ async fn respond(
     request: Request<Incoming>,
     request_id: &RequestId,
     noticed: &mut Noticed,
+    whole: &Whole,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let address = client_address(peer, &parts.headers, &app.config.trusted_proxies);
@@ -95,6 +106,7 @@ async fn respond(
         peer: address,
         version: parts.version,
         request_id: request_id.clone(),
+        whole: whole.clone(),
     };
     let mut request = Request::new(body);
     request.extensions_mut().insert(Handoff(Arc::new(Mutex::new(Some(judged)))));
@@ -124,6 +136,7 @@ struct Judged {
     peer: IpAddr,
     version: Version,
     request_id: RequestId,
+    whole: Whole,
 }
 
 /// Carries a judged request through warp, whose extensions want to be cloned; it is taken once.
@@ -146,6 +159,11 @@ where
     let limits = &app.config.limits;
     let bytes_max = judged.route.body.bytes_max(limits);
     let timeout = Duration::from_secs(limits.body_timeout_s);
+    let whole = judged.whole;
+    let chunks = chunks.chain(stream::poll_fn(move |_| {
+        whole.0.store(true, Ordering::Relaxed);
+        Poll::Ready(None)
+    }));
     let call = Call {
         app: judged.app,
         route: judged.route,
@@ -165,8 +183,12 @@ where
 }
 
 /// Puts on what every answer carries.
-fn finished(mut response: Response, request_id: &RequestId, noticed: &Noticed) -> Response {
+fn finished(mut response: Response, request_id: &RequestId, noticed: &Noticed, whole: &Whole) -> Response {
+    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
+    if is_refusal && !whole.0.load(Ordering::Relaxed) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(REQUEST_ID, request_id.header_value());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -18,6 +18,7 @@ use super::frames::Hello;
 use super::session::Session;
 use super::upgrade::Handover;
 use crate::http::App;
+use crate::http::accept::linger;
 use crate::http::json_in::Node;
 use crate::http::rate::{Key, Limit};
 use crate::identity::{AuthError, Caller};
@@ -33,14 +34,14 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
     let frame_bytes_max = app.config.limits.frame_bytes_max;
     // Small buffers: an idle socket costs little. Without a bound on what is written a slow reader would have none.
     let config = WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(4 * 1024)
         .max_write_buffer_size(128 * 1024 + 2 * frame_bytes_max)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max));
     let read_ahead = read_ahead.to_vec();
     let mut ws = WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await;
-    // The greeting's state is large and short-lived: it must not be part of an idle socket's.
+    // The state of greeting and good-bye is large and short-lived: it must not be part of an idle socket's.
     let close = match Box::pin(greet(&app, &mut ws, origin.as_ref())).await {
         Ok((caller, hello)) => match Box::pin(Session::begin(app, ws, caller, hello, request_id)).await {
             Ok(mut session) => {
@@ -56,7 +57,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
         Err(close) => close,
     };
     tracing::debug!(%peer, ?close, "a socket ended");
-    say_bye(&mut ws, close).await;
+    Box::pin(say_bye(ws, close)).await;
     drop(seat);
 }
 
@@ -106,13 +107,16 @@ pub(super) fn close_for(error: &WsError) -> Close {
 }
 
 /// Says why, and waits a little for the other side to have heard it.
-async fn say_bye(ws: &mut Ws, close: Close) {
+async fn say_bye(mut ws: Ws, close: Close) {
     let frame = CloseFrame { code: close.code().into(), reason: close.reason().into() };
     let bye = async {
         // A connection that is gone hears nothing.
         let _ = ws.close(Some(frame)).await;
         while let Some(Ok(_)) = ws.next().await {}
     };
-    // What is late is cut off.
-    let _ = timeout(CLOSE_WITHIN, bye).await;
+    // What is late is cut off. After an error nothing more is read as frames, and what is left unread as bytes would
+    // reset the connection before the close is heard.
+    if timeout(CLOSE_WITHIN, bye).await.is_ok() {
+        linger(ws.into_inner()).await;
+    }
 }

@@ -60,8 +60,7 @@ impl Side {
     async fn furnish(api: &Api, admin: Agent, ids: [&str; 4], domain: &str) -> Self {
         let [workspace, site, site_key, team] = ids.map(str::to_owned);
         let email = |name: &str| format!("{name}@{domain}.example");
-        let supervisor =
-            new_agent(api, &admin, &email("supervisor"), json!({ "role": "supervisor" })).await;
+        let supervisor = new_agent(api, &admin, &email("supervisor"), json!({ "role": "supervisor" })).await;
         let agent = new_agent(api, &admin, &email("agent"), json!({ "team_ids": [team] })).await;
         api.set_status(&agent.token, "online").await.unwrap().expect(200).unwrap();
         let visitor = api.visitor(&site_key).await.unwrap();

@@ -6,8 +6,13 @@
     reason = "clippy allows it in tests, and does not see that their helpers are tests"
 )]
 
+mod accounts;
+mod admin;
+mod api;
 mod browser;
+mod canned;
 mod failing_store;
+mod files;
 mod house;
 mod kill;
 mod layering;

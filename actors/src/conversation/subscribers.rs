@@ -82,18 +82,25 @@ impl Subscribers {
     }
 
     pub(super) fn typing(&self, by: &Author, typing: bool, preview: Option<Arc<str>>) {
+        let shared = Arc::new(by.clone());
         for subscriber in self.all_but(by) {
             let preview = preview.clone().filter(|_| subscriber.who.audience() == Audience::Agent);
             let conversation = self.conversation;
-            subscriber.sender.push_soft(Push::Typing { conversation, by: by.clone(), typing, preview });
+            subscriber.sender.push_soft(Push::Typing {
+                conversation,
+                by: Arc::clone(&shared),
+                typing,
+                preview,
+            });
         }
     }
 
     /// Told to all, his other devices too.
-    pub(super) fn read(&self, by: &Author, seq: Seq) {
+    pub(super) fn read(&self, by: Author, seq: Seq) {
+        let by = Arc::new(by);
         for subscriber in &self.all {
             let conversation = self.conversation;
-            subscriber.sender.push_soft(Push::Read { conversation, by: by.clone(), seq });
+            subscriber.sender.push_soft(Push::Read { conversation, by: Arc::clone(&by), seq });
         }
     }
 

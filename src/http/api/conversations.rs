@@ -326,8 +326,8 @@ pub struct WithEventsJson<'a> {
 
 async fn get(call: Call) -> Result<Reply, ApiError> {
     let (app, who, key) = (&call.app, principal_of(&call)?, key_of(&call)?);
-    Query::parse(&call.query)?.finish()?;
     let head = seen_head(app, key, &who).await?;
+    Query::parse(&call.query)?.finish()?;
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
     let show = show_to(app, key.workspace, &who);
     Ok(Reply::ok(&WithEventsJson {

@@ -6,13 +6,15 @@
 //! baseline file      into a plain file, with one fdatasync for all that wait: the limit of this machine
 //! ```
 //!
-//! It is no server for anybody else: it listens on 127.0.0.1, serves one agent, and ends with its parent's signal.
+//! It is no server for anybody else: it listens on 127.0.0.1, has one agent, and serves until it is killed.
 
 mod agent;
 mod file;
 mod front;
 mod message;
 mod sqlite;
+
+use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use tokio::net::TcpListener;
@@ -28,6 +30,9 @@ use sqlite::SqliteLog;
 struct Command {
     /// Where messages go
     log: LogKind,
+    /// The folder for what is kept; the store or the file in it is made anew
+    #[arg(long)]
+    data: PathBuf,
     /// How many conversations there are: 0, 1, 2 ...
     #[arg(long, default_value_t = 200)]
     conversations: usize,
@@ -42,19 +47,18 @@ enum LogKind {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command { log, conversations } = Command::parse();
-    let folder = tempfile::Builder::new().prefix("switchboard-baseline-").tempdir()?;
+    let Command { log, data, conversations } = Command::parse();
     match log {
         // As Switchboard runs.
         LogKind::Sqlite => runtime::Runtime::new()?.block_on(async {
-            let log = SqliteLog::create(folder.path(), conversations).await?;
+            let log = SqliteLog::create(&data, conversations).await?;
             serve(log).await
         }),
         // As cheap as it can be.
         LogKind::File => runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(async { serve(FileLog::create(&folder.path().join("log"))?).await }),
+            .block_on(async { serve(FileLog::create(&data.join("log"))?).await }),
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Folds one log, and panics where it breaks the rules: a hole, two owners, an epoch that does not rise by one.
+    /// Folds one log, and panics where it breaks the rules: a hole, two owners, an epoch that does not rise by
+    /// one with each assignment.
     pub(super) fn enter(&mut self, conversation: &str, log: &[Value]) {
         let (mut holder, mut epoch): (Option<String>, u64) = (None, 0);
         let mut before = "";
@@ -56,8 +57,6 @@ impl Ledger {
                         leaves(self, previous);
                     }
                 }
-                // A transfer to a team moves the epoch too; what follows says who has it.
-                "transferred" if event["to"].get("team_id").is_some() => epoch += 1,
                 _ => {}
             }
         }

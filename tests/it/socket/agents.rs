@@ -76,6 +76,14 @@ async fn losing_a_conversation_is_told_with_its_reason() {
     let assigned = &push(&mut bobs, "assigned").await["conversation"];
     assert_eq!((&assigned["id"], &assigned["assignment_epoch"]), (&json!(given_on), &json!(2)));
 
+    let taken_over = taken(&mut anns).await;
+    let admin = stage.admin().await;
+    stage.api.set_status(&admin.token, "online").await.unwrap().expect(200).unwrap();
+    let path = format!("/api/v1/chat/agent/conversations/{taken_over}/accept");
+    let call = stage.api.post(path).bearer(&admin.token).json(&json!({ "take_over": true }));
+    call.send().await.unwrap().expect(200).unwrap();
+    assert_eq!(lost(&mut anns, &taken_over).await, "take_over");
+
     let ended = taken(&mut anns).await;
     stage.api.end(&ann.token, &ended).await.unwrap().expect(200).unwrap();
     assert_eq!(lost(&mut anns, &ended).await, "ended");
