@@ -5,10 +5,10 @@ use std::sync::Arc;
 use cluster::{AgentKey, AgentView, ExecuteError};
 use domain::{
     Answer, ClientId, Command, FileCard, FileId, Id, Kind, MessageId, MessageText, Principal, Rejection,
-    Request, Seq, Status, TextError, Timestamp,
+    Request, Seq, Status, Team, TextError, Timestamp, WorkspaceId,
 };
 use rand::RngExt;
-use store::ConversationKey;
+use store::{ConversationKey, HeadFilter, HeadView, StoreError};
 
 use crate::files::{ReserveError, Uploader};
 use crate::http::App;
@@ -169,6 +169,14 @@ pub async fn typing(
         None => None,
     };
     Ok(app.router.typing(key, Arc::clone(who), typing, preview).await?)
+}
+
+/// Whether as many wait for the team as may.
+pub async fn queue_is_full(app: &App, workspace: WorkspaceId, team: &Team) -> Result<bool, StoreError> {
+    let Some(max) = team.queue_max else { return Ok(false) };
+    let (view, filter) = (HeadView::Queue(Some(vec![team.id])), HeadFilter::default());
+    let waiting = app.store.heads.list(workspace, &view, &filter, None, max as usize).await?;
+    Ok(waiting.len() >= max as usize)
 }
 
 /// Writes the agent's will to his record, then tells his actor.

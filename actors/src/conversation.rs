@@ -283,7 +283,10 @@ impl Live {
         self.subscribers.publish(&event);
         if matches!(
             event.kind,
-            EventKind::Assigned { .. } | EventKind::Released { .. } | EventKind::Transferred { .. }
+            EventKind::Assigned { .. }
+                | EventKind::Released { .. }
+                | EventKind::Transferred { .. }
+                | EventKind::Identified { .. }
         ) {
             self.subscribers.drop_those_who_lost_sight(head);
         }
@@ -302,6 +305,7 @@ impl Live {
             | EventKind::MessagePosted { .. }
             | EventKind::NotePosted { .. }
             | EventKind::Transferred { .. }
+            | EventKind::Identified { .. }
             | EventKind::Rated(_) => return,
         };
         if let Some((agent, epoch)) = std::mem::replace(&mut self.holder, next) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, AgentCard, AgentId, Line, MessageId, MessageText, Principal, Reason, Rejection, Role, Seq,
-    SiteId, Standing, Subject, TeamId, Timestamp, VisitorCard, may,
+    SiteId, Standing, Subject, TeamId, Timestamp, VisitorCard, VisitorId, may,
 };
 
 mod command;
@@ -116,6 +116,8 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     head: Head,
+    /// Who its visitor was, first to last; they are one person.
+    visitors: Vec<VisitorId>,
     /// Who ever had it: such an agent hears that it moved, others that they may not.
     held_by: BTreeSet<AgentId>,
     /// What started it, to know a repeat of the start.
@@ -189,6 +191,7 @@ impl Conversation {
                 read: Marks::default(),
                 unread: Unread::default(),
             },
+            visitors: vec![start.visitor.id],
             held_by: BTreeSet::new(),
             started: first.request.clone(),
             first_message: None,
@@ -255,6 +258,12 @@ impl Conversation {
                 self.head.queued_at = event.at;
             }
             EventKind::Transferred { to: TransferTo::Agent(_) } => {}
+            EventKind::Identified { visitor } => {
+                self.head.visitor = visitor.clone();
+                if !self.visitors.contains(&visitor.id) {
+                    self.visitors.push(visitor.id);
+                }
+            }
             EventKind::Rated(rating) => self.head.rating = Some(rating.clone()),
             EventKind::Ended { reason } => {
                 self.head.state = State::Ended;
@@ -263,8 +272,18 @@ impl Conversation {
                 self.head.end_reason = reason.clone();
             }
         }
-        if let (Some(mark), Some(sender)) = (&event.request, Sender::of(&event.by)) {
+        if let (Some(mark), Some(sender)) = (&event.request, self.sender(&event.by)) {
             self.dedupe.remember(sender, mark, answered);
+        }
+    }
+
+    /// Whose `client_id` it is. A visitor who proved who he is keeps the names that he gave before.
+    fn sender(&self, author: &Author) -> Option<Sender> {
+        match Sender::of(author)? {
+            Sender::Visitor(id) if self.visitors.contains(&id) => {
+                self.visitors.first().copied().map(Sender::Visitor)
+            }
+            sender => Some(sender),
         }
     }
 
@@ -359,7 +378,7 @@ impl Conversation {
                 None => Answer::Done { repeated: true },
             }));
         }
-        let (Some(mark), Some(sender)) = (mark, Sender::of(&by.author())) else {
+        let (Some(mark), Some(sender)) = (mark, self.sender(&by.author())) else {
             return Ok(None);
         };
         Ok(self.dedupe.find(sender, mark)?.map(|answered| match answered {
@@ -470,6 +489,16 @@ impl Conversation {
                     return Ok(Vec::new());
                 }
                 vec![EventKind::Ended { reason: reason.clone() }]
+            }
+            Command::Identify { visitor } => {
+                if standing != Standing::System {
+                    return Err(Rejection::Forbidden);
+                }
+                open()?;
+                if head.visitor == *visitor {
+                    return Ok(Vec::new());
+                }
+                vec![EventKind::Identified { visitor: visitor.clone() }]
             }
             Command::Rate(rating) => {
                 may(standing, Action::Rate)?;

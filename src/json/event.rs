@@ -5,7 +5,7 @@ use domain::{AssignReason, Event, EventKind, Face, FileCard, ReleaseReason, Tran
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{AgentCardJson, ByJson, FileJson, Rfc3339, Show};
+use super::{AgentCardJson, ByJson, FileJson, Rfc3339, Show, VisitorCardJson};
 
 /// One entry of a conversation's log. `kind` says which of the optional fields are there.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -50,6 +50,9 @@ pub struct EventJson<'a> {
     /// Of `transferred`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<ToJson>,
+    /// Of `identified`: who the visitor proved to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<VisitorCardJson<'a>>,
     /// Of `rated`: 1 to 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<u8>,
@@ -114,6 +117,9 @@ impl<'a> EventJson<'a> {
                 };
                 Self { to: Some(to), ..Self::bare(event, "transferred") }
             }
+            EventKind::Identified { visitor } => {
+                Self { visitor: Some(VisitorCardJson::from(visitor)), ..Self::bare(event, "identified") }
+            }
             EventKind::Rated(rating) => Self {
                 score: Some(rating.score),
                 comment: rating.comment.as_ref().map(|comment| comment.as_str()),
@@ -150,6 +156,7 @@ impl<'a> EventJson<'a> {
             assignment_epoch: None,
             reason: None,
             to: None,
+            visitor: None,
             score: None,
             comment: None,
         }

@@ -38,13 +38,22 @@ async fn of_all_who_accept_a_conversation_at_once_exactly_one_wins() {
         let asks = office.clerks.iter().map(|clerk| accept_all(clerk, &conversations));
         let came: Vec<Vec<Came>> = join_all(asks).await;
         for (place, conversation) in conversations.iter().enumerate() {
-            let winners: Vec<&Clerk> =
-                office.clerks.iter().zip(&came).filter(|(_, came)| came[place] == Came::Won).map(|(c, _)| c).collect();
+            let winners: Vec<&Clerk> = office
+                .clerks
+                .iter()
+                .zip(&came)
+                .filter(|(_, came)| came[place] == Came::Won)
+                .map(|(c, _)| c)
+                .collect();
             let [winner] = winners.as_slice() else { panic!("{} have won {conversation}", winners.len()) };
             came.iter().for_each(|came| came[place].only(&["ALREADY_ASSIGNED"]));
             let head = office.head(conversation).await;
             assert_eq!(head["assignee"]["agent_id"], winner.who.agent_id.as_str(), "{head}");
-            assert_eq!((&head["state"], &head["assignment_epoch"]), (&json!("assigned"), &json!(round)), "{head}");
+            assert_eq!(
+                (&head["state"], &head["assignment_epoch"]),
+                (&json!("assigned"), &json!(round)),
+                "{head}"
+            );
 
             // Of those who give it back only he can who has it.
             let gives = join_all(office.clerks.iter().map(|clerk| clerk.release(conversation))).await;
@@ -100,8 +109,11 @@ async fn nobody_gets_more_than_his_capacity_and_everybody_gets_that() {
         for clerk in &office.clerks {
             let held = ledger.held_by(&clerk.who.agent_id);
             assert_eq!(held.len(), CAPACITY);
-            join_all(held.iter().map(async |conversation| assert_eq!(clerk.release(conversation).await, Came::Won)))
-                .await;
+            join_all(
+                held.iter()
+                    .map(async |conversation| assert_eq!(clerk.release(conversation).await, Came::Won)),
+            )
+            .await;
         }
         settled(&office, &conversations).await;
     }
@@ -139,7 +151,9 @@ async fn accepts_transfers_releases_and_absences_at_once_leave_one_owner_and_no_
         [sum[0] + won[0], sum[1] + won[1], sum[2] + won[2], sum[3] + won[3]]
     });
     let [accepts, transfers, releases, absences] = won;
-    println!("{accepts} accepts, {transfers} transfers, {releases} releases and {absences} absences came to pass");
+    println!(
+        "{accepts} accepts, {transfers} transfers, {releases} releases and {absences} absences came to pass"
+    );
     assert!(won.iter().all(|count| *count > 0), "some never had a chance");
 
     let ledger = settled(&office, &conversations).await;
@@ -178,8 +192,7 @@ async fn do_something(office: &Office, place: usize, all: &[String], random: &mu
                 json!({ "agent_id": colleague })
             };
             let came = clerk.transfer(given, &to).await;
-            let refused =
-                ["STALE_ASSIGNMENT", "FORBIDDEN", "CONFLICT", "CAPACITY_EXCEEDED", "AGENT_OFFLINE"];
+            let refused = ["STALE_ASSIGNMENT", "FORBIDDEN", "CONFLICT", "CAPACITY_EXCEEDED", "AGENT_OFFLINE"];
             came.only(&refused);
             (1, came)
         }
@@ -207,7 +220,8 @@ async fn who_goes_offline_in_the_middle_gives_everything_back_and_gets_nothing()
     let leaves = async {
         join(leaver.set_status("offline"), join_all(conversations.iter().map(|id| leaver.accept(id)))).await
     };
-    let (_, theirs) = join(leaves, join_all(others.iter().map(|other| accept_all(other, &conversations)))).await;
+    let (_, theirs) =
+        join(leaves, join_all(others.iter().map(|other| accept_all(other, &conversations)))).await;
     for came in theirs.iter().flatten() {
         came.only(&["ALREADY_ASSIGNED", "CAPACITY_EXCEEDED"]);
     }
@@ -323,7 +337,8 @@ async fn of_parallel_refreshes_with_one_token_one_wins() {
             (Instant::now(), answer)
         };
         let answers = join_all((0..TWINS).map(|_| refresh())).await;
-        let (winners, losers): (Vec<_>, Vec<_>) = answers.iter().partition(|(_, answer)| answer.status == 200);
+        let (winners, losers): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|(_, answer)| answer.status == 200);
         let [(won_at, winner)] = winners.as_slice() else { panic!("{} have won", winners.len()) };
         for (_, loser) in &losers {
             assert_eq!((loser.status, loser.code()), (401, "TOKEN_REVOKED"), "{loser}");

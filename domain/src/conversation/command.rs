@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AgentCard, Attribute, ClientId, FileCard, MessageId, MessageText, Paragraph, Principal, Reason, Seq,
-    TeamId, Timestamp,
+    TeamId, Timestamp, VisitorCard,
 };
 
 use super::dedupe::{Digest, RequestMark};
@@ -99,6 +99,11 @@ pub enum Command {
     },
     /// Say how it was.
     Rate(Rating),
+    /// Its visitor proved who he is. Only Switchboard itself gives this.
+    Identify {
+        /// Who he is.
+        visitor: VisitorCard,
+    },
 }
 
 impl Command {
@@ -124,6 +129,9 @@ impl Command {
                 Digest::of([b"transfer team".as_slice(), team.uuid().as_bytes(), note])
             }
             Command::Release { .. } => Digest::of([b"release".as_slice()]),
+            Command::Identify { visitor } => {
+                Digest::of([b"identify".as_slice(), visitor.id.uuid().as_bytes()])
+            }
             Command::End { reason } => {
                 let reason = reason.as_ref().map_or("", Paragraph::as_str);
                 Digest::of([b"end".as_slice(), reason.as_bytes()])

@@ -115,6 +115,11 @@ pub enum EventKind {
         /// To whom.
         to: TransferTo,
     },
+    /// The visitor proved who he is: it is his, as he is known now.
+    Identified {
+        /// Who asks from now on.
+        visitor: VisitorCard,
+    },
     /// The visitor says how it was; the last one counts.
     Rated(Rating),
     /// Nothing but ratings and notes follows.
@@ -302,6 +307,10 @@ impl EventKind {
             EventKind::Assigned { agent, .. } | EventKind::Released { agent, .. } => line_weight(&agent.name),
             EventKind::Transferred { to: TransferTo::Agent(agent) } => line_weight(&agent.name),
             EventKind::Transferred { to: TransferTo::Team(_) } => 0,
+            EventKind::Identified { visitor } => {
+                visitor.name.as_ref().map_or(0, line_weight)
+                    + visitor.email.as_ref().map_or(0, |email| text_weight(email.as_str()))
+            }
             EventKind::Rated(rating) => rating.comment.as_ref().map_or(0, |text| text_weight(text.as_str())),
             EventKind::Ended { reason } => reason.as_ref().map_or(0, |text| text_weight(text.as_str())),
         }

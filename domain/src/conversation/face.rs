@@ -36,8 +36,9 @@ pub fn face(event: &Event, audience: Audience) -> Face<'_> {
             | EventKind::Released { reason: ReleaseReason::Released | ReleaseReason::Transfer, .. },
         ) => Face::Whole(event),
         (Audience::Visitor, EventKind::Released { .. }) => Face::WithoutReason(event),
-        (Audience::Visitor, EventKind::NotePosted { .. } | EventKind::Transferred { .. }) => {
-            Face::Hidden(event)
-        }
+        (
+            Audience::Visitor,
+            EventKind::NotePosted { .. } | EventKind::Transferred { .. } | EventKind::Identified { .. },
+        ) => Face::Hidden(event),
     }
 }

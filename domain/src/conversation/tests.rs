@@ -243,6 +243,22 @@ fn a_repeat_is_answered_after_the_end_and_after_the_loss_of_sight() {
 }
 
 #[test]
+fn who_proves_who_he_is_keeps_his_conversation_and_its_names() {
+    let proven = VisitorCard { id: id(9), name: None, email: None, verified: true };
+    let identify = Command::Identify { visitor: proven };
+    let mut talk = Talk::start(None);
+    let said = talk.ask(&named(visitor(1), "m", post("hello"))).unwrap();
+    assert_eq!(talk.ask(&ask(visitor(1), identify.clone())), Err(Rejection::Forbidden));
+    assert_eq!(talk.ask(&ask(Principal::System, identify.clone())), DONE);
+    assert_eq!(talk.ask(&ask(Principal::System, identify)), DONE_BEFORE);
+    assert_eq!(talk.ask(&named(visitor(9), "m", post("hello"))), Ok(said.again()));
+    assert!(talk.ask(&ask(visitor(9), post("it is me"))).is_ok());
+    assert_eq!(talk.ask(&ask(visitor(1), post("and I?"))), Err(Rejection::NotFound));
+    assert_eq!(talk.ask(&named(visitor(8), "m", post("hello"))), Err(Rejection::NotFound));
+    assert_eq!(Conversation::replay(&talk.log).unwrap(), talk.state);
+}
+
+#[test]
 fn a_full_log_takes_its_end_alone() {
     let mut talk = Talk::start(None);
     while talk.log.len() < EVENTS_MAX as usize {

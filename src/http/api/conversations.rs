@@ -209,10 +209,13 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     };
     if app.store.heads.get(key).await?.is_none() {
         may_start(&app, key, visitor.id, visitor.blocked).await?;
-        if let Some(team) = asked_team
-            && !app.identity.teams(workspace).await?.iter().any(|other| other.id == team)
-        {
-            return Err(ApiError::invalid_field("team_id", "must be a team of this workspace"));
+        let wanted = asked_team.unwrap_or(site_team);
+        match app.identity.teams(workspace).await?.iter().find(|team| team.id == wanted) {
+            Some(team) if talk::queue_is_full(&app, workspace, team).await? => {
+                return Err(ApiError::new(ErrorCode::Conflict, "too many wait for this team already"));
+            }
+            Some(_) => {}
+            None => return Err(ApiError::invalid_field("team_id", "must be a team of this workspace")),
         }
     }
     let start =

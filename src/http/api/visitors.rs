@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Email, Name};
+use cluster::ExecuteError;
+use domain::{Command, Email, Name, Principal, Rejection, Request, State, WorkspaceId};
 use http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use store::{ConversationKey, HeadFilter, HeadView};
 use utoipa::ToSchema;
 
 use super::conversations::{AttributeJson, attributes};
+use crate::http::App;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in::valid;
@@ -15,7 +18,7 @@ use crate::http::judge::bearer;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
-use crate::identity::{Caller, VisitorRequest};
+use crate::identity::{Caller, KnownVisitor, VisitorRequest};
 use crate::json::Rfc3339;
 
 /// The rows of this resource.
@@ -102,6 +105,9 @@ async fn enter(mut call: Call) -> Result<Reply, ApiError> {
         attributes: attributes(given)?,
     };
     let known = call.app.identity.visitor_for(workspace, &site, old_token.as_deref(), &request).await?;
+    if request.identity.is_some() && !known.created {
+        tell_conversations(&call.app, workspace, &known).await?;
+    }
     let status = if known.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(Reply::json(
         status,
@@ -112,4 +118,37 @@ async fn enter(mut call: Call) -> Result<Reply, ApiError> {
             verified: known.visitor.verified(),
         },
     ))
+}
+
+/// How many conversations are read at once.
+const PAGE: usize = 100;
+
+/// Who proved who he is keeps his open conversations: they are the proven one's from now on. When it fails half way,
+/// the client asks again with its old token, and what is left is told then.
+async fn tell_conversations(app: &App, workspace: WorkspaceId, known: &KnownVisitor) -> Result<(), ApiError> {
+    let visitor = known.visitor.card();
+    let (view, filter) = (HeadView::OfVisitor(known.was.unwrap_or(visitor.id)), HeadFilter::default());
+    let mut open = Vec::new();
+    let mut after = None;
+    loop {
+        let page = app.store.heads.list(workspace, &view, &filter, after, PAGE).await?;
+        after = page.last().map(|row| row.position);
+        let is_last = page.len() < PAGE;
+        open.extend(
+            page.into_iter().filter(|row| row.head.state != State::Ended && row.head.visitor != visitor),
+        );
+        if is_last {
+            break;
+        }
+    }
+    for row in open {
+        let key = ConversationKey { workspace, conversation: row.conversation };
+        let command = Command::Identify { visitor: visitor.clone() };
+        match app.router.execute(key, Request { by: Principal::System, client_id: None, command }).await {
+            // One that ended meanwhile stays as it is.
+            Ok(_) | Err(ExecuteError::Rejected(Rejection::ConversationEnded)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }

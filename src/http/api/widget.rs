@@ -18,7 +18,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
 use crate::identity::Caller;
-use crate::talk::FILES_MAX;
+use crate::talk::{self, FILES_MAX};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
@@ -55,7 +55,7 @@ pub struct ConfigJson {
     theme: ThemeJson,
     /// Somebody of the site's team is there now.
     online: bool,
-    /// The opening hours of site and team allow it now.
+    /// The opening hours of site and team allow it now, and the team's queue has room.
     accepting: bool,
     /// When somebody is there, in the workspace's time zone; null: always.
     hours: Option<Vec<SpanJson>>,
@@ -121,7 +121,7 @@ fn is_online(app: &App, workspace: WorkspaceId, team: &Team) -> bool {
     team.agents.iter().any(|&agent| app.router.is_online(AgentKey { workspace, agent }))
 }
 
-/// Within the site's hours and the team's, where there are any.
+/// Within the site's hours and the team's, where there are any, and while the team's queue has room.
 async fn is_accepting(
     app: &App,
     workspace: WorkspaceId,
@@ -129,6 +129,9 @@ async fn is_accepting(
     team: Option<&Team>,
 ) -> Result<bool, ApiError> {
     let Some(team) = team else { return Ok(false) };
+    if talk::queue_is_full(app, workspace, team).await? {
+        return Ok(false);
+    }
     let all: Vec<&Hours> = site.hours.iter().chain(&team.hours).collect();
     if all.is_empty() {
         return Ok(true);

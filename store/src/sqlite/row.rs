@@ -41,6 +41,7 @@ pub(super) fn reading(row: &Row<'_>, first: usize) -> rusqlite::Result<Reading> 
 /// Where the lists have a conversation. A message changes none of it.
 #[derive(PartialEq, Eq)]
 struct Placed {
+    visitor: Uuid,
     team: Uuid,
     state: i64,
     assignee: Option<Uuid>,
@@ -63,7 +64,7 @@ impl Stored {
     /// None when there is no such conversation.
     pub(super) fn find(connection: &Connection, key: ConversationKey) -> rusqlite::Result<Option<Self>> {
         let mut statement = connection.prepare_cached(
-            "SELECT key, epoch, claim, owner, last_seq, team, state, assignee, queued_at, ended_at,
+            "SELECT key, epoch, claim, owner, last_seq, visitor, team, state, assignee, queued_at, ended_at,
                  read_visitor, read_agent, unread_visitor, unread_agent
              FROM conversation WHERE workspace = ?1 AND id = ?2",
         )?;
@@ -75,13 +76,14 @@ impl Stored {
                 owner: Owner(row.get(3)?),
                 last_seq: Seq(number(row, 4)?),
                 placed: Placed {
-                    team: row.get(5)?,
-                    state: row.get(6)?,
-                    assignee: row.get(7)?,
-                    queued_at: row.get(8)?,
-                    ended_at: row.get(9)?,
+                    visitor: row.get(5)?,
+                    team: row.get(6)?,
+                    state: row.get(7)?,
+                    assignee: row.get(8)?,
+                    queued_at: row.get(9)?,
+                    ended_at: row.get(10)?,
                 },
-                reading: reading(row, 10)?,
+                reading: reading(row, 11)?,
             })
         };
         statement.query_row(params![key.workspace.uuid(), key.conversation.uuid()], read).optional()
@@ -113,7 +115,6 @@ impl Stored {
 
 /// A head in columns, made before it is given to the writer, whose time is everybody's.
 pub(super) struct HeadColumns {
-    visitor: Uuid,
     placed: Placed,
     created_at: i64,
     last_seq: Seq,
@@ -134,8 +135,8 @@ impl HeadColumns {
             tags.push(TAG_MARK);
         }
         Self {
-            visitor: head.visitor.id.uuid(),
             placed: Placed {
+                visitor: head.visitor.id.uuid(),
                 team: head.team.uuid(),
                 state: state_number(head.state),
                 assignee: head.assignee.as_ref().map(|agent| agent.id.uuid()),
@@ -177,7 +178,7 @@ impl HeadColumns {
                 token.0,
                 owner.0,
                 integer(self.last_seq.0),
-                self.visitor,
+                self.placed.visitor,
                 self.placed.team,
                 self.placed.state,
                 self.placed.assignee,
@@ -201,11 +202,13 @@ impl HeadColumns {
         if self.placed != stored.placed {
             connection
                 .prepare_cached(
-                    "UPDATE conversation SET team = ?2, state = ?3, assignee = ?4, queued_at = ?5, ended_at = ?6
+                    "UPDATE conversation SET visitor = ?2, team = ?3, state = ?4, assignee = ?5, queued_at = ?6,
+                         ended_at = ?7
                      WHERE key = ?1",
                 )?
                 .execute(params![
                     stored.key,
+                    self.placed.visitor,
                     self.placed.team,
                     self.placed.state,
                     self.placed.assignee,

@@ -104,6 +104,7 @@ fn kinds() -> Vec<(String, EventKind)> {
         ("full".to_owned(), note),
         ("agent".to_owned(), EventKind::Transferred { to: TransferTo::Agent(card()) }),
         ("team".to_owned(), EventKind::Transferred { to: TransferTo::Team(id(2)) }),
+        ("proven".to_owned(), EventKind::Identified { visitor: visitor_card() }),
         ("bare".to_owned(), rating(None)),
         ("full".to_owned(), rating(Some("good\nvery good"))),
         ("bare".to_owned(), ended(None)),
@@ -128,6 +129,7 @@ fn kinds() -> Vec<(String, EventKind)> {
             EventKind::Assigned { .. } => "assigned",
             EventKind::Released { .. } => "released",
             EventKind::Transferred { .. } => "transferred",
+            EventKind::Identified { .. } => "identified",
             EventKind::Rated(_) => "rated",
             EventKind::Ended { .. } => "ended",
         };

@@ -59,6 +59,7 @@ proptest! {
             verified: false,
         };
         let attributes = Attributes::parse(given).unwrap();
+        let proven = visitor.clone();
         let start = Start { site: id(), team: id(), visitor, subject: Some(name.clone()), attributes };
         let lines = format!("{long}\n\t\r\n");
         let kinds = [
@@ -73,6 +74,7 @@ proptest! {
             EventKind::Released { agent: agent.clone(), reason: ReleaseReason::OverCapacity },
             EventKind::Transferred { to: TransferTo::Agent(agent.clone()) },
             EventKind::Transferred { to: TransferTo::Team(id()) },
+            EventKind::Identified { visitor: proven },
             EventKind::Rated(Rating { score: 255, comment: Some(Paragraph::parse(&comment).unwrap()) }),
             EventKind::Ended { reason: Some(Paragraph::parse(&reason).unwrap()) },
         ];

@@ -134,7 +134,8 @@ async fn texts_of_every_script_come_back_as_they_were_sent() {
     }
     let log = desk.messages.replace("/messages", "/events?after=1");
     let page = desk.api.get(log).bearer(&desk.visitor.token).send().await.unwrap().expect(200).unwrap();
-    let stored: Vec<&str> = page["data"].as_array().unwrap().iter().filter_map(|e| e["text"].as_str()).collect();
+    let stored: Vec<&str> =
+        page["data"].as_array().unwrap().iter().filter_map(|e| e["text"].as_str()).collect();
     assert_eq!(stored, texts);
 }
 
@@ -142,7 +143,9 @@ async fn texts_of_every_script_come_back_as_they_were_sent() {
 async fn a_body_of_another_type_is_415_and_none_is_read_where_none_is_taken() {
     let desk = Desk::open().await;
     let body = json!({ "client_id": "m", "text": "t" }).to_string();
-    for type_ in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data", "a"] {
+    for type_ in
+        ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data", "a"]
+    {
         let call = desk.api.post(&desk.messages).bearer(&desk.visitor.token);
         let answer = call.body(type_, body.clone()).send().await.unwrap();
         assert_eq!((answer.status, answer.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{type_}: {answer}");
@@ -159,7 +162,8 @@ async fn a_body_of_another_type_is_415_and_none_is_read_where_none_is_taken() {
 #[tokio::test]
 async fn an_upload_that_is_none_is_refused() {
     let desk = Desk::open().await;
-    let part = |head: &str, body: &str| format!("--b\r\ncontent-disposition: form-data; {head}\r\n\r\n{body}\r\n");
+    let part =
+        |head: &str, body: &str| format!("--b\r\ncontent-disposition: form-data; {head}\r\n\r\n{body}\r\n");
     let bodies = [
         String::new(),
         "--".to_owned(),
@@ -172,12 +176,17 @@ async fn an_upload_that_is_none_is_refused() {
         format!("--b\r\ncontent-disposition: {}", "form-data;".repeat(10_000)),
     ];
     for body in bodies {
-        for type_ in ["multipart/form-data; boundary=b", "multipart/form-data", "multipart/form-data; boundary="] {
+        for type_ in
+            ["multipart/form-data; boundary=b", "multipart/form-data", "multipart/form-data; boundary="]
+        {
             let begun = Instant::now();
             let call = desk.api.post("/api/v1/chat/upload").bearer(&desk.visitor.token);
             let answer = call.body(type_, body.clone()).send().await.unwrap();
             assert!(begun.elapsed() < QUICK, "{answer}");
-            assert!(matches!(answer.status, 400 | 404 | 411 | 413 | 415 | 422), "{type_} {body:.60}: {answer}");
+            assert!(
+                matches!(answer.status, 400 | 404 | 411 | 413 | 415 | 422),
+                "{type_} {body:.60}: {answer}"
+            );
             assert_ne!(answer.body["error"]["code"], Value::Null, "{answer}");
         }
     }

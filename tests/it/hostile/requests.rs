@@ -94,7 +94,8 @@ async fn a_request_that_two_servers_would_read_differently_is_never_read_as_two(
         ("a carriage return in a header", "x: a\rcontent-length: 2", "{}"),
     ];
     for (what, lines, body) in cases {
-        let head = format!("POST /api/v1/chat/conversations HTTP/1.1\r\n{HOST}\r\nauthorization: Bearer {token}");
+        let head =
+            format!("POST /api/v1/chat/conversations HTTP/1.1\r\n{HOST}\r\nauthorization: Bearer {token}");
         let type_ = "content-type: application/json";
         let request = format!("{head}\r\n{type_}\r\n{lines}\r\n\r\n{body}{SMUGGLED}");
         let heard = exchange(server, request.as_bytes()).await;
@@ -282,10 +283,8 @@ async fn a_query_says_what_its_route_knows_and_says_it_once() {
     ];
     for (query, status) in cases {
         let path = format!("/api/v1/chat/conversations/{id}/events?{query}");
-        let request = format!(
-            "GET {path} HTTP/1.1\r\n{HOST}\r\nauthorization: Bearer {}\r\n\r\n",
-            visitor.token
-        );
+        let request =
+            format!("GET {path} HTTP/1.1\r\n{HOST}\r\nauthorization: Bearer {}\r\n\r\n", visitor.token);
         let heard = exchange(api.address(), request.as_bytes()).await;
         let [heard] = heard.as_slice() else { panic!("{query}: {heard:?}") };
         assert_eq!(heard.status, status, "{query}: {heard:?}");

@@ -86,7 +86,10 @@ async fn a_body_that_does_not_come_in_time_is_408() {
     let (server, api) = (sandbox.api().address(), sandbox.api());
     let visitor = api.visitor(&sandbox.ready().site_key).await.unwrap();
     let head = |path: &str, lines: &str| {
-        format!("POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n{lines}\r\n\r\n", visitor.token)
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n{lines}\r\n\r\n",
+            visitor.token
+        )
     };
     let json = "content-type: application/json\r\n";
     let start = "/api/v1/chat/conversations";
@@ -96,7 +99,10 @@ async fn a_body_that_does_not_come_in_time_is_408() {
         ("a chunk's size", head(start, &format!("{json}transfer-encoding: chunked")), b'0'),
         (
             "an upload",
-            head("/api/v1/chat/upload", "content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000"),
+            head(
+                "/api/v1/chat/upload",
+                "content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000",
+            ),
             b'-',
         ),
     ] {

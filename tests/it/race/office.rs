@@ -99,7 +99,7 @@ impl Office {
             let query = format!("after={}&limit=200", log.len());
             let page = self.api.events(&self.admin.token, conversation, &query).await.unwrap();
             let mut page = page.expect(200).unwrap();
-            log.extend(page["data"].as_array_mut().unwrap().drain(..));
+            log.append(page["data"].as_array_mut().unwrap());
             if page["has_more"] == false {
                 return log;
             }
@@ -150,7 +150,8 @@ impl Clerk {
 
     /// What he holds as the lists have it.
     pub(super) async fn mine(&self) -> Vec<String> {
-        let list = self.api.get("/api/v1/chat/agent/conversations?view=mine&limit=200").bearer(&self.who.token);
+        let list =
+            self.api.get("/api/v1/chat/agent/conversations?view=mine&limit=200").bearer(&self.who.token);
         let page = list.send().await.unwrap().expect(200).unwrap();
         ids(page["data"].as_array().unwrap().iter().map(|conversation| &conversation["id"]))
     }
