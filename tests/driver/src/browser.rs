@@ -121,15 +121,19 @@ impl Page {
         Ok(answer["result"]["value"].clone())
     }
 
-    /// Waits until the expression is true.
+    /// Waits until the expression is true. While a page gives way to the next one it cannot be asked; that passes.
     pub async fn until(&mut self, expression: &str) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
-            if self.evaluate(expression).await? == Value::Bool(true) {
+            let seen = self.evaluate(expression).await;
+            if matches!(seen, Ok(Value::Bool(true))) {
                 return Ok(());
             }
             if Instant::now() > until {
-                bail!("it never became true: {expression}\nthe page's complaints: {:?}", self.complaints);
+                bail!(
+                    "it never became true: {expression}: {seen:?}\nthe page's complaints: {:?}",
+                    self.complaints
+                );
             }
             sleep(LOOK_EVERY).await;
         }
