@@ -135,6 +135,8 @@ async fn after_a_failed_sync_the_server_ends_and_a_restart_knows_the_truth() {
         }
         assert!(Instant::now() < ended, "it still answers");
     }
+    // Nobody sends it traffic any more.
+    assert!(sandbox.api().get("/readyz").send().await.map_or(true, |answer| answer.status == 503));
     assert_eq!(sandbox.exit_code(NOTICE).await.unwrap(), 1);
     let log = sandbox.log().unwrap();
     assert!(log.contains("takes no more writes") && !log.contains("panicked"), "{log}");

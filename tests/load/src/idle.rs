@@ -10,6 +10,9 @@ use tokio::time::{Instant, sleep};
 
 /// Requests under way at once while the scene is set.
 const AT_ONCE: usize = 32;
+/// So many visitors fill the page cache of the store's writer (32 MiB), whose growth would else be taken for the cost of
+/// what is measured.
+const FILLERS: usize = 25_000;
 /// What the server holds only for the moment goes before its memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -18,20 +21,20 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub(crate) struct Plan {
     /// How many
     #[arg(long)]
-    count: usize,
+    pub(crate) count: usize,
     /// Hold the server on this core
     #[arg(long)]
-    core: Option<usize>,
+    pub(crate) core: Option<usize>,
 }
 
 /// How many, and for how long.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ConversationsPlan {
     #[command(flatten)]
-    plan: Plan,
+    pub(crate) plan: Plan,
     /// How long to wait after they were last written to, for the idle ones to leave the memory
     #[arg(long, default_value_t = 120)]
-    wait_seconds: u64,
+    pub(crate) wait_seconds: u64,
 }
 
 /// Memory of the server.
@@ -53,6 +56,22 @@ pub(crate) struct Conversations {
     /// The least within the wait; memory that the allocator keeps for later is in it.
     rss_passive_bytes: u64,
     rss_bytes_per_passive_conversation: i64,
+}
+
+impl Sockets {
+    pub(crate) fn bytes_each(&self) -> i64 {
+        self.rss_bytes_per_socket
+    }
+}
+
+impl Conversations {
+    pub(crate) fn bytes_each_alive(&self) -> i64 {
+        self.rss_bytes_per_conversation
+    }
+
+    pub(crate) fn bytes_each_passive(&self) -> i64 {
+        self.rss_bytes_per_passive_conversation
+    }
 }
 
 /// Holds idle visitors' sockets, each of a visitor of his own.
@@ -133,7 +152,10 @@ async fn start(plan: &Plan) -> anyhow::Result<(Sandbox, Vec<Visitor>)> {
     let sandbox = Sandbox::start(plan.core.map_or(options.clone(), |core| options.core(core))).await?;
     let (api, site_key) = (sandbox.api(), sandbox.ready().site_key.clone());
     let arrive = |_| api.visitor(&site_key);
-    let visitors = stream::iter(0..plan.count).map(arrive).buffer_unordered(AT_ONCE).try_collect().await?;
+    let arriving = |count| stream::iter(0..count).map(arrive).buffer_unordered(AT_ONCE);
+    arriving(FILLERS).try_for_each(|_| std::future::ready(Ok(()))).await?;
+    let visitors = arriving(plan.count).try_collect().await?;
+    sleep(SETTLE).await;
     Ok((sandbox, visitors))
 }
 

@@ -1,7 +1,8 @@
-//! The load programs. Each prints its result as one line of JSON (`kill` and `check`: as text) and ends with 1 when
-//! something was not as it must be.
+//! The load programs. Each prints its result as one line of JSON (`kill` and `check`: as text; `bench`: as Markdown)
+//! and ends with 1 when something was not as it must be.
 //!
 //! ```text
+//! load bench --quick
 //! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
 //! load sockets --count 10000
 //! load conversations --count 10000
@@ -10,6 +11,7 @@
 //! ```
 
 mod agent;
+mod bench;
 mod cast;
 mod idle;
 mod latency;
@@ -35,6 +37,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum What {
+    /// Measure Switchboard beside servers that do less, and print what it carries, what it costs, and which aims it meets
+    Bench(bench::Plan),
     /// Send messages to a running server and measure how soon they are acknowledged and delivered
     Run(run::Plan),
     /// Start a server, hold idle sockets, and measure its memory per socket
@@ -59,6 +63,10 @@ enum What {
 
 fn main() -> anyhow::Result<ExitCode> {
     let good = match Command::parse().what {
+        What::Bench(plan) => {
+            print!("{}", bench::bench(&plan)?);
+            true
+        }
         What::Run(plan) => print(&run::run(&plan)?)?,
         What::Sockets(plan) => print(&on_runtime(idle::sockets(&plan))?)?,
         What::Conversations(plan) => print(&on_runtime(idle::conversations(&plan))?)?,

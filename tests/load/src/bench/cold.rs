@@ -1,7 +1,5 @@
 //! Cold activation: the first message to a conversation that is not in memory, next to the second one.
 
-use std::time::Duration;
-
 use driver::{Options, Sandbox, Visitor};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
@@ -11,6 +9,7 @@ use crate::latency::{Latencies, Percentiles};
 
 /// Conversations that are filled at once.
 const AT_ONCE: usize = 16;
+const TEXT: &str = "Hello, my order has not arrived yet";
 
 /// What the first and the second message took.
 pub(super) struct Cold {
@@ -35,18 +34,21 @@ pub(super) async fn measure(logs: &[(usize, usize)]) -> anyhow::Result<Vec<Cold>
     }
     sandbox.terminate().await?;
     sandbox.restart().await?;
+    let api = sandbox.api();
     let mut measured = Vec::new();
     for (events, all) in filled {
         let (mut first, mut second) = (Latencies::default(), Latencies::default());
-        let conversations = all.len();
-        for (visitor, conversation) in all {
-            // Reads wake nobody; after it the server knows the visitor again.
-            sandbox.api().conversation(&visitor.token, &conversation).await?.expect(200)?;
-            first.add(post(&sandbox, &visitor, &conversation, "cold").await?);
-            second.add(post(&sandbox, &visitor, &conversation, "warm").await?);
+        for (visitor, conversation) in &all {
+            // A read wakes nobody; after it the server knows the visitor again, and the connection is open.
+            api.conversation(&visitor.token, conversation).await?.expect(200)?;
+            for (client_id, latencies) in [("first", &mut first), ("second", &mut second)] {
+                let begun = Instant::now();
+                api.post_message(&visitor.token, conversation, client_id, TEXT).await?.expect(201)?;
+                latencies.add(begun.elapsed());
+            }
         }
         let (first, second) = (first.percentiles(), second.percentiles());
-        measured.push(Cold { events, conversations, first, second });
+        measured.push(Cold { events, conversations: all.len(), first, second });
     }
     Ok(measured)
 }
@@ -59,23 +61,7 @@ async fn fill(sandbox: &Sandbox, events: usize) -> anyhow::Result<(Visitor, Stri
     let conversation = started["conversation"]["id"].as_str().unwrap_or_default().to_owned();
     for number in 1..events {
         let client_id = number.to_string();
-        api.post_message(&visitor.token, &conversation, &client_id, "Hello, my order has not arrived yet")
-            .await?
-            .expect(201)?;
+        api.post_message(&visitor.token, &conversation, &client_id, TEXT).await?.expect(201)?;
     }
     Ok((visitor, conversation))
-}
-
-async fn post(
-    sandbox: &Sandbox,
-    visitor: &Visitor,
-    conversation: &str,
-    client_id: &str,
-) -> anyhow::Result<Duration> {
-    let api = sandbox.api();
-    // A connection of its own costs the same in both cases, and is opened before.
-    api.conversation(&visitor.token, conversation).await?.expect(200)?;
-    let begun = Instant::now();
-    api.post_message(&visitor.token, conversation, client_id, "Is anybody there?").await?.expect(201)?;
-    Ok(begun.elapsed())
 }

@@ -19,7 +19,8 @@ pub(super) struct Measured {
 impl Measured {
     /// Where it carried the most.
     pub(super) fn saturation(&self) -> &Report {
-        let most = self.closed.iter().max_by(|one, other| one.messages_per_s.total_cmp(&other.messages_per_s));
+        let most =
+            self.closed.iter().max_by(|one, other| one.messages_per_s.total_cmp(&other.messages_per_s));
         most.expect("every server is saturated first")
     }
 

@@ -16,7 +16,7 @@ use crate::on_runtime;
 
 /// A running server; dropping it ends it and removes what it kept.
 pub(super) enum Server {
-    Switchboard(Sandbox),
+    Switchboard(Box<Sandbox>),
     Baseline(Baseline),
 }
 
@@ -44,7 +44,7 @@ struct Ready {
 impl Server {
     pub(super) fn switchboard() -> anyhow::Result<Self> {
         let options = Options::unlimited().core(SERVER_CORE);
-        Ok(Self::Switchboard(on_runtime(Sandbox::start(options))?))
+        Ok(Self::Switchboard(Box::new(on_runtime(Sandbox::start(options))?)))
     }
 
     pub(super) fn baseline(log: Log, conversations: usize) -> anyhow::Result<Self> {
