@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use actors::Clock;
 use domain::{
-    AgentId, AssignmentMode, Canned, CannedId, CannedScope, Email, Line, MessageText, Name, Origin, Role,
-    Shortcut, Site, SiteId, Strategy, Team, TeamId, Theme, Tracking, Workspace, WorkspaceId,
+    AgentId, AssignmentMode, Email, Line, Name, Origin, Role, Site, SiteId, Strategy, Team, TeamId, Theme,
+    Tracking, Workspace, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 use store::{INSTALLATION, RecordError, Records, StoreError};
@@ -163,7 +163,6 @@ pub async fn seed(
     let team: TeamId = id(&path, &demo.team_id)?;
     make_team(records, clock, workspace, team, members).await?;
     make_site(records, clock, &path, workspace, team, demo, origin).await?;
-    make_canned(records, clock, workspace).await?;
 
     let now = Kept { demo: Demo { origin: origin.as_str().to_owned(), ..kept.demo.clone() }, ..kept };
     // Last: until the site lists the new origin, the file names the one to be taken off its list.
@@ -261,30 +260,6 @@ async fn make_team(
             hours: None,
         };
         store::insert(records, workspace, team, clock.now()).await?;
-    }
-    Ok(())
-}
-
-/// What agents type often: shortcut, title, text.
-const CANNED: [(&str, &str, &str); 3] = [
-    ("hello", "Greeting", "Hello {{visitor.name}}, this is {{agent.name}}. How can I help?"),
-    ("look", "I am looking", "One moment, please: I am looking it up."),
-    ("bye", "Good-bye", "Thank you for writing to us. Have a good day!"),
-];
-
-async fn make_canned(records: &dyn Records, clock: &Clock, workspace: WorkspaceId) -> Result<(), DemoError> {
-    if !store::list::<Canned>(records, workspace, None, 1).await?.is_empty() {
-        return Ok(());
-    }
-    for (shortcut, title, text) in CANNED {
-        let canned = Canned {
-            id: CannedId::new(clock.now(), rand::random()),
-            shortcut: Shortcut::parse(shortcut).expect("it is written here"),
-            title: Line::parse(title).expect("it is written here"),
-            text: MessageText::parse(text, MessageText::BYTES_MAX).expect("it is written here"),
-            scope: CannedScope::Workspace,
-        };
-        store::insert(records, workspace, canned, clock.now()).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use rand::RngExt;
 use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
 use store::{Owner, RecordError, Records, Store, StoreError};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -123,6 +123,27 @@ pub struct Server {
     sqlite: SqliteStore,
     listener: TcpListener,
     metrics: Option<TcpListener>,
+    signals: Signals,
+}
+
+/// What tells the server to stop. Heard from before it says that it serves: until then a signal just ends the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn hear() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the first, also one that came before.
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 impl Server {
@@ -165,15 +186,15 @@ impl Server {
         }
         let app = Arc::new(app);
         watch_figures(&app, &sqlite);
-        Ok(Self { app, url, sqlite, listener, metrics })
+        let signals = Signals::hear().map_err(ServerError::Signals)?;
+        Ok(Self { app, url, sqlite, listener, metrics, signals })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
     /// conversations finish what is in flight, the store is closed.
     pub async fn run(self) -> Result<(), ServerError> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
-        let Self { app, sqlite, listener, metrics, .. } = self;
+        let Self { app, sqlite, listener, metrics, mut signals, .. } = self;
+        app.readiness.set(true);
         let (stop, stopped) = watch::channel(false);
         let mut fronts = JoinSet::new();
         let with_metrics = if metrics.is_none() { api::health::METRICS } else { &[] };
@@ -186,12 +207,10 @@ impl Server {
         let mut chores = JoinSet::new();
         chores.spawn(Arc::clone(&app.sockets).follow(Arc::clone(&app.identity)));
         chores.spawn(expire(Arc::clone(&app)));
-        app.readiness.set(true);
 
         let mut failed = sqlite.failed();
         let told = tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
+            () = signals.first() => Ok(()),
             // The sender lives as long as the store, which lives here.
             _ = failed.wait_for(|failed| *failed) => Err(ServerError::StoreFailed),
         };

@@ -61,7 +61,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 pub(crate) enum ConversationMessage {
     Execute {
-        request: Box<Request>,
+        request: Arc<Request>,
         /// Only say what would come of it: a refusal, or nothing to change.
         probe: bool,
         reply: Reply<Outcome>,

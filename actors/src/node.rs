@@ -172,8 +172,9 @@ impl Node {
         request: Request,
         probe: bool,
     ) -> Result<Outcome, ExecuteError> {
+        let request = Arc::new(request);
         self.ask(key, |reply, permit| ConversationMessage::Execute {
-            request: Box::new(request.clone()),
+            request: Arc::clone(&request),
             probe,
             reply,
             permit,

@@ -39,8 +39,10 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
         .max_write_buffer_size(128 * 1024 + 2 * frame_bytes_max)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max));
-    let read_ahead = read_ahead.to_vec();
-    let mut ws = WebSocketStream::from_partially_read(stream, read_ahead, Role::Server, Some(config)).await;
+    // Copied, and let go: it holds all of hyper's read buffer, which would live as long as the socket.
+    let begun = read_ahead.to_vec();
+    drop(read_ahead);
+    let mut ws = WebSocketStream::from_partially_read(stream, begun, Role::Server, Some(config)).await;
     // The state of greeting and good-bye is large and short-lived: it must not be part of an idle socket's.
     let close = match Box::pin(greet(&app, &mut ws, origin.as_ref())).await {
         Ok((caller, hello)) => match Box::pin(Session::begin(app, ws, caller, hello, request_id)).await {
