@@ -4,17 +4,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs};
 use switchboard::config::Config;
 use switchboard::http::openapi;
 use switchboard::server::{Server, ServerError};
 use switchboard::{simulate, telemetry};
-
-/// Gives memory back after a rush, when thousands of conversations have left it; the system's allocator keeps it. It is
-/// also quicker.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
