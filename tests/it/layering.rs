@@ -99,7 +99,7 @@ fn the_environment_is_read_in_the_config_alone() {
 
 #[test]
 fn every_crate_obeys_the_lints() {
-    for crate_ in LINE.into_iter().chain(["tests/checker", "tests/driver", "tests/load"]) {
+    for crate_ in LINE.into_iter().chain(["tests/baseline", "tests/checker", "tests/driver", "tests/load"]) {
         assert!(Manifest::of(crate_).obeys_lints, "{crate_} does not say `[lints] workspace = true`");
     }
 }

@@ -17,6 +17,7 @@ mod sqlite;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 use tokio::net::TcpListener;
 use tokio::runtime;
 
@@ -24,6 +25,10 @@ use file::FileLog;
 use front::Front;
 use message::Log;
 use sqlite::SqliteLog;
+
+/// The same as Switchboard's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Serves the bench's messages with nothing between them and the disk
 #[derive(Parser)]

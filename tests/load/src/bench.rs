@@ -38,6 +38,8 @@ pub(crate) struct Plan {
 struct Effort {
     /// Of each step.
     seconds: u32,
+    /// How often the steps are done that the aims are judged by; the middle one counts.
+    rounds: usize,
     /// In the closed loop, rising.
     visitors: &'static [usize],
     /// Of the saturation, rising. The aims are judged at [`HALF`].
@@ -54,17 +56,19 @@ struct Effort {
 const HALF: f64 = 0.5;
 
 const WHOLE: Effort = Effort {
-    seconds: 4,
+    seconds: 2,
+    rounds: 3,
     visitors: &[1, 16, 64, 192],
     shares: &[0.1, 0.3, HALF, 0.7, 0.9],
     sockets: 10_000,
     conversations: 10_000,
     passivation_s: Some(66),
-    cold: &[(2, 200), (50, 200), (1_000, 16), (5_000, 16)],
+    cold: &[(2, 100), (50, 100), (1_000, 16), (5_000, 8)],
 };
 
 const QUICK: Effort = Effort {
     seconds: 2,
+    rounds: 1,
     visitors: &[64, 192],
     shares: &[HALF],
     sockets: 5_000,
@@ -113,12 +117,12 @@ fn idle(effort: &Effort) -> anyhow::Result<Idle> {
     eprintln!("{} idle sockets", effort.sockets);
     let sockets = on_runtime(idle::sockets(&plan(effort.sockets)))?;
     eprintln!("{} idle conversations", effort.conversations);
-    let wait_seconds = effort.passivation_s.unwrap_or(0);
-    let plan = idle::ConversationsPlan { plan: plan(effort.conversations), wait_seconds };
+    let plan =
+        idle::ConversationsPlan { plan: plan(effort.conversations), wait_seconds: effort.passivation_s };
     let conversations = on_runtime(idle::conversations(&plan))?;
     Ok(Idle {
         socket: sockets.bytes_each(),
         conversation: conversations.bytes_each_alive(),
-        passive: effort.passivation_s.map(|_| conversations.bytes_each_passive()),
+        passive: conversations.bytes_each_passive(),
     })
 }

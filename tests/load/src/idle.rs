@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use driver::{Frame, Options, Sandbox, Socket, Visitor, process};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Requests under way at once while the scene is set.
 const AT_ONCE: usize = 32;
@@ -32,9 +32,10 @@ pub(crate) struct Plan {
 pub(crate) struct ConversationsPlan {
     #[command(flatten)]
     pub(crate) plan: Plan,
-    /// How long to wait after they were last written to, for the idle ones to leave the memory
-    #[arg(long, default_value_t = 120)]
-    pub(crate) wait_seconds: u64,
+    /// How long they are left alone until they have left memory and as many others are begun; the server lets go of
+    /// the idle ones after 60 s. Without it there are no others
+    #[arg(long)]
+    pub(crate) wait_seconds: Option<u64>,
 }
 
 /// Memory of the server.
@@ -53,9 +54,13 @@ pub(crate) struct Conversations {
     rss_before_bytes: u64,
     rss_alive_bytes: u64,
     rss_bytes_per_conversation: i64,
-    /// The least within the wait; memory that the allocator keeps for later is in it.
-    rss_passive_bytes: u64,
-    rss_bytes_per_passive_conversation: i64,
+    /// With as many others alive, after the first have left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rss_others_alive_bytes: Option<u64>,
+    /// What those others needed beyond what the first had: an allocator keeps what is freed for whoever comes next, so
+    /// this alone tells what one that has left still takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rss_bytes_per_passive_conversation: Option<i64>,
 }
 
 impl Sockets {
@@ -69,7 +74,7 @@ impl Conversations {
         self.rss_bytes_per_conversation
     }
 
-    pub(crate) fn bytes_each_passive(&self) -> i64 {
+    pub(crate) fn bytes_each_passive(&self) -> Option<i64> {
         self.rss_bytes_per_passive_conversation
     }
 }
@@ -119,29 +124,33 @@ pub(crate) async fn conversations(plan: &ConversationsPlan) -> anyhow::Result<Co
     let ConversationsPlan { plan, wait_seconds } = plan;
     let (sandbox, visitors) = start(plan).await?;
     let rss_before_bytes = sandbox.rss_bytes()?;
-    let api = sandbox.api();
-    let begin = |visitor: Visitor| {
-        let api = &api;
-        async move { api.start_conversation(&visitor.token, "start", Some("Hello")).await?.expect(201).map(drop) }
-    };
-    stream::iter(visitors).map(begin).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    sleep(SETTLE).await;
-    let rss_alive_bytes = sandbox.rss_bytes()?;
-
-    let begun = Instant::now();
-    let mut rss_passive_bytes = rss_alive_bytes;
-    while begun.elapsed() < Duration::from_secs(*wait_seconds) {
-        sleep(Duration::from_secs(1)).await;
-        rss_passive_bytes = rss_passive_bytes.min(sandbox.rss_bytes()?);
+    let rss_alive_bytes = begin_all(&sandbox, &visitors, "first").await?;
+    let mut rss_others_alive_bytes = None;
+    if let Some(wait_seconds) = wait_seconds {
+        sleep(Duration::from_secs(*wait_seconds)).await;
+        rss_others_alive_bytes = Some(begin_all(&sandbox, &visitors, "second").await?);
     }
     Ok(Conversations {
         conversations: plan.count,
         rss_before_bytes,
         rss_alive_bytes,
         rss_bytes_per_conversation: per(rss_before_bytes, rss_alive_bytes, plan.count),
-        rss_passive_bytes,
-        rss_bytes_per_passive_conversation: per(rss_before_bytes, rss_passive_bytes, plan.count),
+        rss_others_alive_bytes,
+        rss_bytes_per_passive_conversation: rss_others_alive_bytes
+            .map(|others| per(rss_alive_bytes, others, plan.count)),
     })
+}
+
+/// One of each visitor; gives the server's memory after it.
+async fn begin_all(sandbox: &Sandbox, visitors: &[Visitor], client_id: &str) -> anyhow::Result<u64> {
+    let api = sandbox.api();
+    let begin = |visitor: &Visitor| {
+        let (api, token) = (&api, visitor.token.clone());
+        async move { api.start_conversation(&token, client_id, Some("Hello")).await?.expect(201).map(drop) }
+    };
+    stream::iter(visitors).map(begin).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    sleep(SETTLE).await;
+    sandbox.rss_bytes()
 }
 
 async fn start(plan: &Plan) -> anyhow::Result<(Sandbox, Vec<Visitor>)> {
