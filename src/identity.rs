@@ -41,8 +41,6 @@ const TOKEN_STALE: Duration = Duration::from_secs(4);
 /// Sites, teams, agents and visitors are read again after this: within a second an agent who left a team no longer
 /// sees its conversations.
 const RECORD_STALE: Duration = Duration::from_millis(900);
-/// A page of a list that is read whole.
-const PAGE: usize = 200;
 
 /// Who made a request, proven.
 #[derive(Clone, Debug)]
@@ -331,17 +329,8 @@ impl Identity {
             return Ok(teams);
         }
         let reading = self.teams.reading();
-        let mut teams: Vec<Team> = Vec::new();
-        loop {
-            let after = teams.last().map(|team| team.id.to_string());
-            let page = store::list::<Team>(self.records.as_ref(), workspace, after.as_deref(), PAGE).await?;
-            let last = page.len() < PAGE;
-            teams.extend(page.into_iter().map(|team| team.document));
-            if last {
-                break;
-            }
-        }
-        let teams: Arc<[Team]> = teams.into();
+        let teams = store::all::<Team>(self.records.as_ref(), workspace).await?;
+        let teams: Arc<[Team]> = teams.into_iter().map(|team| team.document).collect();
         self.teams.keep(&reading, workspace, Arc::clone(&teams));
         Ok(teams)
     }

@@ -11,7 +11,7 @@ mod conversation;
 mod event;
 
 pub use conversation::{ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
-pub use event::{EventJson, loss};
+pub use event::{EventJson, assign_reason, looks, loss, offer_end};
 
 use crate::files::FileLinks;
 

@@ -167,6 +167,7 @@ impl Server {
         let keys = Keys::load(&*store.records, clock.now()).await?;
         let settings = Settings {
             agent_grace: Duration::from_secs(config.routing.agent_grace_s.into()),
+            accept_timeout: Duration::from_secs(config.routing.accept_timeout_s.into()),
             ..Settings::default()
         };
         let router = Router::start(store.clone(), clock.clone(), this_boot(clock.now()), settings).await?;

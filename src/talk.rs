@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use cluster::{AgentKey, AgentView, ExecuteError};
+use cluster::{AgentKey, AgentView, ExecuteError, Place};
 use domain::{
-    Answer, ClientId, Command, FileCard, FileId, Id, Kind, MessageId, MessageText, Principal, Rejection,
-    Request, Seq, Status, Team, TextError, Timestamp, WorkspaceId,
+    Answer, ClientId, Command, FileCard, FileId, Head, Id, Kind, MessageId, MessageText, Principal,
+    Rejection, Request, Seq, State, Status, Team, TextError, Timestamp, WorkspaceId,
 };
 use rand::RngExt;
 use store::{ConversationKey, HeadFilter, HeadView, StoreError};
@@ -179,10 +179,16 @@ pub async fn queue_is_full(app: &App, workspace: WorkspaceId, team: &Team) -> Re
     Ok(waiting.len() >= max as usize)
 }
 
-/// Writes the agent's will to his record, then tells his actor.
+/// The agent wants to be taken for this.
 pub async fn set_status(app: &App, key: AgentKey, status: Status) -> Result<AgentView, ApiError> {
-    app.identity.set_status(key.workspace, key.agent, status).await?;
-    Ok(app.router.set_status(key, status).await?)
+    let view = app.router.set_status(key, status).await?;
+    app.identity.agent_changed(key.workspace, key.agent);
+    Ok(view)
+}
+
+/// Where the conversation stands in its queue, if it waits.
+pub async fn place(app: &App, key: ConversationKey, head: &Head) -> Option<Place> {
+    if head.state == State::Queued { app.router.place(key, head.team).await } else { None }
 }
 
 impl From<ExecuteError> for ApiError {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use domain::{Conversation, Rejection, Request, Seq, Side};
+use domain::{Conversation, Head, Rejection, Request, Seq, Side, State};
 use ractor::Actor;
 use store::{Claim, ClaimError, ConversationKey, Created, PAGE_MAX, StoreError};
 
 use crate::admission::Admission;
-use crate::conversation::{Activity, ConversationActor, ConversationHandle, Loaded};
+use crate::conversation::{Activity, ConversationActor, ConversationHandle, Loaded, tell_router};
 use crate::node::Shared;
 use crate::stats::Stats;
-use crate::{ExecuteError, Outcome};
+use crate::{ExecuteError, Outcome, TeamKey};
 
 /// How often a create whose outcome is unknown is asked again before the caller is told.
 const CREATES_MAX: usize = 3;
@@ -35,7 +35,16 @@ pub(crate) async fn activate(
         conversation.mark(Side::Visitor, head.read.visitor);
         conversation.mark(Side::Agent, head.read.agent);
     }
+    tell_if_queued(node, key, conversation.head());
     spawn(node, claim, conversation).await
+}
+
+/// It may be the first word that its router hears of it.
+fn tell_if_queued(node: &Shared, key: ConversationKey, head: &Head) {
+    if head.state == State::Queued {
+        let team = TeamKey { workspace: key.workspace, team: head.team };
+        tell_router(&node.outbox, team, key.conversation, head, None);
+    }
 }
 
 async fn fold(node: &Shared, key: ConversationKey) -> Result<Conversation, ExecuteError> {
@@ -73,6 +82,9 @@ pub(crate) async fn create(
                     head: Some(Arc::new(conversation.head().clone())),
                 };
                 Stats::add(&node.stats.events, events.len() as u64);
+                let head = Arc::new(conversation.head().clone());
+                node.watchers.changed(key, (head.team, None), &head);
+                tell_if_queued(node, key, &head);
                 return Ok(Some((spawn(node, claim, conversation).await?, outcome)));
             }
             Created::Exists => return Ok(None),

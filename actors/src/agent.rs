@@ -2,10 +2,12 @@
 //! assigned to him, so that capacity is never passed, however many assignments race.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::{Agent, AgentId, ConversationId, Load, Rejection, ReleaseReason, Status, WorkspaceId};
+use domain::{
+    Agent, AgentId, ConversationId, Load, Rejection, ReleaseReason, Status, Team, TeamId, Timestamp,
+    WorkspaceId,
+};
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{ConversationKey, HeadFilter, HeadView, StoreError};
 use tokio::sync::oneshot;
@@ -13,7 +15,17 @@ use tokio::sync::oneshot;
 use crate::admission::{Admission, Permit};
 use crate::node::Shared;
 use crate::registry::Handle;
-use crate::{ExecuteError, Notice, Push, PushSender};
+use crate::team::TeamKey;
+use crate::{ExecuteError, Notice, OfferEnd, Push, PushSender, QueueNews};
+
+mod offers;
+mod presence;
+mod will;
+
+pub(crate) use presence::Presence;
+pub(crate) use will::write_status;
+
+use offers::{Misses, Offers};
 
 /// An agent, with the workspace without which he is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,10 +45,36 @@ pub struct AgentView {
     pub present: bool,
     /// How many conversations he may hold.
     pub capacity: u32,
-    /// How many he holds or is about to.
+    /// How many he holds, is about to, or is offered.
     pub load: usize,
     /// What he holds, by id.
     pub conversations: Vec<ConversationId>,
+    /// What he is offered, each with the time until which he may accept it.
+    pub offers: Vec<(ConversationId, Timestamp)>,
+}
+
+/// How an agent is, as the routers of his teams are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentState {
+    /// Who.
+    pub agent: AgentId,
+    /// His will; of one who is disabled `offline`.
+    pub status: Status,
+    /// He is there.
+    pub present: bool,
+    /// How many he holds or is about to.
+    pub carried: u32,
+    /// How many other teams offer him.
+    pub offered_elsewhere: u32,
+    /// How many he may hold.
+    pub capacity: u32,
+}
+
+impl AgentState {
+    /// He wants conversations, and is there.
+    pub(crate) fn gets_offers(&self) -> bool {
+        self.status == Status::Online && self.present
+    }
 }
 
 /// How an assignment came about; it decides what the agent has to be.
@@ -66,6 +104,8 @@ pub(crate) enum AgentMessage {
         reply: oneshot::Sender<AgentView>,
         permit: Permit,
     },
+    /// He did not answer, and his record says so.
+    SetAway,
     /// The record was changed by an admin.
     Changed {
         capacity: u32,
@@ -84,42 +124,30 @@ pub(crate) enum AgentMessage {
         reply: oneshot::Sender<AgentView>,
         permit: Permit,
     },
+    /// He came, or went.
+    PresenceMoved,
+    /// The teams that he is in now.
+    Teams(Vec<TeamId>),
+    /// Which teams he is in is to be looked up anew.
+    TeamsChanged,
+    Offer {
+        team: TeamId,
+        conversation: ConversationId,
+        expires_at: Timestamp,
+    },
+    OfferEnded {
+        team: TeamId,
+        conversation: ConversationId,
+        why: OfferEnd,
+    },
+    /// This team's router wants to know how he is; none: all of his teams' do.
+    Report(Option<TeamId>),
+    Queue(QueueNews),
     Sweep,
     Swept {
         before: Vec<(ConversationId, u64)>,
         listed: Vec<(ConversationId, u64)>,
     },
-}
-
-/// What others set and look at without asking the actor, who alone changes `online` and `sessions`.
-#[derive(Debug, Default)]
-pub(crate) struct Presence {
-    /// When he last asked for anything, in milliseconds of the node's uptime.
-    seen_ms: AtomicU64,
-    /// His will is online, and he is not disabled.
-    online: AtomicBool,
-    /// How many sockets of his are open.
-    sessions: AtomicUsize,
-}
-
-impl Presence {
-    pub(crate) fn seen(&self, uptime_ms: u64) {
-        self.seen_ms.store(uptime_ms, Ordering::Relaxed);
-    }
-
-    fn silent_ms(&self, uptime_ms: u64) -> u64 {
-        uptime_ms.saturating_sub(self.seen_ms.load(Ordering::Relaxed))
-    }
-
-    /// A socket of his is open, or he asked for something within `grace`.
-    fn is_present(&self, uptime_ms: u64, grace: Duration) -> bool {
-        self.sessions.load(Ordering::Relaxed) > 0 || self.silent_ms(uptime_ms) <= grace.as_millis() as u64
-    }
-
-    /// He wants conversations, and is there.
-    pub(crate) fn is_online(&self, uptime_ms: u64, grace: Duration) -> bool {
-        self.online.load(Ordering::Relaxed) && self.is_present(uptime_ms, grace)
-    }
 }
 
 #[derive(Clone)]
@@ -151,12 +179,18 @@ struct Desk {
     reservations: usize,
     sessions: Vec<(u64, PushSender)>,
     presence: Arc<Presence>,
+    teams: Vec<TeamId>,
+    offers: Offers,
+    misses: Misses,
+    /// What the routers of his teams were last told.
+    told: Vec<(TeamId, AgentState)>,
 }
 
 struct Opened {
     node: Arc<Shared>,
     agent: Agent,
     workspace: WorkspaceId,
+    teams: Vec<TeamId>,
     held: Vec<(ConversationId, u64)>,
     presence: Arc<Presence>,
 }
@@ -167,13 +201,13 @@ pub(crate) async fn activate(node: &Arc<Shared>, key: AgentKey) -> Result<AgentH
     let record = store::get::<Agent>(records, key.workspace, &key.agent.to_string()).await?;
     let agent = record.ok_or(Rejection::NotFound)?.document;
     let held = held_by(node, key).await?;
-    let presence = Arc::new(Presence::default());
-    // Who was there before this actor gets the whole grace time again.
-    presence.seen(node.uptime_ms());
+    let teams = teams_of(node, key).await?;
+    let presence = Arc::new(Presence::from(node.uptime_ms()));
     let opened = Opened {
         node: Arc::clone(node),
         agent,
         workspace: key.workspace,
+        teams,
         held,
         presence: Arc::clone(&presence),
     };
@@ -203,18 +237,25 @@ async fn held_by(node: &Shared, key: AgentKey) -> Result<Vec<(ConversationId, u6
     }
 }
 
+/// The teams that list him.
+async fn teams_of(node: &Shared, key: AgentKey) -> Result<Vec<TeamId>, StoreError> {
+    let teams = store::all::<Team>(&*node.store.records, key.workspace).await?;
+    let his = teams.into_iter().filter(|team| team.document.agents.contains(&key.agent));
+    Ok(his.map(|team| team.document.id).collect())
+}
+
 impl Actor for AgentActor {
     type Msg = AgentMessage;
     type State = Desk;
     type Arguments = Opened;
 
     async fn pre_start(&self, _: ActorRef<AgentMessage>, opened: Opened) -> Result<Desk, ActorProcessingErr> {
-        let Opened { node, agent, workspace, held, presence } = opened;
+        let Opened { node, agent, workspace, teams, held, presence } = opened;
         let mut load = Load::default();
         for (conversation, epoch) in held {
             load.hold(conversation, epoch, agent.capacity);
         }
-        let desk = Desk {
+        let mut desk = Desk {
             node,
             key: AgentKey { workspace, agent: agent.id },
             status: agent.status,
@@ -224,6 +265,10 @@ impl Actor for AgentActor {
             reservations: 0,
             sessions: Vec::new(),
             presence,
+            teams,
+            offers: Offers::default(),
+            misses: Misses::default(),
+            told: Vec::new(),
         };
         desk.publish();
         Ok(desk)
@@ -246,10 +291,12 @@ impl Actor for AgentActor {
             AgentMessage::Settle { conversation, assigned } => desk.settle(conversation, assigned),
             AgentMessage::Notice(notice) => desk.heed(*notice),
             AgentMessage::SetStatus { status, reply, permit: _permit } => {
+                desk.misses.forget();
                 desk.set_status(status);
                 // Whoever asked may be gone.
                 let _ = reply.send(desk.view());
             }
+            AgentMessage::SetAway => desk.set_status(Status::Away),
             AgentMessage::Changed { capacity, disabled } => desk.change(capacity, disabled),
             AgentMessage::Attach { session, sender, reply, permit: _permit } => {
                 desk.sessions.push((session, sender));
@@ -265,6 +312,23 @@ impl Actor for AgentActor {
             AgentMessage::View { reply, permit: _permit } => {
                 let _ = reply.send(desk.view());
             }
+            AgentMessage::PresenceMoved => {
+                if !desk.holds_on() {
+                    desk.give_all_back(ReleaseReason::AgentGone);
+                }
+            }
+            AgentMessage::Teams(teams) => desk.teams = teams,
+            AgentMessage::TeamsChanged => desk.look_up_teams(&myself),
+            AgentMessage::Offer { team, conversation, expires_at } => {
+                desk.offered(team, conversation, expires_at);
+            }
+            AgentMessage::OfferEnded { team, conversation, why } => {
+                desk.offer_ended(&myself, team, conversation, why);
+            }
+            AgentMessage::Report(team) => {
+                desk.told.retain(|(told, _)| team.is_some_and(|team| team != *told));
+            }
+            AgentMessage::Queue(news) => desk.push(&Push::Queue(news)),
             AgentMessage::Sweep => desk.sweep(&myself),
             AgentMessage::Swept { before, listed } => desk.swept(&before, &listed),
         }
@@ -274,14 +338,51 @@ impl Actor for AgentActor {
 }
 
 impl Desk {
-    /// Shows those who do not ask what changed.
-    fn publish(&self) {
-        self.presence.online.store(self.status == Status::Online && !self.disabled, Ordering::Relaxed);
-        self.presence.sessions.store(self.sessions.len(), Ordering::Relaxed);
+    /// Shows those who do not ask what changed, and tells the routers of his teams.
+    fn publish(&mut self) {
+        let status = if self.disabled { Status::Offline } else { self.status };
+        self.presence.show(status, self.sessions.len(), self.shown_load(), self.capacity);
+        let moved = self.presence.look(self.node.uptime_ms(), self.node.settings.agent_grace);
+        let told: Vec<(TeamId, AgentState)> =
+            self.teams.iter().map(|team| (*team, self.state_for(*team, status, moved.present))).collect();
+        for (team, state) in told.iter().filter(|state| !self.told.contains(state)) {
+            self.tell(*team, state.clone());
+        }
+        // A team that he left has no use for him.
+        for (team, state) in self.told.iter().filter(|(team, _)| !self.teams.contains(team)) {
+            self.tell(*team, AgentState { status: Status::Offline, ..state.clone() });
+        }
+        self.told = told;
     }
 
+    fn tell(&self, team: TeamId, state: AgentState) {
+        let team = TeamKey { workspace: self.key.workspace, team };
+        self.node.outbox.put(Notice::Agent { team, state: Box::new(state) });
+    }
+
+    fn state_for(&self, team: TeamId, status: Status, present: bool) -> AgentState {
+        AgentState {
+            agent: self.key.agent,
+            status,
+            present,
+            carried: self.load.count() as u32,
+            offered_elsewhere: self.offers.of_other_teams(team) as u32,
+            capacity: self.capacity,
+        }
+    }
+
+    /// He is there.
     fn present(&self) -> bool {
         self.presence.is_present(self.node.uptime_ms(), self.node.settings.agent_grace)
+    }
+
+    /// He is there, or was a moment ago: he keeps what he holds.
+    fn holds_on(&self) -> bool {
+        self.presence.holds_on(self.node.uptime_ms(), self.node.settings.agent_grace)
+    }
+
+    fn shown_load(&self) -> usize {
+        self.load.count() + self.offers.count()
     }
 
     fn view(&self) -> AgentView {
@@ -289,8 +390,9 @@ impl Desk {
             status: self.status,
             present: self.present(),
             capacity: self.capacity,
-            load: self.load.count(),
+            load: self.shown_load(),
             conversations: self.load.held().collect(),
+            offers: self.offers.all().collect(),
         }
     }
 
@@ -318,9 +420,9 @@ impl Desk {
                 let over = self.load.hold(key.conversation, epoch, self.capacity);
                 if over {
                     self.give_back(key.conversation, epoch, ReleaseReason::OverCapacity);
-                } else if self.status == Status::Offline {
+                } else if let Some(reason) = self.why_gone() {
                     // He left while it was being written.
-                    self.give_back(key.conversation, epoch, ReleaseReason::Offline);
+                    self.give_back(key.conversation, epoch, reason);
                 }
                 self.push(&Push::Assigned { conversation: key.conversation, head });
             }
@@ -328,8 +430,17 @@ impl Desk {
                 self.load.drop_held(key.conversation, epoch);
                 self.push(&Push::Unassigned { conversation: key.conversation, why });
             }
-            // For a conversation, not for an agent.
-            Notice::Release { .. } => {}
+            // For others, or a message of its own.
+            Notice::Release { .. }
+            | Notice::Joined { .. }
+            | Notice::Left { .. }
+            | Notice::Agent { .. }
+            | Notice::CallOut { .. }
+            | Notice::Report { .. }
+            | Notice::Offer { .. }
+            | Notice::OfferEnded { .. }
+            | Notice::Refused { .. }
+            | Notice::Queue { .. } => {}
         }
     }
 
@@ -337,7 +448,6 @@ impl Desk {
         if std::mem::replace(&mut self.status, status) == status {
             return;
         }
-        self.publish();
         self.push(&Push::Status(status));
         if status == Status::Offline {
             self.give_all_back(ReleaseReason::Offline);
@@ -350,6 +460,17 @@ impl Desk {
             self.give_all_back(ReleaseReason::Disabled);
         }
         self.disabled = disabled;
+    }
+
+    /// Why he can hold nothing; none: he can.
+    fn why_gone(&self) -> Option<ReleaseReason> {
+        if self.disabled {
+            Some(ReleaseReason::Disabled)
+        } else if self.status == Status::Offline {
+            Some(ReleaseReason::Offline)
+        } else {
+            (!self.holds_on()).then_some(ReleaseReason::AgentGone)
+        }
     }
 
     fn give_all_back(&self, reason: ReleaseReason) {
@@ -369,14 +490,18 @@ impl Desk {
 
     /// Looks at the heads again, for a notice may have been lost; and leaves memory when nobody needs him.
     fn sweep(&mut self, myself: &ActorRef<AgentMessage>) {
-        let silent_ms = self.presence.silent_ms(self.node.uptime_ms());
-        if self.sessions.is_empty() && self.reservations == 0 && silent_ms > IDLE_FOR.as_millis() as u64 {
+        let idle = !self.presence.holds_on(self.node.uptime_ms(), IDLE_FOR);
+        if idle && self.reservations == 0 && self.load.count() == 0 && self.offers.count() == 0 {
             let presence = &self.presence;
             self.node.agents.forget(&self.key, |handle| Arc::ptr_eq(&handle.presence, presence));
             // An actor that is ending already cannot be drained again.
             let _ = myself.drain();
             return;
         }
+        // A word to a router may have been lost, or a router's to him.
+        self.told.clear();
+        self.offers.drop_old(self.node.clock.now());
+        self.look_up_teams(myself);
         let before: Vec<(ConversationId, u64)> = self.load.held_since().collect();
         let (node, key, myself) = (Arc::clone(&self.node), self.key, myself.clone());
         tokio::spawn(async move {
@@ -388,6 +513,17 @@ impl Desk {
         });
     }
 
+    fn look_up_teams(&self, myself: &ActorRef<AgentMessage>) {
+        let (node, key, myself) = (Arc::clone(&self.node), self.key, myself.clone());
+        tokio::spawn(async move {
+            match teams_of(&node, key).await {
+                // An actor that ended needs no word.
+                Ok(teams) => drop(myself.cast(AgentMessage::Teams(teams))),
+                Err(error) => tracing::debug!(agent = %key.agent, %error, "his teams were not read"),
+            }
+        });
+    }
+
     /// What he held before the look and the look did not find is gone; what came since the look stands.
     fn swept(&mut self, before: &[(ConversationId, u64)], listed: &[(ConversationId, u64)]) {
         for &(conversation, epoch) in before {
@@ -395,36 +531,12 @@ impl Desk {
                 self.load.drop_held(conversation, epoch);
             }
         }
-        let gone = if self.disabled {
-            Some(ReleaseReason::Disabled)
-        } else {
-            (self.status == Status::Offline).then_some(ReleaseReason::Offline)
-        };
+        let gone = self.why_gone();
         for &(conversation, epoch) in listed {
             let over = !self.load.holds(conversation) && self.load.hold(conversation, epoch, self.capacity);
             if let Some(reason) = gone.or(over.then_some(ReleaseReason::OverCapacity)) {
                 self.give_back(conversation, epoch, reason);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_wants_conversations_is_online_while_a_socket_is_open_or_he_asked_a_moment_ago() {
-        const GRACE: Duration = Duration::from_secs(20);
-        let presence = Presence::default();
-        presence.seen(1_000);
-        assert!(!presence.is_online(1_000, GRACE), "his will is not online");
-        presence.online.store(true, Ordering::Relaxed);
-        assert!(presence.is_online(21_000, GRACE));
-        assert!(!presence.is_online(21_001, GRACE));
-        presence.sessions.store(1, Ordering::Relaxed);
-        assert!(presence.is_online(1_000_000, GRACE));
-        presence.online.store(false, Ordering::Relaxed);
-        assert!(!presence.is_online(1_000_000, GRACE));
     }
 }

@@ -1,14 +1,17 @@
 //! What spans a conversation and an agent: reserve a place with the agent's actor, have the conversation write it,
 //! settle the place. Run by the caller's task, never inside an actor.
 
-use domain::{AgentId, Head, Principal, Rejection, Request, State};
+use domain::{
+    AgentCard, AgentId, AssignReason, Command, Explanation, Head, Principal, Rejection, Request, State,
+};
 use store::ConversationKey;
 
 use crate::agent::{AgentMessage, Reserve};
 use crate::node::Node;
+use crate::team::Given;
 use crate::{AgentKey, ExecuteError, Outcome};
 
-/// Gives the conversation to the agent who asks.
+/// Gives the conversation to the agent who asks: he accepts it, or opens it again.
 pub(crate) async fn accept(
     node: &Node,
     key: ConversationKey,
@@ -26,6 +29,38 @@ pub(crate) async fn transfer(
     request: Request,
 ) -> Result<Outcome, ExecuteError> {
     assign(node, key, to, Reserve::Given, request).await
+}
+
+/// The router gives a waiting conversation to an agent.
+pub(crate) async fn give(
+    node: &Node,
+    key: ConversationKey,
+    to: AgentCard,
+    assignment_epoch: u64,
+    why: Explanation,
+) -> Given {
+    let agent_key = AgentKey { workspace: key.workspace, agent: to.id };
+    match node.reserve(agent_key, key.conversation, Reserve::Given).await {
+        Ok(()) => {}
+        Err(ExecuteError::Rejected(_)) => return Given::Refused,
+        Err(error) => {
+            tracing::debug!(conversation = %key.conversation, %error, "an agent was not asked");
+            return Given::Failed;
+        }
+    }
+    let place = Place { node: node.clone(), agent_key, key, settled: false };
+    let reason = AssignReason::Auto;
+    let command = Command::Assign { agent: to, assignment_epoch, reason, why: Some(Box::new(why)) };
+    let outcome = node.execute(key, Request { by: Principal::System, client_id: None, command }).await;
+    place.settle(&outcome).await;
+    match outcome {
+        Ok(_) => Given::Done,
+        Err(ExecuteError::Rejected(_)) => Given::Moved,
+        Err(error) => {
+            tracing::debug!(conversation = %key.conversation, %error, "a conversation was not given");
+            Given::Failed
+        }
+    }
 }
 
 async fn assign(
@@ -90,8 +125,9 @@ impl Place {
     }
 
     fn tell(&self, assigned: Option<u64>) {
-        self.node
-            .settle(self.agent_key, AgentMessage::Settle { conversation: self.key.conversation, assigned });
+        let conversation = self.key.conversation;
+        // An actor that ended took its reservations with it.
+        self.node.tell_agent(self.agent_key, AgentMessage::Settle { conversation, assigned });
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use domain::{
-    Action, AgentId, Answer, AssignReason, Audience, Command, Conversation, Digest, Event, EventKind, Head,
-    Principal, Rejection, Request, Seq, Side, Standing, State, may,
+    Action, AgentId, Answer, Audience, Command, Conversation, Digest, Event, EventKind, Head, Principal,
+    Rejection, Request, Seq, Side, Standing, State, may,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{Append, Claim, ConversationKey, StoreError};
@@ -17,19 +17,22 @@ use crate::crashes::Witness;
 use crate::node::Shared;
 use crate::registry::Handle;
 use crate::stats::Stats;
-use crate::{ExecuteError, Loss, Notice, PushSender};
+use crate::{ExecuteError, PushSender};
 
 mod append;
 mod draft;
 mod marks;
+mod news;
 mod soft;
 mod subscribers;
 
+pub(crate) use news::tell_router;
 pub use subscribers::{SubscriberId, Subscription};
 
 use append::Appended;
 use draft::{Draft, Waiter};
 use marks::MarkWrites;
+use news::Stand;
 use soft::Typing;
 use subscribers::{Subscriber, Subscribers};
 
@@ -139,6 +142,8 @@ pub(crate) struct Live {
     durable: Seq,
     /// Who has it, by what is durable, and since which assignment.
     holder: Option<(AgentId, u64)>,
+    /// Where it stood as others were last told.
+    stand: Stand,
     subscribers: Subscribers,
     typing: Typing,
     marks: MarkWrites,
@@ -162,6 +167,7 @@ impl Actor for ConversationActor {
             key: claim.key,
             durable: head.last_seq,
             holder: holder.map(|agent| (agent.id, head.assignment_epoch)),
+            stand: Stand::of(head),
             refused: node.crashes.refused(&claim.key),
             subscribers: Subscribers::new(claim.key.conversation, Arc::clone(&activity)),
             typing: Typing::default(),
@@ -259,9 +265,11 @@ impl Live {
             Ok(Append::Applied) => {
                 self.node.stats.appended(appended.events.len(), appended.took);
                 let head = Arc::new(appended.head);
+                let released = appended.events.iter().rev().find_map(news::released);
                 for event in appended.events {
                     self.publish(Arc::new(event), &head);
                 }
+                self.tell_others(&head, released);
                 self.draft.answer_group();
             }
             Ok(Append::Fenced { epoch, owner }) => {
@@ -285,34 +293,11 @@ impl Live {
             event.kind,
             EventKind::Assigned { .. }
                 | EventKind::Released { .. }
+                | EventKind::Reopened
                 | EventKind::Transferred { .. }
                 | EventKind::Identified { .. }
         ) {
             self.subscribers.drop_those_who_lost_sight(head);
-        }
-    }
-
-    fn tell_agents(&mut self, event: &Event, head: &Arc<Head>) {
-        let (next, why) = match &event.kind {
-            EventKind::Assigned { agent, assignment_epoch, reason } => {
-                let taken = *reason == AssignReason::TakeOver;
-                let why = if taken { Loss::TakeOver } else { Loss::Transfer };
-                (Some((agent.id, *assignment_epoch)), why)
-            }
-            EventKind::Released { reason, .. } => (None, Loss::Released(*reason)),
-            EventKind::Ended { .. } => (None, Loss::Ended),
-            EventKind::Started(_)
-            | EventKind::MessagePosted { .. }
-            | EventKind::NotePosted { .. }
-            | EventKind::Transferred { .. }
-            | EventKind::Identified { .. }
-            | EventKind::Rated(_) => return,
-        };
-        if let Some((agent, epoch)) = std::mem::replace(&mut self.holder, next) {
-            self.node.outbox.put(Notice::Lost { agent, key: self.key, epoch, why });
-        }
-        if let Some((agent, epoch)) = next {
-            self.node.outbox.put(Notice::Assigned { agent, key: self.key, epoch, head: Arc::clone(head) });
         }
     }
 
@@ -441,6 +426,7 @@ impl Live {
 
     fn marks_written(&mut self, myself: &ActorRef<ConversationMessage>) {
         self.marks.written();
+        self.node.watchers.touch(self.key, self.stand.team, self.stand.holder);
         self.write_marks(myself);
     }
 

@@ -1,4 +1,5 @@
-//! What is alive on one node: an actor for each conversation that somebody talks in, one for each agent who is there.
+//! What is alive on one node: an actor for each conversation that somebody talks in, one for each agent who is there,
+//! one for each team (its router).
 //!
 //! [`Node`] is the way in. Actors decide with `domain`'s pure rules and keep nothing that is not in the store's log;
 //! whichever dies is activated again from there. No actor calls another and waits: what spans two is a function in
@@ -17,14 +18,19 @@ mod push;
 mod registry;
 mod stats;
 mod supervisor;
+mod team;
+mod visitors;
+mod watchers;
 
-pub use agent::{AgentKey, AgentView};
+pub use agent::{AgentKey, AgentState, AgentView};
 pub use clock::Clock;
 pub use conversation::{Outcome, SubscriberId, Subscription};
-pub use node::{Attachment, Node, Settings};
-pub use outbox::{Loss, Notice, Outbox};
-pub use push::{Overflow, Push, PushReceiver, PushSender, TooSlow, window};
+pub use node::{AgentBrief, Attachment, Node, Settings};
+pub use outbox::{Loss, Notice, OfferEnd, Outbox, QueueNews};
+pub use push::{Looks, Overflow, Push, PushReceiver, PushSender, TooSlow, window};
 pub use stats::{LATENCY_BOUNDS_US, Stats, StatsView};
+pub use team::{Joined, Place, TeamKey};
+pub use watchers::{Changes, Topic, Watcher};
 
 /// A command was not carried out, or nobody can say whether it was.
 #[derive(Debug, thiserror::Error)]

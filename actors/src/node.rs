@@ -1,28 +1,36 @@
 //! A node: who is alive here, and the way to them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use domain::{
-    Agent, AgentCard, ClientId, Command, Head, MessageId, MessageText, Principal, Rejection, Request, Seq,
-    Status,
-};
+use domain::{Head, Principal, Rejection, Request, Seq};
 use ractor::{Actor, ActorRef};
 use store::{ConversationKey, Owner, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
-use crate::agent::{self, AgentHandle, AgentMessage, Reserve};
+use crate::agent::{AgentHandle, AgentMessage};
 use crate::conversation::{ConversationHandle, ConversationMessage, Refusal, Reply};
 use crate::crashes::Crashes;
 use crate::registry::Registry;
 use crate::stats::Stats;
 use crate::supervisor::{Supervisor, SupervisorMessage};
+use crate::team::{TeamHandle, TeamKey};
+use crate::visitors::VisitorsSeen;
+use crate::watchers::{Watcher, Watchers};
 use crate::{
     AgentKey, AgentView, Clock, ExecuteError, Notice, Outbox, Outcome, PushSender, StatsView, SubscriberId,
-    Subscription, activation, admission::Permit, assignment,
+    Subscription, activation, admission::Permit,
 };
+
+mod agents;
+mod assign;
+mod deliver;
+mod teams;
+mod tick;
+
+pub use agents::AgentBrief;
 
 /// What can be set of a node.
 #[derive(Clone, Debug)]
@@ -35,6 +43,8 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// An agent counts as present for this time after his last socket or request.
     pub agent_grace: Duration,
+    /// How long an offer waits for its agent, where his team says nothing else.
+    pub accept_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -44,6 +54,7 @@ impl Default for Settings {
             deadline: Duration::from_secs(10),
             passivate_after: Duration::from_secs(60),
             agent_grace: Duration::from_secs(20),
+            accept_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -56,6 +67,9 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) conversations: Registry<ConversationKey, ConversationHandle>,
     pub(crate) agents: Registry<AgentKey, AgentHandle>,
+    pub(crate) teams: Registry<TeamKey, TeamHandle>,
+    pub(crate) watchers: Watchers,
+    pub(crate) visitors: VisitorsSeen,
     pub(crate) supervisor: ActorRef<SupervisorMessage>,
     pub(crate) outbox: Outbox,
     pub(crate) stats: Arc<Stats>,
@@ -91,14 +105,21 @@ impl Drop for Attachment {
     }
 }
 
+impl Attachment {
+    /// The agent's actor knows of the socket; else attach anew.
+    pub fn lives(&self) -> bool {
+        self.actor.get_status() < ractor::ActorStatus::Draining
+    }
+}
+
 /// How often a request follows a conversation that moved before the caller is told to come again.
 const HOPS_MAX: usize = 3;
-/// How often the node looks for what is idle.
-const TICK: Duration = Duration::from_secs(1);
-/// How often agents' actors compare what they hold with the heads.
-const SWEEP_TICKS: u64 = 30;
 
 impl Node {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared) }
+    }
+
     /// Starts it. The receiver yields what actors tell one another: whoever carries it calls [`Node::deliver`].
     pub async fn start(
         store: Store,
@@ -118,6 +139,9 @@ impl Node {
             settings,
             conversations: Registry::new(),
             agents: Registry::new(),
+            teams: Registry::new(),
+            watchers: Watchers::default(),
+            visitors: VisitorsSeen::default(),
             supervisor,
             outbox,
             stats,
@@ -125,7 +149,7 @@ impl Node {
             started: Instant::now(),
             next_id: AtomicU64::new(1),
         });
-        tokio::spawn(tick(Arc::downgrade(&shared)));
+        tokio::spawn(tick::run(Arc::downgrade(&shared)));
         Ok((Self { shared }, notices))
     }
 
@@ -180,33 +204,6 @@ impl Node {
             permit,
         })
         .await
-    }
-
-    /// The agent who asks takes the conversation: from the queue, or with `take_over` from another.
-    pub async fn accept(
-        &self,
-        key: ConversationKey,
-        by: Principal,
-        client_id: Option<ClientId>,
-        take_over: bool,
-    ) -> Result<Outcome, ExecuteError> {
-        let request = Request { by, client_id, command: Command::Accept { take_over } };
-        assignment::accept(self, key, request).await
-    }
-
-    /// Gives the conversation to another agent, as it is assigned now.
-    pub async fn transfer(
-        &self,
-        key: ConversationKey,
-        by: Principal,
-        client_id: Option<ClientId>,
-        to: AgentCard,
-        note: Option<(MessageId, MessageText)>,
-    ) -> Result<Outcome, ExecuteError> {
-        let head = self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?;
-        let agent = to.id;
-        let command = Command::TransferToAgent { agent: to, assignment_epoch: head.assignment_epoch, note };
-        assignment::transfer(self, key, agent, Request { by, client_id, command }).await
     }
 
     /// Has `sender` told of all that is durable after the subscription's `last_seq`, while the subscription is kept.
@@ -303,124 +300,6 @@ impl Node {
         Err(ExecuteError::Overloaded)
     }
 
-    /// The agent as his actor sees him.
-    pub async fn agent(&self, key: AgentKey) -> Result<AgentView, ExecuteError> {
-        self.ask_agent(key, |reply, permit| AgentMessage::View { reply, permit }).await
-    }
-
-    /// The agent's will changed; the record was written already.
-    pub async fn set_status(&self, key: AgentKey, status: Status) -> Result<AgentView, ExecuteError> {
-        self.ask_agent(key, |reply, permit| AgentMessage::SetStatus { status, reply, permit }).await
-    }
-
-    /// The agent's record was changed; an agent who is not in memory reads it when he is.
-    pub fn agent_changed(&self, workspace: domain::WorkspaceId, agent: &Agent) {
-        let key = AgentKey { workspace, agent: agent.id };
-        if let Some(handle) = self.shared.agents.get(&key) {
-            let (capacity, disabled) = (agent.capacity, agent.disabled);
-            // An actor that ended reads the record when it starts again.
-            let _ = handle.actor.cast(AgentMessage::Changed { capacity, disabled });
-        }
-    }
-
-    /// The agent asked for something: he is there.
-    pub fn agent_seen(&self, key: AgentKey) {
-        if let Some(handle) = self.shared.agents.get(&key) {
-            handle.presence.seen(self.shared.uptime_ms());
-        }
-    }
-
-    /// The agent wants conversations and is there, as far as this node knows; asks nobody and activates nobody.
-    pub fn is_online(&self, key: AgentKey) -> bool {
-        let (uptime_ms, grace) = (self.shared.uptime_ms(), self.shared.settings.agent_grace);
-        self.shared.agents.get(&key).is_some_and(|handle| handle.presence.is_online(uptime_ms, grace))
-    }
-
-    /// A socket of the agent's is open while the attachment is kept; `sender` is told what concerns him.
-    pub async fn attach(&self, key: AgentKey, sender: PushSender) -> Result<Attachment, ExecuteError> {
-        let session = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let handle = self.agent_handle(key).await?;
-        let view = self
-            .ask_agent(key, |reply, permit| AgentMessage::Attach {
-                session,
-                sender: sender.clone(),
-                reply,
-                permit,
-            })
-            .await?;
-        Ok(Attachment { actor: handle.actor, session, view })
-    }
-
-    pub(crate) async fn reserve(
-        &self,
-        key: AgentKey,
-        conversation: domain::ConversationId,
-        how: Reserve,
-    ) -> Result<(), ExecuteError> {
-        let answer = self
-            .ask_agent(key, |reply, permit| AgentMessage::Reserve { conversation, how, reply, permit })
-            .await?;
-        Ok(answer?)
-    }
-
-    pub(crate) fn settle(&self, key: AgentKey, message: AgentMessage) {
-        if let Some(handle) = self.shared.agents.get(&key) {
-            // An actor that ended took its reservations with it.
-            let _ = handle.actor.cast(message);
-        }
-    }
-
-    async fn agent_handle(&self, key: AgentKey) -> Result<AgentHandle, ExecuteError> {
-        self.shared.agents.get_or_start(key, || agent::activate(&self.shared, key)).await
-    }
-
-    async fn ask_agent<T>(
-        &self,
-        key: AgentKey,
-        message: impl Fn(oneshot::Sender<T>, Permit) -> AgentMessage,
-    ) -> Result<T, ExecuteError> {
-        for _ in 0..HOPS_MAX {
-            let handle = self.agent_handle(key).await?;
-            let permit =
-                handle.admission.enter().inspect_err(|_| Stats::add(&self.shared.stats.overloads, 1))?;
-            let (reply, answer) = oneshot::channel();
-            if handle.actor.cast(message(reply, permit)).is_err() {
-                continue;
-            }
-            match tokio::time::timeout(self.shared.settings.deadline, answer).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                // It left memory with the message unread; nothing of an agent's actor is stored, so asking again is safe.
-                Ok(Err(_)) => {}
-                Err(_) => return Err(ExecuteError::Unknown),
-            }
-        }
-        Err(ExecuteError::Overloaded)
-    }
-
-    /// Carries a notice to the actor that it is for. An agent who is not in memory reads the heads when he is.
-    pub async fn deliver(&self, notice: Notice) {
-        match notice {
-            Notice::Assigned { agent, key, .. } | Notice::Lost { agent, key, .. } => {
-                let agent = AgentKey { workspace: key.workspace, agent };
-                self.settle(agent, AgentMessage::Notice(Box::new(notice)));
-            }
-            Notice::Release { key, epoch, reason } => {
-                let command = Command::Release { assignment_epoch: epoch, reason };
-                let request = Request { by: Principal::System, client_id: None, command };
-                match self.execute(key, request).await {
-                    Ok(_) => {}
-                    Err(ExecuteError::Rejected(rejection)) => {
-                        tracing::debug!(conversation = %key.conversation, %rejection, "nothing to give back");
-                    }
-                    // The agent's sweep asks again.
-                    Err(error) => {
-                        tracing::warn!(conversation = %key.conversation, %error, "not given back yet");
-                    }
-                }
-            }
-        }
-    }
-
     /// The state as if all that is staged were written.
     #[cfg(test)]
     pub(crate) async fn inspect(&self, key: ConversationKey) -> domain::Conversation {
@@ -428,6 +307,16 @@ impl Node {
         let actor = self.conversation(key).await.expect("the test has started it").actor;
         actor.cast(ConversationMessage::Inspect(reply)).expect("the test has started it");
         answer.await.expect("the test has started it")
+    }
+
+    /// One who looks on in this workspace; at first at nothing.
+    pub fn watcher(&self, workspace: domain::WorkspaceId) -> Watcher {
+        self.shared.watchers.watcher(workspace)
+    }
+
+    /// The visitor asked for something: he is there for a minute.
+    pub fn visitor_seen(&self, workspace: domain::WorkspaceId, visitor: domain::VisitorId) {
+        self.shared.visitors.seen(workspace, visitor, self.shared.uptime_ms());
     }
 
     /// Counters since the start.
@@ -456,36 +345,5 @@ impl Node {
             }
         }
         leaving.iter().filter(|handle| handle.actor.get_status() < ractor::ActorStatus::Stopped).count()
-    }
-}
-
-/// One coarse tick for the whole node, instead of a timer in each actor.
-async fn tick(shared: std::sync::Weak<Shared>) {
-    let mut interval = tokio::time::interval(TICK);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ticks: u64 = 0;
-    loop {
-        interval.tick().await;
-        let Some(shared) = shared.upgrade() else { return };
-        ticks += 1;
-        let idle_since =
-            shared.uptime_ms().saturating_sub(shared.settings.passivate_after.as_millis() as u64);
-        for (_, handle) in shared.conversations.living() {
-            let activity = &handle.activity;
-            if activity.used_ms.load(Ordering::Relaxed) < idle_since
-                && activity.subscribers.load(Ordering::Relaxed) == 0
-            {
-                // An actor that ended has left already.
-                let _ = handle.actor.cast(ConversationMessage::Passivate { only_idle: true });
-            }
-        }
-        shared.conversations.sweep();
-        shared.agents.sweep();
-        shared.crashes.sweep();
-        if ticks.is_multiple_of(SWEEP_TICKS) {
-            for (_, handle) in shared.agents.living() {
-                let _ = handle.actor.cast(AgentMessage::Sweep);
-            }
-        }
     }
 }

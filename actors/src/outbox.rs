@@ -1,13 +1,14 @@
 //! What actors tell one another: put here without waiting, carried by a task. Never the only copy of anything: what
-//! is lost here is found again by the agent actor's sweep of the heads.
+//! is lost here is found again by the sweeps of agents' actors and of the routers.
 
 use std::sync::Arc;
 
-use domain::{AgentId, Head, ReleaseReason};
+use domain::{AgentId, ConversationId, Head, ReleaseReason, TeamId, Timestamp};
 use store::ConversationKey;
 use tokio::sync::mpsc;
 
 use crate::stats::Stats;
+use crate::{AgentKey, AgentState, Joined, TeamKey};
 
 /// How many notices may wait to be carried.
 const NOTICES_MAX: usize = 4096;
@@ -23,6 +24,32 @@ pub enum Loss {
     TakeOver,
     /// It ended.
     Ended,
+}
+
+/// Why an offer is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferEnd {
+    /// He accepted it.
+    Accepted,
+    /// It waits no longer: another has it, or it ended.
+    Taken,
+    /// He declined it.
+    Declined,
+    /// He did not answer in time.
+    Expired,
+    /// He gets no offers now, or it is not what it was.
+    Withdrawn,
+}
+
+/// How a team's queue stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueNews {
+    /// Whose.
+    pub team: TeamId,
+    /// How many wait.
+    pub waiting: usize,
+    /// Since when the first of them does, in seconds; 0 when none does.
+    pub longest_wait_s: u64,
 }
 
 /// Something that one actor tells another.
@@ -58,6 +85,79 @@ pub enum Notice {
         epoch: u64,
         /// Why.
         reason: ReleaseReason,
+    },
+    /// To a team's router: a conversation waits in its queue.
+    Joined {
+        /// Whose queue.
+        team: TeamKey,
+        /// What.
+        joined: Box<Joined>,
+    },
+    /// To a team's router: a conversation waits in its queue no longer.
+    Left {
+        /// Whose queue.
+        team: TeamKey,
+        /// What.
+        conversation: ConversationId,
+        /// Who has it now; none: it ended, or went to another team.
+        taken: Option<AgentId>,
+    },
+    /// To a team's router: how one of its agents is.
+    Agent {
+        /// Whose router.
+        team: TeamKey,
+        /// How he is.
+        state: Box<AgentState>,
+    },
+    /// To the actors of all agents of the workspace: tell this router how you are.
+    CallOut {
+        /// Whose router.
+        team: TeamKey,
+    },
+    /// The same, to one agent's actor.
+    Report {
+        /// Who.
+        agent: AgentKey,
+        /// Whose router.
+        team: TeamId,
+    },
+    /// To the agent's actor: he may accept a conversation.
+    Offer {
+        /// Who.
+        agent: AgentKey,
+        /// Whose router offers it.
+        team: TeamId,
+        /// What.
+        conversation: ConversationId,
+        /// Until then.
+        expires_at: Timestamp,
+    },
+    /// To the agent's actor: an offer is over.
+    OfferEnded {
+        /// Who.
+        agent: AgentKey,
+        /// Whose router had offered it.
+        team: TeamId,
+        /// What.
+        conversation: ConversationId,
+        /// Why.
+        why: OfferEnd,
+    },
+    /// To a team's router: the agent takes no offers just now.
+    Refused {
+        /// Whose router.
+        team: TeamKey,
+        /// What was offered.
+        conversation: ConversationId,
+        /// To whom.
+        agent: AgentId,
+    },
+    /// To the agent's actor: how the queue of one of his teams stands.
+    Queue {
+        /// Who.
+        agent: AgentKey,
+        /// How it stands.
+        news: QueueNews,
     },
 }
 

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use domain::{Author, ConversationId, Event, Head, Seq, Status};
+use domain::{Author, ConversationId, Event, Head, Seq, Status, Timestamp};
 use tokio::sync::{Notify, mpsc};
 
-use crate::Loss;
+use crate::{Loss, OfferEnd, QueueNews};
 
 /// What a socket is told without having asked at that moment.
 #[derive(Clone, Debug)]
@@ -67,6 +67,44 @@ pub enum Push {
     },
     /// To an agent: his status changed, on whichever device.
     Status(Status),
+    /// To an agent: he may accept a conversation.
+    Offer {
+        /// Which.
+        conversation: ConversationId,
+        /// Until then.
+        expires_at: Timestamp,
+    },
+    /// To an agent: an offer is over.
+    OfferEnded {
+        /// Of which.
+        conversation: ConversationId,
+        /// Why.
+        why: OfferEnd,
+    },
+    /// To an agent: how the queue of one of his teams stands.
+    Queue(QueueNews),
+    /// Somebody looks at the conversation, or went. Soft.
+    Presence {
+        /// Which.
+        conversation: ConversationId,
+        /// Who.
+        by: Arc<Author>,
+        /// What he does.
+        state: Looks,
+    },
+}
+
+/// What somebody does at a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// An agent has it before him.
+    Viewing,
+    /// An agent types.
+    Replying,
+    /// The visitor is there.
+    Online,
+    /// He went.
+    Gone,
 }
 
 impl Push {
@@ -75,12 +113,15 @@ impl Push {
         match self {
             Push::Event { event, .. } => event.weight() as usize,
             Push::Typing { preview, .. } => 128 + preview.as_ref().map_or(0, |text| text.len()),
-            Push::Assigned { .. } => 2048,
+            Push::Assigned { .. } | Push::Offer { .. } => 2048,
             Push::Read { .. }
             | Push::SightLost { .. }
             | Push::OwnerLost { .. }
             | Push::Unassigned { .. }
-            | Push::Status(_) => 128,
+            | Push::Status(_)
+            | Push::OfferEnded { .. }
+            | Push::Queue(_)
+            | Push::Presence { .. } => 128,
         }
     }
 }

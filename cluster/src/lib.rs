@@ -4,7 +4,8 @@
 mod router;
 
 pub use actors::{
-    AgentKey, AgentView, Attachment, Clock, ExecuteError, LATENCY_BOUNDS_US, Loss, Outcome, Overflow, Push,
-    PushReceiver, PushSender, Settings, StatsView, Subscription, TooSlow, window,
+    AgentBrief, AgentKey, AgentView, Attachment, Changes, Clock, ExecuteError, LATENCY_BOUNDS_US, Looks,
+    Loss, OfferEnd, Outcome, Overflow, Place, Push, PushReceiver, PushSender, QueueNews, Settings, StatsView,
+    Subscription, TooSlow, Topic, Watcher, window,
 };
 pub use router::Router;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{
-    AgentKey, AgentView, Attachment, Clock, ExecuteError, Node, Notice, Outcome, PushSender, Settings,
-    StatsView, Subscription,
+    AgentBrief, AgentKey, AgentView, Attachment, Clock, ExecuteError, Node, Notice, Outcome, Place,
+    PushSender, Settings, StatsView, Subscription, Watcher,
 };
 use domain::{
-    Agent, AgentCard, ClientId, MessageId, MessageText, Principal, Request, Seq, Status, WorkspaceId,
+    Agent, AgentCard, ClientId, Explanation, MessageId, MessageText, Principal, Request, Seq, Status, TeamId,
+    VisitorId, WorkspaceId,
 };
 use store::{ConversationKey, Owner, Store, StoreError};
 use tokio::sync::{Semaphore, mpsc};
@@ -68,6 +69,31 @@ impl Router {
         self.node.transfer(key, by, client_id, to, note).await
     }
 
+    /// Opens an ended conversation again: for its last agent, if it is he who asks, else for its queue.
+    pub async fn reopen(
+        &self,
+        key: ConversationKey,
+        by: Principal,
+        client_id: Option<ClientId>,
+    ) -> Result<Outcome, ExecuteError> {
+        self.node.reopen(key, by, client_id).await
+    }
+
+    /// The agent does not want what he is offered: it goes on at once.
+    pub async fn decline(&self, key: ConversationKey, by: &Principal) -> Result<(), ExecuteError> {
+        self.node.decline(key, by).await
+    }
+
+    /// Where a conversation that waits for `team` stands; none: it does not wait there, or its router is silent.
+    pub async fn place(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
+        self.node.place(key, team).await
+    }
+
+    /// The same, with why it is offered to whom it is offered, or would be.
+    pub async fn explain(&self, key: ConversationKey, team: TeamId) -> Option<(Place, Explanation)> {
+        self.node.explain(key, team).await
+    }
+
     /// Has `sender` told of all that comes after the subscription's `last_seq`, while the subscription is kept.
     pub async fn subscribe(
         &self,
@@ -104,7 +130,7 @@ impl Router {
         self.node.agent(key).await
     }
 
-    /// The agent's will changed; the caller has written it to his record.
+    /// The agent wants to be taken for this; kept in his record when answered, and of two the last wins.
     pub async fn set_status(&self, key: AgentKey, status: Status) -> Result<AgentView, ExecuteError> {
         self.node.set_status(key, status).await
     }
@@ -114,9 +140,29 @@ impl Router {
         self.node.agent_changed(workspace, agent);
     }
 
-    /// The agent asked for something: he is there.
-    pub fn agent_seen(&self, key: AgentKey) {
-        self.node.agent_seen(key);
+    /// Teams of the workspace were changed, or who is in which.
+    pub fn teams_changed(&self, workspace: WorkspaceId) {
+        self.node.teams_changed(workspace);
+    }
+
+    /// The agent, whose will is `status`, asked for something: he is there.
+    pub fn agent_seen(&self, key: AgentKey, status: Status) {
+        self.node.agent_seen(key, status);
+    }
+
+    /// The visitor asked for something, or his socket answered: he is there for a minute.
+    pub fn visitor_seen(&self, workspace: WorkspaceId, visitor: VisitorId) {
+        self.node.visitor_seen(workspace, visitor);
+    }
+
+    /// The agent as far as is known without asking his actor; none: he is not in memory.
+    pub fn agent_brief(&self, key: AgentKey) -> Option<AgentBrief> {
+        self.node.agent_brief(key)
+    }
+
+    /// One who looks on in this workspace; at first at nothing.
+    pub fn watcher(&self, workspace: WorkspaceId) -> Watcher {
+        self.node.watcher(workspace)
     }
 
     /// The agent wants conversations and is there; asks no actor and activates none.
@@ -145,13 +191,23 @@ impl Router {
     }
 }
 
-/// Carries what actors tell one another. Assignments and losses of one agent keep their order; what asks a
-/// conversation to write goes beside, so that one slow log holds up nobody else.
+/// Carries what actors tell one another, in order; what asks a conversation to write goes beside, so that one slow log
+/// holds up nobody else.
 async fn carry(node: Node, mut notices: mpsc::Receiver<Notice>) {
     let carriers = Arc::new(Semaphore::new(CARRIERS));
     while let Some(notice) = notices.recv().await {
         match notice {
-            Notice::Assigned { .. } | Notice::Lost { .. } => node.deliver(notice).await,
+            Notice::Assigned { .. }
+            | Notice::Lost { .. }
+            | Notice::Joined { .. }
+            | Notice::Left { .. }
+            | Notice::Agent { .. }
+            | Notice::CallOut { .. }
+            | Notice::Report { .. }
+            | Notice::Offer { .. }
+            | Notice::OfferEnded { .. }
+            | Notice::Refused { .. }
+            | Notice::Queue { .. } => node.deliver(notice).await,
             Notice::Release { .. } => {
                 let Ok(carrier) = Arc::clone(&carriers).acquire_owned().await else { return };
                 let node = node.clone();

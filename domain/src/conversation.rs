@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, AgentCard, AgentId, Line, MessageId, MessageText, Principal, Reason, Rejection, Role, Seq,
-    SiteId, Standing, Subject, TeamId, Timestamp, VisitorCard, VisitorId, may,
+    Action, AgentCard, AgentId, Explanation, MessageId, MessageText, Principal, Reason, Rejection, Role, Seq,
+    SiteId, Standing, Subject, Tag, TeamId, Timestamp, VisitorCard, VisitorId, may,
 };
 
 mod command;
@@ -85,7 +85,7 @@ pub struct Head {
     /// What it is about.
     pub subject: Option<Subject>,
     /// Lower case, in alphabetical order.
-    pub tags: BTreeSet<Line<40>>,
+    pub tags: BTreeSet<Tag>,
     /// What the page told.
     pub attributes: Attributes,
     /// When it started.
@@ -265,11 +265,26 @@ impl Conversation {
                 }
             }
             EventKind::Rated(rating) => self.head.rating = Some(rating.clone()),
+            EventKind::Tagged { added, removed } => {
+                self.head.tags.extend(added.iter().cloned());
+                removed.iter().for_each(|tag| {
+                    self.head.tags.remove(tag);
+                });
+            }
             EventKind::Ended { reason } => {
                 self.head.state = State::Ended;
                 self.head.ended_at = Some(event.at);
                 self.head.ended_by = Some(event.by.clone());
                 self.head.end_reason = reason.clone();
+            }
+            EventKind::Reopened => {
+                self.head.state = State::Queued;
+                self.head.assignee = None;
+                self.head.assigned_at = None;
+                self.head.queued_at = event.at;
+                self.head.ended_at = None;
+                self.head.ended_by = None;
+                self.head.end_reason = None;
             }
         }
         if let (Some(mark), Some(sender)) = (&event.request, self.sender(&event.by)) {
@@ -336,7 +351,7 @@ impl Conversation {
             return Ok(Decision { events: Vec::new(), answer: Answer::Done { repeated: true } });
         }
         let events = self.stamp(kinds, &request.by, mark, now);
-        if !matches!(request.command, Command::End { .. }) {
+        if !matches!(request.command, Command::End { .. } | Command::EndIdle { .. }) {
             let weight: u64 = events.iter().map(Event::weight).sum();
             let count = self.head.last_seq.0 + events.len() as u64;
             if count > EVENTS_MAX || self.weight + weight > WEIGHT_MAX {
@@ -415,7 +430,7 @@ impl Conversation {
                     vec![EventKind::MessagePosted { message_id, text, files }]
                 }
             }
-            Command::Accept { take_over } => {
+            Command::Accept { take_over, why } => {
                 may(standing, Action::Accept)?;
                 let Principal::Agent { card, .. } = &request.by else {
                     return Err(Rejection::Forbidden);
@@ -430,11 +445,11 @@ impl Conversation {
                 }
                 match (another_has_it, take_over) {
                     (true, false) => return Err(Rejection::AlreadyAssigned),
-                    (true, true) => vec![self.assigned(card, AssignReason::TakeOver)],
-                    (false, _) => vec![self.assigned(card, AssignReason::Accept)],
+                    (true, true) => vec![self.assigned(card, AssignReason::TakeOver, None)],
+                    (false, _) => vec![self.assigned(card, AssignReason::Accept, why.clone())],
                 }
             }
-            Command::Assign { agent, assignment_epoch, reason } => {
+            Command::Assign { agent, assignment_epoch, reason, why } => {
                 if standing != Standing::System {
                     return Err(Rejection::Forbidden);
                 }
@@ -442,7 +457,7 @@ impl Conversation {
                 if head.assignment_epoch != *assignment_epoch || head.state != State::Queued {
                     return Err(Rejection::StaleAssignment);
                 }
-                vec![self.assigned(agent, *reason)]
+                vec![self.assigned(agent, *reason, why.clone())]
             }
             Command::TransferToAgent { agent, assignment_epoch, note } => {
                 may(standing, Action::Transfer)?;
@@ -457,7 +472,7 @@ impl Conversation {
                 }
                 let given = EventKind::Transferred { to: TransferTo::Agent(agent.clone()) };
                 let mut kinds: Vec<EventKind> = note.as_ref().map(note_posted).into_iter().collect();
-                kinds.extend([given, self.assigned(agent, AssignReason::Transfer)]);
+                kinds.extend([given, self.assigned(agent, AssignReason::Transfer, None)]);
                 kinds
             }
             Command::TransferToTeam { team, note } => {
@@ -490,6 +505,42 @@ impl Conversation {
                 }
                 vec![EventKind::Ended { reason: reason.clone() }]
             }
+            Command::Tag { add, remove } => {
+                may(standing, Action::Tag)?;
+                open()?;
+                let added: Vec<Tag> = add.difference(&head.tags).cloned().collect();
+                let removed: Vec<Tag> =
+                    remove.intersection(&head.tags).filter(|tag| !add.contains(tag)).cloned().collect();
+                if added.is_empty() && removed.is_empty() {
+                    return Ok(Vec::new());
+                }
+                if head.tags.len() + added.len() - removed.len() > TAGS_MAX {
+                    return Err(Rejection::Conflict(TOO_MANY_TAGS));
+                }
+                vec![EventKind::Tagged { added, removed }]
+            }
+            Command::Reopen => {
+                may(standing, Action::Reopen)?;
+                if !ended {
+                    return Err(Rejection::Conflict("the conversation is open"));
+                }
+                let his = match &request.by {
+                    Principal::Agent { card, .. } if standing == Standing::ItsAgent => Some(card),
+                    Principal::Agent { .. } | Principal::Visitor { .. } | Principal::System => None,
+                };
+                let assigned = his.map(|card| self.assigned(card, AssignReason::Reopen, None));
+                std::iter::once(EventKind::Reopened).chain(assigned).collect()
+            }
+            Command::EndIdle { last_seq, reason } => {
+                if standing != Standing::System {
+                    return Err(Rejection::Forbidden);
+                }
+                open()?;
+                if head.last_seq != *last_seq {
+                    return Err(Rejection::Conflict("something happened since"));
+                }
+                vec![EventKind::Ended { reason: Some(reason.clone()) }]
+            }
             Command::Identify { visitor } => {
                 if standing != Standing::System {
                     return Err(Rejection::Forbidden);
@@ -513,9 +564,10 @@ impl Conversation {
         })
     }
 
-    fn assigned(&self, agent: &AgentCard, reason: AssignReason) -> EventKind {
+    fn assigned(&self, agent: &AgentCard, reason: AssignReason, why: Option<Box<Explanation>>) -> EventKind {
         let assignment_epoch = self.head.assignment_epoch + 1;
-        EventKind::Assigned { agent: agent.clone(), assignment_epoch, reason }
+        let why = why.or_else(|| Some(Box::new(Explanation::by_hand())));
+        EventKind::Assigned { agent: agent.clone(), assignment_epoch, reason, why }
     }
 
     fn released(&self, reason: ReleaseReason) -> Option<EventKind> {
@@ -548,6 +600,9 @@ impl Conversation {
     }
 }
 
+/// How many tags a conversation has at most.
+const TAGS_MAX: usize = 20;
+const TOO_MANY_TAGS: &str = "a conversation has at most 20 tags";
 const RATED_TOO_LATE: &str = "a conversation is rated at most 24 hours after its end";
 
 fn note_posted((message_id, text): &(MessageId, MessageText)) -> EventKind {

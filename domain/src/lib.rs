@@ -10,6 +10,7 @@ mod file;
 mod id;
 mod rejection;
 mod role;
+mod routing;
 mod site;
 mod team;
 mod text;
@@ -31,9 +32,12 @@ pub use id::{
 };
 pub use rejection::Rejection;
 pub use role::{Action, Principal, Role, Standing, may};
+pub use routing::{
+    Candidate, Choice, Considered, Exclusion, Explanation, Needs, Pace, Rule, Skilled, choose,
+};
 pub use site::{Day, Hours, Origin, PrechatField, Site, Theme, Tracking};
 pub use team::{AssignmentMode, Strategy, Team};
-pub use text::{ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, TextError};
+pub use text::{ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, Tag, TextError};
 pub use time::{Seq, Timestamp};
 pub use visitor::{Visitor, VisitorCard};
 pub use workspace::Workspace;

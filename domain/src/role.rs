@@ -79,23 +79,35 @@ pub enum Action {
     Transfer,
     /// Give it back to the queue.
     Release,
+    /// Open it again after its end.
+    Reopen,
+    /// Change its tags.
+    Tag,
     /// Rate it.
     Rate,
 }
 
 /// The one table of who may do what with a conversation. What one does not see does not exist.
 pub fn may(standing: Standing, action: Action) -> Result<(), Rejection> {
-    use Action::{Accept, End, Note, Rate, Read, Release, TakeOver, Transfer, Write};
+    use Action::{Accept, End, Note, Rate, Read, Release, Reopen, Tag, TakeOver, Transfer, Write};
     match (standing, action) {
         (Standing::Stranger, _) => Err(Rejection::NotFound),
         (Standing::System, _) => Ok(()),
         (Standing::ItsVisitor, Read | Write | End | Rate) => Ok(()),
-        (Standing::ItsVisitor, Note | Accept | TakeOver | Transfer | Release) => Err(Rejection::Forbidden),
-        (Standing::ItsAgent, Read | Write | Note | Accept | End | Transfer | Release) => Ok(()),
-        (Standing::Supervisor, Read | Note | Accept | TakeOver | End | Transfer | Release) => Ok(()),
+        (Standing::ItsVisitor, Note | Accept | TakeOver | Transfer | Release | Reopen | Tag) => {
+            Err(Rejection::Forbidden)
+        }
+        (Standing::ItsAgent, Read | Write | Note | Accept | End | Transfer | Release | Reopen | Tag) => {
+            Ok(())
+        }
+        (Standing::Supervisor, Read | Note | Accept | TakeOver | End | Transfer | Release | Reopen | Tag) => {
+            Ok(())
+        }
         (Standing::FormerAgent | Standing::Onlooker, Read | Note | Accept) => Ok(()),
-        (Standing::FormerAgent, Write | End | Transfer | Release) => Err(Rejection::StaleAssignment),
-        (Standing::Onlooker, Write | End | Transfer | Release) => Err(Rejection::Forbidden),
+        (Standing::FormerAgent, Write | End | Transfer | Release | Reopen | Tag) => {
+            Err(Rejection::StaleAssignment)
+        }
+        (Standing::Onlooker, Write | End | Transfer | Release | Reopen | Tag) => Err(Rejection::Forbidden),
         (Standing::Supervisor, Write) => Err(Rejection::Forbidden),
         (Standing::ItsAgent | Standing::FormerAgent | Standing::Onlooker, TakeOver) => {
             Err(Rejection::Forbidden)

@@ -109,6 +109,8 @@ impl<const CHARACTERS: usize> Paragraph<CHARACTERS> {
 pub type Name = Line<200>;
 /// What a conversation is about.
 pub type Subject = Line<200>;
+/// A word that a conversation is marked with, in lower case.
+pub type Tag = Line<40>;
 /// Why a conversation was ended.
 pub type Reason = Paragraph<500>;
 

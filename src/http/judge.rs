@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use cluster::AgentKey;
 use domain::Role;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -77,6 +78,9 @@ pub(crate) async fn judge(
 
     let origin = cors::origin_of(&request.headers)?;
     let caller = authenticate(app, route.who, request).await;
+    if let Ok(caller) = &caller {
+        note_seen(app, caller);
+    }
     let judged = match caller {
         Ok(caller) => rates(app, route, &caller, address, noticed).map(|()| caller),
         Err(refused) => Err(refused),
@@ -223,6 +227,17 @@ async fn authenticate(app: &App, who: Who, request: &Parts) -> Result<Caller, Ap
             let token = bearer(value).ok_or_else(invalid_token)?;
             Ok(app.identity.bearer(token).await?)
         }
+    }
+}
+
+/// Who asks for anything is there.
+fn note_seen(app: &App, caller: &Caller) {
+    match caller {
+        Caller::Visitor { workspace, visitor, .. } => app.router.visitor_seen(*workspace, visitor.id),
+        Caller::Agent { workspace, agent, .. } => {
+            app.router.agent_seen(AgentKey { workspace: *workspace, agent: agent.id }, agent.status);
+        }
+        Caller::Anonymous | Caller::Site { .. } => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! Agents' own records, as far as identity needs them: made, given a password, set to a status. The rest of an agent is
+//! Agents' own records, as far as identity needs them: made, given a password. The rest of an agent is
 //! changed by the admin's routes, which then call [`Identity::agent_changed`].
 
 use domain::{Agent, AgentId, Email, Line, Name, Role, Status, WorkspaceId};
@@ -128,18 +128,6 @@ impl Identity {
             true
         })
         .await?;
-        Ok(())
-    }
-
-    /// What the agent wants to be taken for; of two who set it the last wins.
-    pub async fn set_status(
-        &self,
-        workspace: WorkspaceId,
-        agent: AgentId,
-        status: Status,
-    ) -> Result<(), AccountError> {
-        self.change_agent(workspace, agent, |agent| std::mem::replace(&mut agent.status, status) != status)
-            .await?;
         Ok(())
     }
 

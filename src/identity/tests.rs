@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{
-    AssignmentMode, Attribute, Attributes, Email, Line, Name, Role, Status, Strategy, Theme, Tracking,
-};
+use domain::{AssignmentMode, Attribute, Attributes, Email, Line, Name, Role, Strategy, Theme, Tracking};
 use store::Store;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
@@ -341,18 +339,6 @@ async fn leaving_a_team_is_seen_within_a_second_and_here_at_once() {
     tokio::time::advance(Duration::from_secs(1)).await;
     tokio::time::resume();
     assert_eq!(node.teams_of(fixture.workspace, ann.id).await.unwrap().len(), 0);
-}
-
-#[tokio::test]
-async fn the_status_is_kept_and_of_many_who_set_it_each_is_heard() {
-    let fixture = Fixture::start().await;
-    let ann = fixture.ann().await;
-    let statuses = [Status::Online, Status::Away, Status::Online, Status::Away];
-    let all = statuses.map(|status| fixture.identity.set_status(fixture.workspace, ann.id, status));
-    assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
-    fixture.identity.set_status(fixture.workspace, ann.id, Status::Online).await.unwrap();
-    let kept = fixture.other_node().agent(fixture.workspace, ann.id).await.unwrap().unwrap();
-    assert_eq!(kept.status, Status::Online);
 }
 
 #[tokio::test]

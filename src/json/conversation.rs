@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cluster::Place;
 use domain::{Attribute, Attributes, Audience, ConversationId, Head, State, VisitorCard};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -26,6 +27,15 @@ pub struct ConversationJson<'a> {
     pub assignee: Option<AgentCardJson<'a>>,
     /// How often it was assigned; 0 = never.
     pub assignment_epoch: u64,
+    /// Who may accept it just now; only agents are shown it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered_to: Option<String>,
+    /// Its place in the queue, from 1, while it is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u64>,
+    /// How many seconds it waits, if the queue goes on as it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_wait_s: Option<u64>,
     /// What it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<&'a str>,
@@ -172,6 +182,9 @@ impl<'a> ConversationJson<'a> {
             visitor: VisitorCardJson::from(&head.visitor),
             assignee: head.assignee.as_ref().map(AgentCardJson::from),
             assignment_epoch: head.assignment_epoch,
+            offered_to: None,
+            queue_position: None,
+            expected_wait_s: None,
             subject: head.subject.as_ref().map(|subject| subject.as_str()),
             tags: for_agents.then(|| head.tags.iter().map(|tag| tag.as_str()).collect()),
             attributes: for_agents.then_some(AttributesJson(&head.attributes)),
@@ -192,6 +205,19 @@ impl<'a> ConversationJson<'a> {
                 score: rating.score,
                 comment: rating.comment.as_ref().map(|comment| comment.as_str()),
             }),
+        }
+    }
+
+    /// The same, with its place in the queue; none: it does not wait, or its router is silent.
+    #[must_use]
+    pub fn placed(self, place: Option<Place>, audience: Audience) -> Self {
+        let Some(place) = place else { return self };
+        let offered_to = place.offered_to.filter(|_| audience == Audience::Agent);
+        Self {
+            offered_to: offered_to.map(|agent| agent.to_string()),
+            queue_position: Some(place.position),
+            expected_wait_s: place.expected_wait_s,
+            ..self
         }
     }
 }

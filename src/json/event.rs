@@ -1,6 +1,6 @@
 //! An event as its audience sees it.
 
-use cluster::Loss;
+use cluster::{Looks, Loss, OfferEnd};
 use domain::{AssignReason, Event, EventKind, Face, FileCard, ReleaseReason, TransferTo, face};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,6 +47,12 @@ pub struct EventJson<'a> {
     /// Of `assigned`, `released` and `ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
+    /// Of `tagged`: the tags that it got.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added: Option<Vec<&'a str>>,
+    /// Of `tagged`: the tags that it lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Vec<&'a str>>,
     /// Of `transferred`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<ToJson>,
@@ -97,7 +103,7 @@ impl<'a> EventJson<'a> {
                 text: text.as_ref().map(|text| text.as_str()),
                 ..Self::posted(event, "note", files, show)
             },
-            EventKind::Assigned { agent, assignment_epoch, reason } => Self {
+            EventKind::Assigned { agent, assignment_epoch, reason, .. } => Self {
                 agent: Some(agent.into()),
                 assignment_epoch: Some(*assignment_epoch),
                 reason: Some(assign_reason(*reason)),
@@ -125,6 +131,12 @@ impl<'a> EventJson<'a> {
                 comment: rating.comment.as_ref().map(|comment| comment.as_str()),
                 ..Self::bare(event, "rated")
             },
+            EventKind::Tagged { added, removed } => Self {
+                added: Some(added.iter().map(|tag| tag.as_str()).collect()),
+                removed: Some(removed.iter().map(|tag| tag.as_str()).collect()),
+                ..Self::bare(event, "tagged")
+            },
+            EventKind::Reopened => Self::bare(event, "reopened"),
             EventKind::Ended { reason } => {
                 Self { reason: reason.as_ref().map(|reason| reason.as_str()), ..Self::bare(event, "ended") }
             }
@@ -157,6 +169,8 @@ impl<'a> EventJson<'a> {
             reason: None,
             to: None,
             visitor: None,
+            added: None,
+            removed: None,
             score: None,
             comment: None,
         }
@@ -168,12 +182,14 @@ impl<'a> EventJson<'a> {
     }
 }
 
-fn assign_reason(reason: AssignReason) -> &'static str {
+/// As `assigned` events write it.
+pub fn assign_reason(reason: AssignReason) -> &'static str {
     match reason {
         AssignReason::Accept => "accept",
         AssignReason::Auto => "auto",
         AssignReason::TakeOver => "take_over",
         AssignReason::Transfer => "transfer",
+        AssignReason::Reopen => "reopen",
     }
 }
 
@@ -184,6 +200,27 @@ pub fn loss(why: Loss) -> &'static str {
         Loss::Transfer => "transfer",
         Loss::TakeOver => "take_over",
         Loss::Ended => "ended",
+    }
+}
+
+/// As `offer_ended` frames write it.
+pub fn offer_end(why: OfferEnd) -> &'static str {
+    match why {
+        OfferEnd::Accepted => "accepted",
+        OfferEnd::Taken => "taken",
+        OfferEnd::Declined => "declined",
+        OfferEnd::Expired => "expired",
+        OfferEnd::Withdrawn => "withdrawn",
+    }
+}
+
+/// As `presence` frames write it.
+pub fn looks(state: Looks) -> &'static str {
+    match state {
+        Looks::Viewing => "viewing",
+        Looks::Replying => "replying",
+        Looks::Online => "online",
+        Looks::Gone => "gone",
     }
 }
 

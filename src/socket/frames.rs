@@ -192,6 +192,24 @@ pub(super) enum Frame<'a> {
     Status {
         status: domain::Status,
     },
+    Offer {
+        conversation: ConversationJson<'a>,
+        expires_at: Rfc3339,
+    },
+    OfferEnded {
+        conversation_id: Shown<ConversationId>,
+        reason: &'static str,
+    },
+    QueueChanged {
+        team_id: String,
+        waiting: usize,
+        longest_wait_s: u64,
+    },
+    Presence {
+        conversation_id: Shown<ConversationId>,
+        by: ByJson<'a>,
+        state: &'static str,
+    },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         reply_to: Option<&'a str>,
@@ -219,8 +237,14 @@ pub(super) struct WelcomeAgent<'a> {
     pub(super) status: domain::Status,
     pub(super) capacity: u32,
     pub(super) held: Vec<ConversationJson<'a>>,
-    /// Nothing is offered before routing offers.
-    pub(super) offers: [(); 0],
+    pub(super) offers: Vec<OfferJson<'a>>,
+}
+
+/// What an agent may accept.
+#[derive(Serialize)]
+pub(super) struct OfferJson<'a> {
+    pub(super) conversation: ConversationJson<'a>,
+    pub(super) expires_at: Rfc3339,
 }
 
 #[derive(Serialize)]

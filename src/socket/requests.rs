@@ -7,8 +7,8 @@ use domain::{ConversationId, Seq};
 
 use super::Close;
 use super::frames::{
-    Frame, Hello, LimitsJson, OfConversation, Ping, PrincipalJson, Read, RenewToken, Send, SetStatus,
-    Subscribe, Typing, Welcome, WelcomeAgent,
+    Frame, Hello, LimitsJson, OfConversation, OfferJson, Ping, PrincipalJson, Read, RenewToken, Send,
+    SetStatus, Subscribe, Typing, Welcome, WelcomeAgent,
 };
 use super::session::{Session, ends_at};
 use crate::http::error::{ApiError, ErrorCode};
@@ -33,11 +33,18 @@ impl Session {
             Caller::Agent { agent, .. } => ("agent", agent.id.to_string(), None),
             Caller::Anonymous | Caller::Site { .. } => return Err(Close::Unauthenticated),
         };
-        let mut heads = Vec::new();
+        let (mut heads, mut offers) = (Vec::new(), Vec::new());
         for conversation in view.iter().flat_map(|view| &view.conversations) {
             // One that cannot be read now is told of by its next event.
             if let Ok(Some(head)) = app.store.heads.get(self.key(*conversation)).await {
                 heads.push((*conversation, head));
+            }
+        }
+        for (conversation, expires_at) in view.iter().flat_map(|view| &view.offers) {
+            let key = self.key(*conversation);
+            if let Ok(Some(head)) = app.store.heads.get(key).await {
+                let place = talk::place(&app, key, &head).await;
+                offers.push((*conversation, head, place, *expires_at));
             }
         }
         let audience = self.who.audience();
@@ -45,7 +52,13 @@ impl Session {
             status: view.status,
             capacity: view.capacity,
             held: heads.iter().map(|(id, head)| ConversationJson::of(*id, head, audience)).collect(),
-            offers: [],
+            offers: offers
+                .iter()
+                .map(|(id, head, place, expires_at)| OfferJson {
+                    conversation: ConversationJson::of(*id, head, audience).placed(*place, audience),
+                    expires_at: Rfc3339(*expires_at),
+                })
+                .collect(),
         });
         let limits = &app.config.limits;
         let welcome = Welcome {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::{AgentKey, Attachment, ExecuteError, Overflow, Push, PushReceiver, PushSender, window};
-use domain::{ConversationId, Event, Principal, Rejection, WorkspaceId};
+use cluster::{
+    AgentKey, Attachment, ExecuteError, Overflow, Push, PushReceiver, PushSender, QueueNews, window,
+};
+use domain::{ConversationId, Event, Principal, Rejection, Timestamp, WorkspaceId};
 use futures_util::{SinkExt, StreamExt};
 use store::ConversationKey;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -19,8 +21,9 @@ use crate::http::App;
 use crate::http::rate::{Bucket, Key, Quota};
 use crate::http::request_id::RequestId;
 use crate::identity::{AuthError, Caller};
-use crate::json::{ByJson, ConversationJson, EventJson, Show, Shown, loss};
+use crate::json::{ByJson, ConversationJson, EventJson, Rfc3339, Show, Shown, looks, loss, offer_end};
 use crate::metrics::{OpenSocket, SocketKind};
+use crate::talk;
 
 /// How many events a replay reads at once.
 const REPLAY_PAGE: usize = 128;
@@ -319,7 +322,40 @@ impl Session {
                 self.write(&Frame::Unassigned { conversation_id, reason }).await
             }
             Push::Status(status) => self.write(&Frame::Status { status }).await,
+            Push::Offer { conversation, expires_at } => self.write_offer(conversation, expires_at).await,
+            Push::OfferEnded { conversation, why } => {
+                let (conversation_id, reason) = (Shown(conversation), offer_end(why));
+                self.write(&Frame::OfferEnded { conversation_id, reason }).await
+            }
+            Push::Queue(QueueNews { team, waiting, longest_wait_s }) => {
+                self.write(&Frame::QueueChanged { team_id: team.to_string(), waiting, longest_wait_s }).await
+            }
+            Push::Presence { conversation, by, state } => {
+                let (conversation_id, by, state) = (Shown(conversation), ByJson::of(&by), looks(state));
+                self.write(&Frame::Presence { conversation_id, by, state }).await
+            }
         }
+    }
+
+    /// With the conversation as it is now; of one that is gone nothing need be said.
+    async fn write_offer(
+        &mut self,
+        conversation: ConversationId,
+        expires_at: Timestamp,
+    ) -> Result<(), Close> {
+        let app = Arc::clone(&self.app);
+        let key = self.key(conversation);
+        let head = match app.store.heads.get(key).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "an offer was not shown");
+                return Ok(());
+            }
+        };
+        let (audience, place) = (self.who.audience(), talk::place(&app, key, &head).await);
+        let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
+        self.write(&Frame::Offer { conversation, expires_at: Rfc3339(expires_at) }).await
     }
 
     /// Reads and writes one page of one conversation's missing events.
@@ -367,7 +403,8 @@ impl Session {
         }
         if let Some(text) = text {
             if let Caller::Agent { agent, .. } = &self.caller {
-                self.app.router.agent_seen(AgentKey { workspace: self.workspace, agent: agent.id });
+                let key = AgentKey { workspace: self.workspace, agent: agent.id };
+                self.app.router.agent_seen(key, agent.status);
             }
             self.request(text.as_str()).await?;
         }

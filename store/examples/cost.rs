@@ -102,7 +102,7 @@ async fn begin(log: Arc<dyn EventLog>, workspace: WorkspaceId, n: u64) -> (Conve
         id: AgentId::from_uuid(Uuid::from_u128(u128::from(n) % 50)),
         name: Line::parse("Ann").unwrap(),
     };
-    let kind = EventKind::Assigned { agent, assignment_epoch: 1, reason: AssignReason::Accept };
+    let kind = EventKind::Assigned { agent, assignment_epoch: 1, reason: AssignReason::Accept, why: None };
     let assigned = Event { seq: Seq(2), at, by: Author::System, request: None, kind };
     conversation.apply(&assigned);
     let key = ConversationKey { workspace, conversation: ConversationId::from_uuid(Uuid::new_v4()) };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    AgentId, ConversationId, Head, Line, Marks, Seq, TeamId, Timestamp, Unread, VisitorId, WorkspaceId,
+    AgentId, ConversationId, Head, Marks, Seq, State, Tag, TeamId, Timestamp, Unread, VisitorId, WorkspaceId,
 };
 
 use crate::{ConversationKey, StoreError};
@@ -31,7 +31,7 @@ pub struct HeadFilter {
     /// Only those this agent has, or had last.
     pub assignee: Option<AgentId>,
     /// Only those with this tag.
-    pub tag: Option<Line<40>>,
+    pub tag: Option<Tag>,
 }
 
 /// Where a page ends and the next begins: the ordering time of a row, and its id.
@@ -54,6 +54,21 @@ pub struct ListedHead {
     pub position: HeadPosition,
 }
 
+/// A conversation that is not ended, as the sweep sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveRow {
+    /// Names it.
+    pub key: ConversationKey,
+    /// Where it stands; never [`State::Ended`].
+    pub state: State,
+    /// Whose queue it is in, or came from.
+    pub team: TeamId,
+    /// Who has it.
+    pub assignee: Option<AgentId>,
+    /// When something last happened in it.
+    pub last_event_at: Timestamp,
+}
+
 /// Rows derived from logs. [`crate::EventLog::create`] and [`crate::EventLog::append`] write them; only read marks are
 /// written here.
 #[async_trait]
@@ -73,6 +88,10 @@ pub trait Heads: Send + Sync + 'static {
         after: Option<HeadPosition>,
         limit: usize,
     ) -> Result<Vec<ListedHead>, StoreError>;
+
+    /// The live index: what is not ended, in all workspaces, by key, after `after`, at most `limit` rows. It finds
+    /// after a crash what nobody would wake else. Each page is of its own moment.
+    async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError>;
 }
 
 /// How far both sides have read, and what they have not.

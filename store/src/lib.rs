@@ -18,14 +18,14 @@ pub mod faulty;
 pub mod memory;
 pub mod sqlite;
 
-pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead};
+pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow};
 pub use log::{
     Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX,
     GROUP_MAX, Owner, PAGE_MAX, Peek,
 };
 pub use records::{
-    Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, find,
-    get, insert, list, update,
+    Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, all,
+    find, get, insert, list, update,
 };
 
 /// The contracts together, as the layers above take them.

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use crate::heads::Reading;
 use crate::log::check_group;
 use crate::{
     Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, HeadFilter,
-    HeadPosition, HeadView, Heads, ListedHead, Owner, PAGE_MAX, Peek, StoreError,
+    HeadPosition, HeadView, Heads, ListedHead, LiveRow, Owner, PAGE_MAX, Peek, StoreError,
 };
 
 /// Logs and heads in memory.
@@ -190,6 +191,20 @@ impl Heads for MemoryStore {
         rows.retain(|row| behind(row.position));
         rows.truncate(limit);
         Ok(rows)
+    }
+
+    async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError> {
+        let row = |(key, log): (&ConversationKey, &Log)| LiveRow {
+            key: *key,
+            state: log.head.state,
+            team: log.head.team,
+            assignee: log.head.assignee.as_ref().map(|agent| agent.id),
+            last_event_at: log.head.last_event_at,
+        };
+        let logs = self.logs();
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let open = logs.range((behind, Bound::Unbounded)).map(row).filter(|row| row.state != State::Ended);
+        Ok(open.take(limit).collect())
     }
 }
 

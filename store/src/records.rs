@@ -251,6 +251,24 @@ pub async fn list<T: Document>(
     records.list(workspace, T::KIND, after, limit).await?.into_iter().map(open).collect()
 }
 
+/// All documents of a kind, by id. For kinds of which a workspace has few.
+pub async fn all<T: Document>(
+    records: &dyn Records,
+    workspace: WorkspaceId,
+) -> Result<Vec<Versioned<T>>, StoreError> {
+    const PAGE: usize = 200;
+    let mut all: Vec<Versioned<T>> = Vec::new();
+    loop {
+        let after = all.last().map(|last| last.document.id());
+        let page = list::<T>(records, workspace, after.as_deref(), PAGE).await?;
+        let full = page.len() == PAGE;
+        all.extend(page);
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
 impl Unique {
     /// Nobody else in the installation has it.
     pub fn everywhere(key: String) -> Self {

@@ -25,8 +25,9 @@ use readers::Readers;
 use writer::Writer;
 
 /// The newest schema that this program knows; stored as `user_version`.
-const SCHEMA: i64 = 1;
-const SCHEMA_SQL: &str = include_str!("sqlite/schema.sql");
+/// What makes each schema of the one before, the first of nothing. Steps are added, never changed.
+const SCHEMA_STEPS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/schema_2.sql")];
+const SCHEMA: i64 = SCHEMA_STEPS.len() as i64;
 /// After so many pages of write-ahead log they are moved into the database: rarely enough to move a page that changed
 /// often only once, often enough that a start after a crash reads little.
 const CHECKPOINT_PAGES: u32 = 6000;
@@ -231,13 +232,15 @@ fn prepare(connection: &Connection, path: &Path, options: &SqliteOptions) -> Res
     Ok(())
 }
 
-/// Makes the tables of a new database; says which schema an old one has.
+/// Makes the tables of a new database, and what an old one lacks; says which schema it had.
 fn make_schema(connection: &Connection) -> rusqlite::Result<i64> {
     // Immediate: a command beside us may be making them just now.
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == 0 {
-        connection.execute_batch(SCHEMA_SQL)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < SCHEMA {
+        for step in SCHEMA_STEPS.iter().skip(found.unsigned_abs() as usize) {
+            connection.execute_batch(step)?;
+        }
         pragma(connection, "user_version", SCHEMA)?;
     }
     connection.execute_batch("COMMIT")?;

@@ -206,7 +206,7 @@ async fn nobody_gets_a_conversation_who_is_not_there() {
     fixture.until(async |fixture| !fixture.view(2).await.present).await;
     let absent = fixture.node.transfer(key(1), agent(1), None, card(2), None).await;
     assert_eq!(rejected(absent), Some(Rejection::AgentOffline));
-    fixture.node.agent_seen(agent_key(2));
+    fixture.node.agent_seen(agent_key(2), Status::Online);
     fixture.node.transfer(key(1), agent(1), None, card(2), None).await.unwrap();
     fixture.node.set_status(agent_key(1), Status::Offline).await.unwrap();
     fixture.conversation(2).await;

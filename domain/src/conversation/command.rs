@@ -1,10 +1,12 @@
 //! What can be asked of a conversation.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentCard, Attribute, ClientId, FileCard, MessageId, MessageText, Paragraph, Principal, Reason, Seq,
-    TeamId, Timestamp, VisitorCard,
+    AgentCard, Attribute, ClientId, Explanation, FileCard, MessageId, MessageText, Paragraph, Principal,
+    Reason, Seq, Tag, TeamId, Timestamp, VisitorCard,
 };
 
 use super::dedupe::{Digest, RequestMark};
@@ -59,6 +61,8 @@ pub enum Command {
     Accept {
         /// Also when another has it.
         take_over: bool,
+        /// Why he, when the router offered it to him.
+        why: Option<Box<Explanation>>,
     },
     /// Give it to an agent whose own actor has approved.
     Assign {
@@ -68,6 +72,8 @@ pub enum Command {
         assignment_epoch: u64,
         /// Why.
         reason: AssignReason,
+        /// Why he.
+        why: Option<Box<Explanation>>,
     },
     /// Give it to another agent whose own actor has approved.
     TransferToAgent {
@@ -92,11 +98,27 @@ pub enum Command {
         /// Why.
         reason: ReleaseReason,
     },
+    /// Change its tags.
+    Tag {
+        /// Those that it gets.
+        add: BTreeSet<Tag>,
+        /// Those that it loses; what is in both it gets.
+        remove: BTreeSet<Tag>,
+    },
     /// End it.
     End {
         /// Why.
         reason: Option<Reason>,
     },
+    /// End it because nothing happens in it. Only Switchboard itself gives this.
+    EndIdle {
+        /// Its last event, as the sweep saw it; refused when there is a later one.
+        last_seq: Seq,
+        /// What it is told to have ended for.
+        reason: Reason,
+    },
+    /// Open it again: his, if its last agent asks, whose own actor has approved; else queued.
+    Reopen,
     /// Say how it was.
     Rate(Rating),
     /// Its visitor proved who he is. Only Switchboard itself gives this.
@@ -118,7 +140,7 @@ impl Command {
                 let ids: Vec<u8> = files.iter().flat_map(|file| *file.id.uuid().as_bytes()).collect();
                 message_digest(text(words.as_ref()), &ids, *note)
             }
-            Command::Accept { take_over } => Digest::of([b"accept".as_slice(), &[u8::from(*take_over)]]),
+            Command::Accept { take_over, .. } => Digest::of([b"accept".as_slice(), &[u8::from(*take_over)]]),
             Command::Assign { agent, .. } => Digest::of([b"assign".as_slice(), agent.id.uuid().as_bytes()]),
             Command::TransferToAgent { agent, note, .. } => {
                 let note = text(note.as_ref().map(|(_, text)| text));
@@ -136,6 +158,15 @@ impl Command {
                 let reason = reason.as_ref().map_or("", Paragraph::as_str);
                 Digest::of([b"end".as_slice(), reason.as_bytes()])
             }
+            Command::Tag { add, remove } => {
+                let names = |tags: &BTreeSet<Tag>| {
+                    // No tag holds a line end.
+                    tags.iter().map(Tag::as_str).collect::<Vec<_>>().join("\n")
+                };
+                Digest::of([b"tag".as_slice(), names(add).as_bytes(), names(remove).as_bytes()])
+            }
+            Command::EndIdle { .. } => Digest::of([b"end idle".as_slice()]),
+            Command::Reopen => Digest::of([b"reopen".as_slice()]),
             Command::Rate(rating) => {
                 let comment = rating.comment.as_ref().map_or("", Paragraph::as_str);
                 Digest::of([b"rate".as_slice(), &[rating.score], comment.as_bytes()])

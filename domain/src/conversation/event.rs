@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentCard, BotId, FileCard, Line, MessageId, MessageText, Name, Paragraph, Reason, Seq, SiteId, Subject,
-    TeamId, TextError, Timestamp, VisitorCard, VisitorId,
+    AgentCard, BotId, Explanation, FileCard, Line, MessageId, MessageText, Name, Paragraph, Reason, Seq,
+    SiteId, Subject, Tag, TeamId, TextError, Timestamp, VisitorCard, VisitorId,
 };
 
 use super::dedupe::RequestMark;
@@ -102,6 +102,9 @@ pub enum EventKind {
         assignment_epoch: u64,
         /// How he got it.
         reason: AssignReason,
+        /// Why he; logs of older versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Box<Explanation>>,
     },
     /// It is back in the queue.
     Released {
@@ -122,11 +125,20 @@ pub enum EventKind {
     },
     /// The visitor says how it was; the last one counts.
     Rated(Rating),
-    /// Nothing but ratings and notes follows.
+    /// Its tags changed.
+    Tagged {
+        /// Those that it got.
+        added: Vec<Tag>,
+        /// Those that it lost.
+        removed: Vec<Tag>,
+    },
+    /// Nothing but ratings, notes and a reopening follows.
     Ended {
         /// Why, when somebody said so.
         reason: Option<Reason>,
     },
+    /// It goes on; queued, unless `Assigned` follows in the same append.
+    Reopened,
 }
 
 /// How a conversation starts.
@@ -155,6 +167,8 @@ pub enum AssignReason {
     TakeOver,
     /// Another gave it to him.
     Transfer,
+    /// He had it last, and opened it again.
+    Reopen,
 }
 
 /// Why an agent no longer has a conversation.
@@ -266,6 +280,9 @@ pub const EVENT_WEIGHT_BASE: u64 = 512;
 const START_WEIGHT_BASE: u64 = 128;
 const FILE_WEIGHT_BASE: u64 = 128;
 const ATTRIBUTE_WEIGHT_BASE: u64 = 64;
+/// The same for a candidate of an assignment, and for a tag.
+const CANDIDATE_WEIGHT: u64 = 128;
+const TAG_WEIGHT_BASE: u64 = 8;
 
 impl Event {
     /// What it takes when stored, in bytes: never less, and not much more.
@@ -304,7 +321,15 @@ impl EventKind {
                 text.as_ref().map_or(0, |text| text_weight(text.as_str()))
                     + files.iter().map(file).sum::<u64>()
             }
-            EventKind::Assigned { agent, .. } | EventKind::Released { agent, .. } => line_weight(&agent.name),
+            EventKind::Assigned { agent, why, .. } => {
+                let candidates = why.as_ref().map_or(0, |why| why.candidates.len() as u64);
+                line_weight(&agent.name) + CANDIDATE_WEIGHT * candidates
+            }
+            EventKind::Released { agent, .. } => line_weight(&agent.name),
+            EventKind::Tagged { added, removed } => {
+                added.iter().chain(removed).map(|tag| TAG_WEIGHT_BASE + line_weight(tag)).sum()
+            }
+            EventKind::Reopened => 0,
             EventKind::Transferred { to: TransferTo::Agent(agent) } => line_weight(&agent.name),
             EventKind::Transferred { to: TransferTo::Team(_) } => 0,
             EventKind::Identified { visitor } => {

@@ -33,12 +33,16 @@ pub fn face(event: &Event, audience: Audience) -> Face<'_> {
             | EventKind::Assigned { .. }
             | EventKind::Rated(_)
             | EventKind::Ended { .. }
+            | EventKind::Reopened
             | EventKind::Released { reason: ReleaseReason::Released | ReleaseReason::Transfer, .. },
         ) => Face::Whole(event),
         (Audience::Visitor, EventKind::Released { .. }) => Face::WithoutReason(event),
         (
             Audience::Visitor,
-            EventKind::NotePosted { .. } | EventKind::Transferred { .. } | EventKind::Identified { .. },
+            EventKind::NotePosted { .. }
+            | EventKind::Transferred { .. }
+            | EventKind::Identified { .. }
+            | EventKind::Tagged { .. },
         ) => Face::Hidden(event),
     }
 }

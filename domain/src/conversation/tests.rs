@@ -98,7 +98,7 @@ impl Talk {
 }
 
 fn accept() -> Command {
-    Command::Accept { take_over: false }
+    Command::Accept { take_over: false, why: None }
 }
 
 fn end() -> Command {
@@ -117,7 +117,7 @@ fn who_may_do_what_and_when() {
     let held = || vec![ask(agent(2, Role::Agent), accept())];
     let moved = || vec![ask(agent(2, Role::Agent), accept()), ask(agent(2, Role::Agent), transfer(3, 1))];
     let over = || vec![ask(agent(2, Role::Agent), accept()), ask(visitor(1), end())];
-    let taken = Command::Accept { take_over: true };
+    let taken = Command::Accept { take_over: true, why: None };
     let rate = Command::Rate(Rating { score: 5, comment: None });
     let release = |assignment_epoch| Command::Release { assignment_epoch, reason: ReleaseReason::Released };
     for (line, before, by, command, expected) in [
@@ -326,6 +326,45 @@ fn no_id_reads_as_another_kind() {
     assert_eq!(visitor.to_string().parse::<SiteId>(), Err(ParseIdError));
 }
 
+#[test]
+fn its_last_agent_opens_it_again_as_his_and_a_supervisor_for_the_queue() {
+    let over = || Talk::with([ask(agent(2, Role::Agent), accept()), ask(visitor(1), end())]);
+    for (by, expected) in [
+        (visitor(1), Err(Rejection::Forbidden)),
+        (agent(3, Role::Agent), Err(Rejection::Forbidden)),
+        (agent(2, Role::Agent), DONE),
+        (agent(9, Role::Supervisor), DONE),
+    ] {
+        assert_eq!(over().ask(&ask(by.clone(), Command::Reopen)), expected, "{by:?}");
+    }
+    let mut his = over();
+    his.ask(&ask(agent(2, Role::Agent), Command::Reopen)).unwrap();
+    let head = his.state.head();
+    assert_eq!((head.state, head.assignment_epoch, head.ended_at), (State::Assigned, 2, None));
+    let mut queued = over();
+    queued.ask_at(&ask(agent(9, Role::Supervisor), Command::Reopen), at(70)).unwrap();
+    let head = queued.state.head();
+    assert_eq!((head.state, &head.assignee, head.queued_at), (State::Queued, &None, at(70)));
+    let again = queued.ask(&ask(agent(9, Role::Supervisor), Command::Reopen));
+    assert!(matches!(again, Err(Rejection::Conflict(_))));
+}
+
+#[test]
+fn tags_are_a_set_of_at_most_twenty() {
+    let tags = |names: std::ops::Range<u32>| -> BTreeSet<Tag> {
+        names.map(|n| Tag::parse(&format!("tag-{n}")).unwrap()).collect()
+    };
+    let tag = |add, remove| ask(agent(2, Role::Agent), Command::Tag { add: tags(add), remove: tags(remove) });
+    let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
+    assert_eq!(talk.ask(&tag(0..20, 0..0)), DONE);
+    assert!(matches!(talk.ask(&tag(20..21, 0..0)), Err(Rejection::Conflict(_))));
+    assert_eq!(talk.ask(&tag(0..5, 30..31)), DONE_BEFORE, "nothing to change");
+    assert_eq!(talk.ask(&tag(20..21, 0..2)), DONE);
+    assert_eq!(talk.state.head().tags, tags(2..21));
+    talk.ask(&ask(agent(2, Role::Agent), end())).unwrap();
+    assert_eq!(talk.ask(&tag(5..6, 0..0)), Err(Rejection::ConversationEnded));
+}
+
 fn any_principal() -> impl Strategy<Value = Principal> {
     prop_oneof![
         4 => Just(visitor(1)),
@@ -346,7 +385,7 @@ fn any_command() -> impl Strategy<Value = Command> {
             files: Vec::new(),
             note,
         }),
-        3 => any::<bool>().prop_map(|take_over| Command::Accept { take_over }),
+        3 => any::<bool>().prop_map(|take_over| Command::Accept { take_over, why: None }),
         2 => (2u8..7, epoch.clone()).prop_map(|(to, epoch)| transfer(to, epoch)),
         1 => (1u8..3).prop_map(|team| Command::TransferToTeam { team: id(team), note: None }),
         1 => epoch.clone().prop_map(|assignment_epoch| Command::Release {
@@ -357,8 +396,14 @@ fn any_command() -> impl Strategy<Value = Command> {
             agent: card(n),
             assignment_epoch,
             reason: AssignReason::Auto,
+            why: None,
         }),
         1 => Just(end()),
+        1 => Just(Command::Reopen),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(add, remove)| {
+            let tags = |given: bool| given.then(|| Tag::parse("vip").unwrap()).into_iter().collect();
+            Command::Tag { add: tags(add), remove: tags(remove) }
+        }),
         1 => (1u8..6).prop_map(|score| Command::Rate(Rating { score, comment: None })),
     ]
 }
@@ -416,8 +461,13 @@ proptest! {
         prop_assert_eq!(head.assignment_epoch, epoch);
         prop_assert!(head.state != State::Assigned || head.assignee.is_some());
         prop_assert!(head.state != State::Queued || head.assignee.is_none());
-        let ends = talk.log.iter().filter(|event| matches!(event.kind, EventKind::Ended { .. })).count();
-        prop_assert_eq!(ends, usize::from(head.state == State::Ended));
+        let over: Vec<bool> = talk.log.iter().filter_map(|event| match event.kind {
+            EventKind::Ended { .. } => Some(true),
+            EventKind::Reopened => Some(false),
+            _ => None,
+        }).collect();
+        prop_assert!(over.iter().enumerate().all(|(place, ended)| *ended == (place % 2 == 0)));
+        prop_assert_eq!(over.len() % 2 == 1, head.state == State::Ended);
 
         // No sender's name stands twice.
         let mut names: Vec<_> = talk.log.iter().filter_map(|event| {

@@ -304,7 +304,12 @@ pub(super) async fn page(
         rows.last().filter(|_| more).map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
     let shown = |row: &ListedHead| (row.conversation, row.head.clone());
     let rows: Vec<(ConversationId, Head)> = rows.iter().map(shown).collect();
-    let data = rows.iter().map(|(id, head)| ConversationJson::of(*id, head, who.audience())).collect();
+    let audience = who.audience();
+    let mut data = Vec::with_capacity(rows.len());
+    for (id, head) in &rows {
+        let place = talk::place(app, ConversationKey { workspace, conversation: *id }, head).await;
+        data.push(ConversationJson::of(*id, head, audience).placed(place, audience));
+    }
     Ok(Reply::ok(&ConversationPage { data, next_cursor }))
 }
 
@@ -333,8 +338,9 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
     let show = show_to(app, key.workspace, &who);
+    let (place, audience) = (talk::place(app, key, &head).await, who.audience());
     Ok(Reply::ok(&WithEventsJson {
-        conversation: ConversationJson::of(key.conversation, &head, who.audience()),
+        conversation: ConversationJson::of(key.conversation, &head, audience).placed(place, audience),
         events: EventJson::page(&events, show),
     }))
 }

@@ -123,7 +123,11 @@ async fn wait_for_event(
                 | Push::Read { .. }
                 | Push::Assigned { .. }
                 | Push::Unassigned { .. }
-                | Push::Status(_),
+                | Push::Status(_)
+                | Push::Offer { .. }
+                | Push::OfferEnded { .. }
+                | Push::Queue(_)
+                | Push::Presence { .. },
             )) => {}
         }
     }

@@ -22,6 +22,7 @@ pub async fn check(fresh: impl AsyncFn() -> (Arc<dyn EventLog>, Arc<dyn Heads>))
     marks_only_rise(&fresh().await).await;
     a_conversation_moves_from_list_to_list(&fresh().await).await;
     every_view_has_its_rows_in_its_order(&fresh().await).await;
+    the_live_index_has_what_is_not_ended_of_all_workspaces(&fresh().await).await;
 }
 
 struct Stores {
@@ -151,8 +152,12 @@ async fn a_conversation_moves_from_list_to_list(stores: &Stores) {
     let (team, other_team) = (play.team, TeamId::from_uuid(Uuid::new_v4()));
     let agent = AgentId::from_uuid(Uuid::new_v4());
     let by = Author::Agent(card(agent));
-    let accepted =
-        EventKind::Assigned { agent: card(agent), assignment_epoch: 1, reason: AssignReason::Accept };
+    let accepted = EventKind::Assigned {
+        agent: card(agent),
+        assignment_epoch: 1,
+        reason: AssignReason::Accept,
+        why: None,
+    };
     let released = EventKind::Released { agent: card(agent), reason: ReleaseReason::Transfer };
     let given = EventKind::Transferred { to: TransferTo::Team(other_team) };
     let ended = EventKind::Ended { reason: None };
@@ -224,6 +229,7 @@ async fn populate(stores: &Stores) -> Town {
         agent: card(town.agent[agent]),
         assignment_epoch: 1,
         reason: AssignReason::Auto,
+        why: None,
     };
     let to_second_team = || EventKind::Transferred { to: TransferTo::Team(town.team[1]) };
     let ended = || EventKind::Ended { reason: None };
@@ -256,6 +262,38 @@ async fn populate(stores: &Stores) -> Town {
     let play = Play::start(some_key(), town.team[0], town.visitor[0], 100);
     stores.create(&play, play.head()).await;
     town
+}
+
+async fn the_live_index_has_what_is_not_ended_of_all_workspaces(stores: &Stores) {
+    let Town { workspace, team, agent, .. } = populate(stores).await;
+    let mut pages = Vec::new();
+    for limit in [1, 3, 1000] {
+        let (mut rows, mut after) = (Vec::new(), None);
+        loop {
+            let page = stores.heads.live(after, limit).await.expect("the store is there");
+            after = page.last().map(|row| row.key);
+            let full = page.len() == limit;
+            rows.extend(page);
+            if !full {
+                break;
+            }
+        }
+        pages.push(rows);
+    }
+    assert!(pages.iter().all(|rows| *rows == pages[0]), "in pages of any size");
+    assert!(pages[0].is_sorted_by_key(|row| row.key));
+    let here: Vec<_> = pages[0].iter().filter(|row| row.key.workspace == workspace).collect();
+    let ids: Vec<_> = here.iter().map(|row| row.key.conversation).collect();
+    let mut expected = stores.list(workspace, &HeadView::Open(None), &HeadFilter::default(), 100).await;
+    expected.sort();
+    assert_eq!(ids, expected);
+    assert!(here.len() < pages[0].len(), "another workspace has one as well");
+    let held = here.iter().find(|row| row.key.conversation == ConversationId::from_uuid(numbered(4)));
+    let head =
+        stores.heads.get(held.expect("it is open").key).await.expect("it is there").expect("it is there");
+    let row = held.expect("it is open");
+    assert_eq!((row.state, row.team, row.assignee), (head.state, head.team, Some(agent[1])));
+    assert!(team.contains(&row.team) && row.last_event_at == head.last_event_at);
 }
 
 async fn every_view_has_its_rows_in_its_order(stores: &Stores) {

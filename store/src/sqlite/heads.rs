@@ -13,11 +13,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::heads::Reading;
-use crate::{ConversationKey, HeadFilter, HeadPosition, HeadView, Heads, ListedHead, StoreError, envelope};
+use crate::{
+    ConversationKey, HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow, StoreError, envelope,
+};
 
 use super::Shared;
 use super::fault::Fault;
-use super::row::{Stored, TAG_MARK, blob, integer, number, reading};
+use super::row::{Stored, TAG_MARK, blob, integer, number, reading, state};
 use super::writer::{Unwritten, WRITE_BYTES};
 
 #[async_trait]
@@ -60,6 +62,35 @@ impl Heads for Shared {
             let listed = page.list(&transaction, &view)?;
             transaction.commit()?;
             Ok(listed)
+        };
+        self.readers.read(work).await
+    }
+
+    async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError> {
+        let (workspace, conversation) = after
+            .map_or((Uuid::nil(), Uuid::nil()), |after| (after.workspace.uuid(), after.conversation.uuid()));
+        let work = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT workspace, id, state, team, assignee, last_event_at
+                 FROM conversation INDEXED BY conversation_live
+                 WHERE state < 4 AND (workspace, id) > (?1, ?2) ORDER BY workspace, id LIMIT ?3",
+            )?;
+            let mut rows = statement.query(params![workspace, conversation, integer(limit as u64)])?;
+            let mut live = Vec::new();
+            while let Some(row) = rows.next()? {
+                let key = ConversationKey {
+                    workspace: WorkspaceId::from_uuid(row.get(0)?),
+                    conversation: ConversationId::from_uuid(row.get(1)?),
+                };
+                live.push(LiveRow {
+                    key,
+                    state: state(row.get(2)?)?,
+                    team: TeamId::from_uuid(row.get(3)?),
+                    assignee: row.get::<_, Option<Uuid>>(4)?.map(AgentId::from_uuid),
+                    last_event_at: Timestamp::from_ms(number(row, 5)?),
+                });
+            }
+            Ok(live)
         };
         self.readers.read(work).await
     }
@@ -256,7 +287,7 @@ mod tests {
     #[test]
     fn every_list_is_read_from_an_index_in_its_order() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(crate::sqlite::SCHEMA_SQL).unwrap();
+        crate::sqlite::SCHEMA_STEPS.iter().for_each(|step| connection.execute_batch(step).unwrap());
         let id = Uuid::nil();
         for (stream, oldest_first, range) in [
             (Stream::OfVisitor(id), false, "(workspace=? AND visitor=? AND (created_at,id)<(?,?))"),

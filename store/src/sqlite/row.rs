@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::heads::Reading;
-use crate::{ClaimToken, ConversationKey, Epoch, Owner, envelope};
+use crate::{ClaimToken, ConversationKey, Epoch, Owner, StoreError, envelope};
 
 /// Stands before and behind each tag in the column `tags`.
 pub(super) const TAG_MARK: char = '\u{1f}';
@@ -245,6 +245,16 @@ fn state_number(state: State) -> i64 {
         State::Assigned => 2,
         State::Bot => 3,
         State::Ended => 4,
+    }
+}
+
+pub(super) fn state(number: i64) -> Result<State, StoreError> {
+    match number {
+        1 => Ok(State::Queued),
+        2 => Ok(State::Assigned),
+        3 => Ok(State::Bot),
+        4 => Ok(State::Ended),
+        other => Err(StoreError::Corrupt(format!("{other} is no state of a conversation"))),
     }
 }
 

@@ -9,10 +9,10 @@ use std::fmt::Debug;
 
 use domain::{
     Agent, AgentCard, AssignReason, AssignmentMode, Attribute, Attributes, Author, BotId, Canned,
-    CannedScope, ClientId, Day, Digest, Email, Event, EventKind, FileCard, FileId, Head, Hours, Id, Kind,
-    Line, Marks, MessageText, Mime, Origin, Paragraph, PrechatField, Rating, ReleaseReason, RequestMark,
-    Role, Seq, Shortcut, Site, Start, State, Status, Strategy, Team, Theme, Timestamp, Tracking, TransferTo,
-    Unread, Visitor, VisitorCard, Workspace,
+    CannedScope, ClientId, Considered, Day, Digest, Email, Event, EventKind, Exclusion, Explanation,
+    FileCard, FileId, Head, Hours, Id, Kind, Line, Marks, MessageText, Mime, Origin, Paragraph, PrechatField,
+    Rating, ReleaseReason, RequestMark, Role, Rule, Seq, Shortcut, Site, Start, State, Status, Strategy,
+    Team, Theme, Timestamp, Tracking, TransferTo, Unread, Visitor, VisitorCard, Workspace,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +73,24 @@ fn message() -> EventKind {
     EventKind::MessagePosted { message_id: id(8), text: Some(text("Hi\n\"there\" \u{1f469}")), files: vec![] }
 }
 
+/// With a candidate for every exclusion.
+fn explanation(rule: Rule) -> Explanation {
+    use Exclusion as E;
+    let exclusions = [
+        None,
+        Some(E::NotOnline),
+        Some(E::NotPresent),
+        Some(E::Full),
+        Some(E::Skills),
+        Some(E::Language),
+        Some(E::PassedOver),
+        Some(E::Released),
+        Some(E::TransferredAway),
+    ];
+    let considered = |excluded_by| Considered { agent: id(3), load: 2, capacity: 5, excluded_by };
+    Explanation { rule, candidates: exclusions.map(considered).to_vec() }
+}
+
 /// Every kind of event with every value of its enums. A new kind does not compile until it is named here.
 fn kinds() -> Vec<(String, EventKind)> {
     let start = Start {
@@ -109,12 +127,32 @@ fn kinds() -> Vec<(String, EventKind)> {
         ("full".to_owned(), rating(Some("good\nvery good"))),
         ("bare".to_owned(), ended(None)),
         ("full".to_owned(), ended(Some("spam"))),
+        ("bare".to_owned(), EventKind::Reopened),
+        (
+            "full".to_owned(),
+            EventKind::Tagged { added: vec![line("vip"), line("a b")], removed: vec![line("old")] },
+        ),
     ];
     use AssignReason as A;
-    for reason in [A::Accept, A::Auto, A::TakeOver, A::Transfer] {
+    for reason in [A::Accept, A::Auto, A::TakeOver, A::Transfer, A::Reopen] {
         kinds.push((
             format!("{reason:?}"),
-            EventKind::Assigned { agent: card(), assignment_epoch: 7, reason },
+            EventKind::Assigned { agent: card(), assignment_epoch: 7, reason, why: None },
+        ));
+    }
+    for rule in [
+        Rule::LastAgent,
+        Rule::LeastBusy,
+        Rule::RoundRobin,
+        Rule::Again,
+        Rule::ByHand,
+        Rule::Manual,
+        Rule::Nobody,
+    ] {
+        let why = Some(Box::new(explanation(rule)));
+        kinds.push((
+            format!("by.{rule:?}"),
+            EventKind::Assigned { agent: card(), assignment_epoch: 7, reason: A::Auto, why },
         ));
     }
     use ReleaseReason as R;
@@ -132,6 +170,8 @@ fn kinds() -> Vec<(String, EventKind)> {
             EventKind::Identified { .. } => "identified",
             EventKind::Rated(_) => "rated",
             EventKind::Ended { .. } => "ended",
+            EventKind::Reopened => "reopened",
+            EventKind::Tagged { .. } => "tagged",
         };
         (format!("event.{name}.{}", variant.to_lowercase()), kind)
     });

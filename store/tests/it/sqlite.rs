@@ -310,9 +310,20 @@ async fn a_server_opens_only_when_the_write_ahead_log_is_in_the_database() {
 #[test]
 fn a_newer_schema_is_refused() {
     let sandbox = Sandbox::open();
-    sandbox.raw().pragma_update(None, "user_version", 2).unwrap();
+    sandbox.raw().pragma_update(None, "user_version", 3).unwrap();
     let refused = sandbox.open_another(Access::Beside).err().unwrap();
-    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 3, known: 2, .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_older_schema_is_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = rusqlite::Connection::open(dir.path().join("switchboard.db")).unwrap();
+    raw.execute_batch(include_str!("../../src/sqlite/schema.sql")).unwrap();
+    raw.pragma_update(None, "user_version", 1).unwrap();
+    drop(raw);
+    let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
+    assert_eq!(sqlite.store().heads.live(None, 10).await.unwrap(), []);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! How much an event takes on the disk: its weight is a bound, whatever people type.
 
 use domain::{
-    AgentCard, AssignReason, Attribute, Attributes, Author, ClientId, Digest, Email, Event, EventKind,
-    FileCard, Id, Kind, MessageText, Mime, Name, Paragraph, Rating, ReleaseReason, RequestMark, Seq, Start,
-    Timestamp, TransferTo, VisitorCard,
+    AgentCard, AssignReason, Attribute, Attributes, Author, ClientId, Considered, Digest, Email, Event,
+    EventKind, Exclusion, Explanation, FileCard, Id, Kind, Line, MessageText, Mime, Name, Paragraph, Rating,
+    ReleaseReason, RequestMark, Rule, Seq, Start, Timestamp, TransferTo, VisitorCard,
 };
 use proptest::prelude::*;
 use store::envelope;
@@ -62,6 +62,14 @@ proptest! {
         let proven = visitor.clone();
         let start = Start { site: id(), team: id(), visitor, subject: Some(name.clone()), attributes };
         let lines = format!("{long}\n\t\r\n");
+        let considered = Considered {
+            agent: id(),
+            load: u32::MAX,
+            capacity: u32::MAX,
+            excluded_by: Some(Exclusion::TransferredAway),
+        };
+        let why = Explanation { rule: Rule::RoundRobin, candidates: vec![considered; files] };
+        let tag = Line::parse(&long.chars().take(40).collect::<String>()).unwrap();
         let kinds = [
             EventKind::Started(start),
             EventKind::MessagePosted {
@@ -70,7 +78,14 @@ proptest! {
                 files: vec![file.clone(); files],
             },
             EventKind::NotePosted { message_id: id(), text: None, files: vec![file; files] },
-            EventKind::Assigned { agent: agent.clone(), assignment_epoch: huge, reason: AssignReason::TakeOver },
+            EventKind::Assigned {
+                agent: agent.clone(),
+                assignment_epoch: huge,
+                reason: AssignReason::TakeOver,
+                why: Some(Box::new(why)),
+            },
+            EventKind::Tagged { added: vec![tag.clone(); files], removed: vec![tag; files] },
+            EventKind::Reopened,
             EventKind::Released { agent: agent.clone(), reason: ReleaseReason::OverCapacity },
             EventKind::Transferred { to: TransferTo::Agent(agent.clone()) },
             EventKind::Transferred { to: TransferTo::Team(id()) },

@@ -335,6 +335,7 @@ async fn join(app: &App, workspace: WorkspaceId, agent: AgentId, wanted: &[TeamI
         }
     }
     app.identity.teams_changed(workspace);
+    app.router.teams_changed(workspace);
     Ok(())
 }
 

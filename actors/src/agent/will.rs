@@ -1,0 +1,47 @@
+//! An agent's will, as his record keeps it.
+
+use std::sync::Arc;
+
+use domain::{Agent, Rejection, Status};
+use ractor::ActorRef;
+use store::RecordError;
+
+use super::{AgentKey, AgentMessage};
+use crate::ExecuteError;
+use crate::node::Shared;
+
+/// Keeps what the agent wants to be taken for; of two who set it the last wins.
+pub(crate) async fn write_status(node: &Shared, key: AgentKey, status: Status) -> Result<(), ExecuteError> {
+    let records = &*node.store.records;
+    loop {
+        let found = store::get::<Agent>(records, key.workspace, &key.agent.to_string()).await?;
+        let mut agent = found.ok_or(Rejection::NotFound)?;
+        if std::mem::replace(&mut agent.document.status, status) == status {
+            return Ok(());
+        }
+        match store::update(records, agent, node.clock.now()).await {
+            Ok(_) => return Ok(()),
+            Err(RecordError::Changed) => {}
+            Err(RecordError::Store(error)) => return Err(error.into()),
+            // The same again is what he wants, so who asks may ask again.
+            Err(RecordError::Unknown) => return Err(ExecuteError::Unknown),
+            Err(RecordError::Taken(key)) => {
+                return Err(store::StoreError::Corrupt(format!("{key} is taken from its owner")).into());
+            }
+        }
+    }
+}
+
+/// He does not answer: nobody shall wait for him. His actor hears of it when it is written.
+pub(super) fn set_away(node: &Arc<Shared>, key: AgentKey, myself: &ActorRef<AgentMessage>) {
+    let (node, myself) = (Arc::clone(node), myself.clone());
+    tokio::spawn(async move {
+        match write_status(&node, key, Status::Away).await {
+            // An actor that ended reads the record when it starts again.
+            Ok(()) => drop(myself.cast(AgentMessage::SetAway)),
+            Err(error) => {
+                tracing::warn!(agent = %key.agent, %error, "he did not answer and was not set away")
+            }
+        }
+    });
+}

@@ -1,0 +1,119 @@
+//! Whom it concerns, beside those who listen: agents who get or lose the conversation, the router of its team, and
+//! sockets that watch a list.
+
+use std::sync::Arc;
+
+use domain::{
+    AgentId, AssignReason, ConversationId, Event, EventKind, Head, Needs, ReleaseReason, State, TeamId,
+    VisitorId,
+};
+
+use super::Live;
+use crate::{Joined, Loss, Notice, Outbox, TeamKey};
+
+/// Where the conversation stood as others were last told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stand {
+    pub(super) team: TeamId,
+    pub(super) holder: Option<AgentId>,
+    queued: bool,
+    epoch: u64,
+    visitor: VisitorId,
+}
+
+impl Stand {
+    pub(super) fn of(head: &Head) -> Self {
+        let holder = head.assignee.as_ref().filter(|_| head.state == State::Assigned);
+        Self {
+            team: head.team,
+            holder: holder.map(|agent| agent.id),
+            queued: head.state == State::Queued,
+            epoch: head.assignment_epoch,
+            visitor: head.visitor.id,
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn tell_agents(&mut self, event: &Event, head: &Arc<Head>) {
+        let (next, why) = match &event.kind {
+            EventKind::Assigned { agent, assignment_epoch, reason, .. } => {
+                let taken = *reason == AssignReason::TakeOver;
+                let why = if taken { Loss::TakeOver } else { Loss::Transfer };
+                (Some((agent.id, *assignment_epoch)), why)
+            }
+            EventKind::Released { reason, .. } => (None, Loss::Released(*reason)),
+            EventKind::Ended { .. } => (None, Loss::Ended),
+            EventKind::Started(_)
+            | EventKind::MessagePosted { .. }
+            | EventKind::NotePosted { .. }
+            | EventKind::Transferred { .. }
+            | EventKind::Identified { .. }
+            | EventKind::Tagged { .. }
+            | EventKind::Reopened
+            | EventKind::Rated(_) => return,
+        };
+        if let Some((agent, epoch)) = std::mem::replace(&mut self.holder, next) {
+            self.node.outbox.put(Notice::Lost { agent, key: self.key, epoch, why });
+        }
+        if let Some((agent, epoch)) = next {
+            self.node.outbox.put(Notice::Assigned { agent, key: self.key, epoch, head: Arc::clone(head) });
+        }
+    }
+
+    /// After an append: `released` holds who lost it by that.
+    pub(super) fn tell_others(&mut self, head: &Arc<Head>, released: Option<(AgentId, ReleaseReason)>) {
+        let now = Stand::of(head);
+        let before = std::mem::replace(&mut self.stand, now);
+        self.node.watchers.changed(self.key, (before.team, before.holder), head);
+        if before == now {
+            return;
+        }
+        let workspace = self.key.workspace;
+        if before.queued && !(now.queued && now.team == before.team) {
+            let team = TeamKey { workspace, team: before.team };
+            let (conversation, taken) = (self.key.conversation, now.holder);
+            self.node.outbox.put(Notice::Left { team, conversation, taken });
+        }
+        if now.queued {
+            let team = TeamKey { workspace, team: now.team };
+            tell_router(&self.node.outbox, team, self.key.conversation, head, released);
+        }
+    }
+}
+
+/// That the conversation, whose head this is, waits.
+pub(crate) fn tell_router(
+    outbox: &Outbox,
+    team: TeamKey,
+    conversation: ConversationId,
+    head: &Head,
+    from: Option<(AgentId, ReleaseReason)>,
+) {
+    let joined = Joined {
+        conversation,
+        queued_at: head.queued_at,
+        epoch: head.assignment_epoch,
+        visitor: head.visitor.id,
+        needs: Needs::of(&head.attributes),
+        from,
+    };
+    outbox.put(Notice::Joined { team, joined: Box::new(joined) });
+}
+
+/// Who lost the conversation by this event.
+pub(super) fn released(event: &Event) -> Option<(AgentId, ReleaseReason)> {
+    match &event.kind {
+        EventKind::Released { agent, reason } => Some((agent.id, *reason)),
+        EventKind::Started(_)
+        | EventKind::MessagePosted { .. }
+        | EventKind::NotePosted { .. }
+        | EventKind::Assigned { .. }
+        | EventKind::Transferred { .. }
+        | EventKind::Identified { .. }
+        | EventKind::Rated(_)
+        | EventKind::Tagged { .. }
+        | EventKind::Ended { .. }
+        | EventKind::Reopened => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! The way to teams' routers.
+
+use std::time::Duration;
+
+use domain::{Action, Explanation, Principal, Rejection, State, TeamId, WorkspaceId, may};
+use store::ConversationKey;
+use tokio::sync::oneshot;
+
+use super::Node;
+use crate::ExecuteError;
+use crate::agent::AgentMessage;
+use crate::team::{self, Place, TeamHandle, TeamKey, TeamMessage};
+
+/// Who asks where a conversation stands does without an answer that takes longer.
+const PLACE_WITHIN: Duration = Duration::from_millis(200);
+
+impl Node {
+    /// Where a waiting conversation stands; none: it does not wait there, or its router is silent.
+    pub async fn place(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
+        let conversation = key.conversation;
+        self.ask_team(key, team, |reply| TeamMessage::Place { conversation, reply }).await
+    }
+
+    /// Where a waiting conversation stands, and why it is offered to whom it is offered, or would be.
+    pub async fn explain(&self, key: ConversationKey, team: TeamId) -> Option<(Place, Explanation)> {
+        let conversation = key.conversation;
+        self.ask_team(key, team, |reply| TeamMessage::Explain { conversation, reply }).await
+    }
+
+    /// The agent does not want what he is offered.
+    pub async fn decline(&self, key: ConversationKey, by: &Principal) -> Result<(), ExecuteError> {
+        let head = self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?;
+        may(head.standing(by, |_| false), Action::Read)?;
+        let Principal::Agent { card, .. } = by else { return Err(Rejection::Forbidden.into()) };
+        if head.state == State::Ended {
+            return Err(Rejection::ConversationEnded.into());
+        }
+        let team = self.team_handle(TeamKey { workspace: key.workspace, team: head.team }).await?;
+        let (reply, answer) = oneshot::channel();
+        let (conversation, agent) = (key.conversation, card.id);
+        if team.actor.cast(TeamMessage::Decline { conversation, agent, reply }).is_err() {
+            return Err(ExecuteError::Overloaded);
+        }
+        match tokio::time::timeout(self.shared.settings.deadline, answer).await {
+            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Err(_)) | Err(_) => Err(ExecuteError::Unknown),
+        }
+    }
+
+    /// Teams or agents of the workspace were changed, or who is in which.
+    pub fn teams_changed(&self, workspace: WorkspaceId) {
+        self.reload_teams(workspace);
+        for (key, handle) in self.shared.agents.living() {
+            if key.workspace == workspace {
+                // An actor that ended looks it up when it starts again.
+                let _ = handle.actor.cast(AgentMessage::TeamsChanged);
+            }
+        }
+    }
+
+    pub(super) fn reload_teams(&self, workspace: WorkspaceId) {
+        for (key, handle) in self.shared.teams.living() {
+            if key.workspace == workspace {
+                // A router that ended reads them when it starts again.
+                let _ = handle.actor.cast(TeamMessage::Reload);
+            }
+        }
+    }
+
+    pub(super) async fn tell_team(&self, key: TeamKey, message: TeamMessage) {
+        match self.team_handle(key).await {
+            // A router that just ended finds it by its first sweep.
+            Ok(handle) => drop(handle.actor.cast(message)),
+            Err(error) => tracing::warn!(team = %key.team, %error, "a router was not told"),
+        }
+    }
+
+    pub(super) async fn team_handle(&self, key: TeamKey) -> Result<TeamHandle, ExecuteError> {
+        self.shared.teams.get_or_start(key, || team::start(&self.shared, key)).await
+    }
+
+    async fn ask_team<T>(
+        &self,
+        key: ConversationKey,
+        team: TeamId,
+        message: impl FnOnce(oneshot::Sender<Option<T>>) -> TeamMessage,
+    ) -> Option<T> {
+        let team = self.shared.teams.get(&TeamKey { workspace: key.workspace, team })?;
+        let (reply, answer) = oneshot::channel();
+        team.actor.cast(message(reply)).ok()?;
+        tokio::time::timeout(PLACE_WITHIN, answer).await.ok()?.ok()?
+    }
+}

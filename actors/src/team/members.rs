@@ -1,0 +1,131 @@
+//! The agents of a team, as they told the router, and what the router has in hand for each.
+
+use std::collections::HashMap;
+
+use domain::{Agent, AgentCard, AgentId, Candidate, Exclusion, Needs, Skilled, Status};
+
+use crate::AgentState;
+
+/// A member of the team.
+#[derive(Debug)]
+pub(super) struct Member {
+    card: AgentCard,
+    skilled: Skilled,
+    /// As his actor last told; none: nobody has heard of him.
+    state: Option<AgentState>,
+    /// What this router offers or gives him just now.
+    in_hand: u32,
+    /// His last turn; 0: none yet.
+    turn: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    all: HashMap<AgentId, Member>,
+    turns: u64,
+}
+
+impl Members {
+    /// Takes the records of those who belong to the team now; what is known of them stays.
+    pub(super) fn set(&mut self, agents: &[Agent]) {
+        let mut before = std::mem::take(&mut self.all);
+        for agent in agents {
+            let known = before.remove(&agent.id);
+            let member = Member {
+                card: agent.card(),
+                skilled: Skilled::of(agent),
+                state: known.as_ref().and_then(|member| member.state.clone()),
+                in_hand: known.as_ref().map_or(0, |member| member.in_hand),
+                turn: known.map_or(0, |member| member.turn),
+            };
+            self.all.insert(agent.id, member);
+        }
+    }
+
+    /// Keeps what his actor tells; says whether he may get offers now and could not before.
+    pub(super) fn tell(&mut self, state: AgentState) -> bool {
+        let Some(member) = self.all.get_mut(&state.agent) else { return false };
+        let is_there = state.gets_offers();
+        let was_there = member.state.replace(state).is_some_and(|before| before.gets_offers());
+        is_there && !was_there
+    }
+
+    /// His actor is not there.
+    pub(super) fn forget(&mut self, agent: AgentId) {
+        if let Some(member) = self.all.get_mut(&agent) {
+            member.state = None;
+        }
+    }
+
+    pub(super) fn gets_offers(&self, agent: AgentId) -> bool {
+        self.all.get(&agent).and_then(|member| member.state.as_ref()).is_some_and(AgentState::gets_offers)
+    }
+
+    pub(super) fn card(&self, agent: AgentId) -> Option<AgentCard> {
+        self.all.get(&agent).map(|member| member.card.clone())
+    }
+
+    /// Who is online and present.
+    pub(super) fn there(&self) -> impl Iterator<Item = AgentId> + '_ {
+        self.all
+            .iter()
+            .filter(|(_, member)| member.state.as_ref().is_some_and(AgentState::gets_offers))
+            .map(|(id, _)| *id)
+    }
+
+    /// It is offered or given to him: his turn.
+    pub(super) fn take_in_hand(&mut self, agent: AgentId) {
+        self.turns += 1;
+        if let Some(member) = self.all.get_mut(&agent) {
+            member.in_hand += 1;
+            member.turn = self.turns;
+        }
+    }
+
+    pub(super) fn let_go(&mut self, agent: AgentId) {
+        if let Some(member) = self.all.get_mut(&agent) {
+            member.in_hand = member.in_hand.saturating_sub(1);
+        }
+    }
+
+    /// A number that only rises: to tell which of two noes came later.
+    pub(super) fn next_turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+
+    /// Somebody may be given something, whatever it needs.
+    pub(super) fn somebody_is_free(&self) -> bool {
+        self.all.iter().any(|(id, member)| member.candidate(*id).excluded_by.is_none())
+    }
+
+    /// All of them, as a conversation with these needs sees them.
+    pub(super) fn candidates(&self, needs: &Needs) -> Vec<Candidate> {
+        let needs = needs.that_somebody_has(self.all.values().map(|member| &member.skilled));
+        let judge = |(id, member): (&AgentId, &Member)| {
+            let candidate = member.candidate(*id);
+            let excluded_by = candidate.excluded_by.or_else(|| needs.unmet_by(&member.skilled));
+            Candidate { excluded_by, ..candidate }
+        };
+        self.all.iter().map(judge).collect()
+    }
+}
+
+impl Member {
+    fn candidate(&self, agent: AgentId) -> Candidate {
+        let Self { state, in_hand, turn, .. } = self;
+        let Some(state) = state else {
+            let excluded_by = Some(Exclusion::NotOnline);
+            return Candidate { agent, load: 0, capacity: 0, excluded_by, turn: *turn, passed: 0 };
+        };
+        let load = state.carried + state.offered_elsewhere + in_hand;
+        let excluded_by = if state.status != Status::Online {
+            Some(Exclusion::NotOnline)
+        } else if !state.present {
+            Some(Exclusion::NotPresent)
+        } else {
+            (load >= state.capacity).then_some(Exclusion::Full)
+        };
+        Candidate { agent, load, capacity: state.capacity, excluded_by, turn: *turn, passed: 0 }
+    }
+}

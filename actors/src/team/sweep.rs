@@ -1,0 +1,140 @@
+//! What the router reads: its team's records, and the queue as the store has it. A notice may have been lost; what the
+//! store says stands, for all that did not move while it was asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Agent, ConversationId, Needs, Team};
+use store::{HeadFilter, HeadView, ListedHead, StoreError};
+
+use super::{Desk, Joined, TeamKey, TeamMessage};
+use crate::node::Shared;
+use crate::{Notice, OfferEnd};
+
+/// After a failed read.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Waiting conversations read at once.
+const PAGE: usize = 200;
+
+impl Desk {
+    /// Reads the records of the team and of its agents.
+    pub(super) fn load(&self) {
+        let (node, key, myself) = (Arc::clone(&self.node), self.key, self.myself.clone());
+        tokio::spawn(async move {
+            let loaded = read_team(&node, key).await;
+            let failed = loaded.is_err();
+            // A router that ended reads no more.
+            let _ = myself.cast(TeamMessage::Loaded(Box::new(loaded)));
+            if failed {
+                tokio::time::sleep(AGAIN).await;
+                let _ = myself.cast(TeamMessage::Reload);
+            }
+        });
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Result<(Option<Team>, Vec<Agent>), StoreError>) {
+        match loaded {
+            Ok((team, agents)) => {
+                let first = self.team.is_none();
+                self.members.set(&agents);
+                self.team = team;
+                if first {
+                    self.node.outbox.put(Notice::CallOut { team: self.key });
+                    self.sweep();
+                }
+                self.route_soon();
+            }
+            Err(error) => {
+                tracing::warn!(team = %self.key.team, %error, "a team was not read; once more soon")
+            }
+        }
+    }
+
+    /// After something that this router does not understand.
+    pub(super) fn sweep_soon(&self) {
+        let myself = self.myself.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN).await;
+            // A router that ended sweeps no more.
+            let _ = myself.cast(TeamMessage::Sweep);
+        });
+    }
+
+    pub(super) fn sweep(&mut self) {
+        let began = self.moves;
+        let (node, key, myself) = (Arc::clone(&self.node), self.key, self.myself.clone());
+        tokio::spawn(async move {
+            match read_queue(&node, key).await {
+                // A router that ended sweeps no more.
+                Ok(listed) => drop(myself.cast(TeamMessage::Swept { began, listed })),
+                Err(error) => tracing::debug!(team = %key.team, %error, "its queue was not read"),
+            }
+        });
+    }
+
+    pub(super) fn swept(&mut self, began: u64, listed: Vec<Joined>) {
+        let moved = |id: &ConversationId| self.moved.iter().any(|(at, other)| *at > began && other == id);
+        let (stayed, moved_on): (Vec<Joined>, Vec<Joined>) =
+            listed.into_iter().partition(|joined| !moved(&joined.conversation));
+        let found: std::collections::HashSet<ConversationId> =
+            stayed.iter().chain(&moved_on).map(|joined| joined.conversation).collect();
+        let gone: Vec<ConversationId> = self
+            .queue
+            .iter()
+            .map(|waiting| waiting.conversation)
+            .filter(|id| !found.contains(id) && !moved(id))
+            .collect();
+        for conversation in gone {
+            if let Some(waiting) = self.queue.remove(conversation) {
+                self.drop_step(&waiting, OfferEnd::Taken);
+                self.visitors_due = true;
+            }
+        }
+        for joined in stayed {
+            self.joined(joined);
+        }
+        self.moved.retain(|(at, _)| *at + MOVES_KEPT > self.moves);
+        self.route_soon();
+    }
+}
+
+/// More moves than happen while one page of a queue is read.
+const MOVES_KEPT: u64 = 10_000;
+
+async fn read_team(node: &Shared, key: TeamKey) -> Result<(Option<Team>, Vec<Agent>), StoreError> {
+    let records = &*node.store.records;
+    let team = store::get::<Team>(records, key.workspace, &key.team.to_string()).await?;
+    let mut agents = Vec::new();
+    for id in team.iter().flat_map(|team| &team.document.agents) {
+        let agent = store::get::<Agent>(records, key.workspace, &id.to_string()).await?;
+        agents.extend(agent.map(|agent| agent.document));
+    }
+    Ok((team.map(|team| team.document), agents))
+}
+
+async fn read_queue(node: &Shared, key: TeamKey) -> Result<Vec<Joined>, StoreError> {
+    let (view, filter) = (HeadView::Queue(Some(vec![key.team])), HeadFilter::default());
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = node.store.heads.list(key.workspace, &view, &filter, after, PAGE).await?;
+        after = page.last().map(|row| row.position);
+        let full = page.len() == PAGE;
+        listed.extend(page.iter().map(Joined::of));
+        if !full {
+            return Ok(listed);
+        }
+    }
+}
+
+impl Joined {
+    fn of(row: &ListedHead) -> Self {
+        Self {
+            conversation: row.conversation,
+            queued_at: row.head.queued_at,
+            epoch: row.head.assignment_epoch,
+            visitor: row.head.visitor.id,
+            needs: Needs::of(&row.head.attributes),
+            from: None,
+        }
+    }
+}
