@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Agent, AgentId, AssignmentMode, ConversationId, Exclusion, Explanation, Needs, Pace, Rejection,
-    ReleaseReason, Rule, Team, TeamId, Timestamp, VisitorId, WorkspaceId, choose,
+    AgentId, AssignmentMode, ConversationId, Exclusion, Explanation, Needs, Pace, Rejection, ReleaseReason,
+    Rule, Team, TeamId, Timestamp, VisitorId, WorkspaceId, choose,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{ConversationKey, StoreError};
@@ -31,6 +31,7 @@ use members::Members;
 use queue::{Queue, Step, Waiting};
 
 pub(crate) use offers::Given;
+pub(crate) use sweep::Roster;
 
 /// A team, with the workspace without which it is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,7 +111,7 @@ pub(crate) enum TeamMessage {
     Tick,
     /// Records were changed.
     Reload,
-    Loaded(Box<Result<(Option<Team>, Vec<Agent>), StoreError>>),
+    Loaded(Box<Result<Roster, StoreError>>),
     Sweep,
     Swept {
         began: u64,

@@ -41,8 +41,8 @@ impl Needs {
     #[must_use]
     pub fn that_somebody_has<'a>(&self, agents: impl Iterator<Item = &'a Skilled> + Clone) -> Self {
         let language = self.language.clone().filter(|tag| agents.clone().any(|agent| agent.speaks(tag)));
-        let known = |skill: &&Box<str>| agents.clone().any(|agent| agent.knows(skill));
-        Self { language, skills: self.skills.iter().filter(known).cloned().collect() }
+        let known = |skill: &str| agents.clone().any(|agent| agent.knows(skill));
+        Self { language, skills: self.skills.iter().filter(|skill| known(skill)).cloned().collect() }
     }
 
     /// Why `agent` is not the one for it; none when he is.
@@ -50,8 +50,7 @@ impl Needs {
         if self.language.as_ref().is_some_and(|tag| !agent.speaks(tag)) {
             return Some(Exclusion::Language);
         }
-        let lacks = |skill: &Box<str>| !agent.knows(skill);
-        self.skills.iter().any(lacks).then_some(Exclusion::Skills)
+        self.skills.iter().any(|skill| !agent.knows(skill)).then_some(Exclusion::Skills)
     }
 }
 

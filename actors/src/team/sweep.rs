@@ -16,6 +16,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Waiting conversations read at once.
 const PAGE: usize = 200;
 
+/// A team's records.
+pub(crate) struct Roster {
+    /// None: it is gone.
+    team: Option<Team>,
+    /// Those that it lists.
+    agents: Vec<Agent>,
+}
+
 impl Desk {
     /// Reads the records of the team and of its agents.
     pub(super) fn load(&self) {
@@ -32,9 +40,9 @@ impl Desk {
         });
     }
 
-    pub(super) fn loaded(&mut self, loaded: Result<(Option<Team>, Vec<Agent>), StoreError>) {
+    pub(super) fn loaded(&mut self, loaded: Result<Roster, StoreError>) {
         match loaded {
-            Ok((team, agents)) => {
+            Ok(Roster { team, agents }) => {
                 let first = self.team.is_none();
                 self.members.set(&agents);
                 self.team = team;
@@ -101,7 +109,7 @@ impl Desk {
 /// More moves than happen while one page of a queue is read.
 const MOVES_KEPT: u64 = 10_000;
 
-async fn read_team(node: &Shared, key: TeamKey) -> Result<(Option<Team>, Vec<Agent>), StoreError> {
+async fn read_team(node: &Shared, key: TeamKey) -> Result<Roster, StoreError> {
     let records = &*node.store.records;
     let team = store::get::<Team>(records, key.workspace, &key.team.to_string()).await?;
     let mut agents = Vec::new();
@@ -109,7 +117,7 @@ async fn read_team(node: &Shared, key: TeamKey) -> Result<(Option<Team>, Vec<Age
         let agent = store::get::<Agent>(records, key.workspace, &id.to_string()).await?;
         agents.extend(agent.map(|agent| agent.document));
     }
-    Ok((team.map(|team| team.document), agents))
+    Ok(Roster { team: team.map(|team| team.document), agents })
 }
 
 async fn read_queue(node: &Shared, key: TeamKey) -> Result<Vec<Joined>, StoreError> {
