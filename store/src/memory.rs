@@ -1,4 +1,4 @@
-//! A store that forgets: logs and heads in memory, for tests of the layers above.
+//! A store that forgets: logs, heads and records in memory, for tests of the layers above.
 //!
 //! It keeps the contracts to the letter (the conformance suite runs on it) and nothing else: no bound, no durability.
 
@@ -17,6 +17,10 @@ use crate::{
     Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, HeadFilter,
     HeadPosition, HeadView, Heads, ListedHead, LiveRow, Owner, PAGE_MAX, Peek, StoreError,
 };
+
+mod records;
+
+pub use records::MemoryRecords;
 
 /// Logs and heads in memory.
 #[derive(Debug, Default)]

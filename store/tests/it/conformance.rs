@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use store::conformance::{heads, log, records, rivals};
 use store::faulty::{Faults, FaultyLog};
-use store::memory::MemoryStore;
-use store::{EventLog, Heads, Store};
+use store::memory::{MemoryRecords, MemoryStore};
+use store::{EventLog, Heads, Records, Store};
 
 use crate::sandbox::Sandbox;
 
@@ -73,4 +73,9 @@ async fn the_sqlite_heads_keep_the_contract() {
 async fn the_sqlite_records_keep_the_contract() {
     let sandbox = Sandbox::open();
     records::check(async || sandbox.store().records).await;
+}
+
+#[tokio::test]
+async fn the_memory_records_keep_the_contract() {
+    records::check(async || Arc::new(MemoryRecords::default()) as Arc<dyn Records>).await;
 }
