@@ -16,9 +16,13 @@ mod node;
 mod outbox;
 mod push;
 mod registry;
+#[cfg(test)]
+mod simulation;
 mod stats;
 mod supervisor;
 mod team;
+#[cfg(test)]
+mod testing;
 mod visitors;
 mod watchers;
 

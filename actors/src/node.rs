@@ -300,6 +300,35 @@ impl Node {
         Err(ExecuteError::Overloaded)
     }
 
+    /// Ends all actors at once, in the middle of whatever they do.
+    #[cfg(test)]
+    pub(crate) fn kill_all(&self) {
+        self.shared.conversations.living().iter().for_each(|(_, handle)| handle.actor.kill());
+        self.shared.agents.living().iter().for_each(|(_, handle)| handle.actor.kill());
+        self.shared.teams.living().iter().for_each(|(_, handle)| handle.actor.kill());
+    }
+
+    /// Ends one actor, whichever `n` falls on; says what it was.
+    #[cfg(test)]
+    pub(crate) fn kill_one(&self, n: usize) -> Option<String> {
+        let conversations = self.shared.conversations.living();
+        let agents = self.shared.agents.living();
+        let teams = self.shared.teams.living();
+        let all = conversations.len() + agents.len() + teams.len();
+        let n = n.checked_rem(all)?;
+        if let Some((key, handle)) = conversations.get(n) {
+            handle.actor.kill();
+            return Some(format!("{key:?}"));
+        }
+        if let Some((key, handle)) = agents.get(n - conversations.len()) {
+            handle.actor.kill();
+            return Some(format!("{key:?}"));
+        }
+        let (key, handle) = teams.get(n - conversations.len() - agents.len())?;
+        handle.actor.kill();
+        Some(format!("{key:?}"))
+    }
+
     /// The state as if all that is staged were written.
     #[cfg(test)]
     pub(crate) async fn inspect(&self, key: ConversationKey) -> domain::Conversation {

@@ -52,11 +52,11 @@ pub struct Faults {
 /// A log that fails.
 pub struct FaultyLog {
     inner: Arc<dyn EventLog>,
-    faults: Faults,
     state: Mutex<State>,
 }
 
 struct State {
+    faults: Faults,
     dice: Dice,
     script: VecDeque<Fault>,
     late: Vec<Late>,
@@ -103,13 +103,18 @@ impl FaultyLog {
     /// `inner`, failing by chance.
     pub fn new(inner: Arc<dyn EventLog>, seed: u64, faults: Faults) -> Self {
         let dice = Dice::new(seed);
-        let state = State { dice, script: VecDeque::new(), late: Vec::new(), held: VecDeque::new() };
-        Self { inner, faults, state: Mutex::new(state) }
+        let state = State { faults, dice, script: VecDeque::new(), late: Vec::new(), held: VecDeque::new() };
+        Self { inner, state: Mutex::new(state) }
     }
 
     /// `inner`, failing only as it is told.
     pub fn scripted(inner: Arc<dyn EventLog>) -> Self {
         Self::new(inner, 0, Faults::default())
+    }
+
+    /// From now on nothing fails; what is late is still to come.
+    pub fn calm(&self) {
+        self.state().faults = Faults::default();
     }
 
     /// What the next creates and appends come to, one each, before chance has its say again.
@@ -137,8 +142,8 @@ impl FaultyLog {
     /// Before any call: its delay, and whether the store is there.
     async fn arrive(&self) -> Result<(), StoreError> {
         let (delay_ms, unavailable) = {
-            let dice = &mut self.state().dice;
-            (dice.up_to(self.faults.delay_ms_max), dice.chance(self.faults.unavailable))
+            let State { dice, faults, .. } = &mut *self.state();
+            (dice.up_to(faults.delay_ms_max), dice.chance(faults.unavailable))
         };
         if delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
@@ -174,9 +179,9 @@ impl FaultyLog {
         }
         let drawn = state.dice.fraction();
         let fates = [
-            (self.faults.unknown_applied, Fault::UnknownApplied),
-            (self.faults.unknown_lost, Fault::UnknownLost),
-            (self.faults.unknown_late, Fault::UnknownLate),
+            (state.faults.unknown_applied, Fault::UnknownApplied),
+            (state.faults.unknown_lost, Fault::UnknownLost),
+            (state.faults.unknown_late, Fault::UnknownLate),
         ];
         let mut below = 0.0;
         for (probability, fault) in fates {
@@ -250,7 +255,10 @@ impl EventLog for FaultyLog {
         self.arrive().await?;
         let claim = self.inner.claim(key, owner, expected).await;
         self.leave().await;
-        let answer_lost = self.state().dice.chance(self.faults.claim_answer_lost);
+        let answer_lost = {
+            let State { dice, faults, .. } = &mut *self.state();
+            dice.chance(faults.claim_answer_lost)
+        };
         if answer_lost { Err(ClaimError::Store(unavailable_now())) } else { claim }
     }
 
@@ -307,10 +315,12 @@ impl EventLog for FaultyLog {
 }
 
 /// Random numbers by seed (SplitMix64): the same on every machine, which a failing test's seed must be.
-pub(crate) struct Dice(u64);
+#[derive(Debug)]
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The same numbers for the same seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -327,12 +337,13 @@ impl Dice {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+    /// True with this probability, from 0.0 to 1.0.
+    pub fn chance(&mut self, probability: f64) -> bool {
         self.fraction() < probability
     }
 
     /// From 0 to `max`, both included.
-    pub(crate) fn up_to(&mut self, max: u64) -> u64 {
+    pub fn up_to(&mut self, max: u64) -> u64 {
         if max == u64::MAX { self.next() } else { self.next() % (max + 1) }
     }
 }
