@@ -1,6 +1,7 @@
 //! The actor of one agent who is there: his will, his presence, and what he carries. It alone approves what is
 //! assigned to him, so that capacity is never passed, however many assignments race.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) use will::write_status;
 use offers::{Misses, Offers};
 
 /// An agent, with the workspace without which he is not found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentKey {
     /// Whose he is.
     pub workspace: WorkspaceId,
@@ -104,8 +105,6 @@ pub(crate) enum AgentMessage {
         reply: oneshot::Sender<AgentView>,
         permit: Permit,
     },
-    /// He did not answer, and his record says so.
-    SetAway,
     /// The record was changed by an admin.
     Changed {
         capacity: u32,
@@ -175,6 +174,8 @@ struct Desk {
     capacity: u32,
     disabled: bool,
     load: Load,
+    /// What came to him although he was full, and is given back. (Who is given less capacity keeps what he has.)
+    surplus: BTreeSet<ConversationId>,
     /// Reservations that were not settled yet.
     reservations: usize,
     sessions: Vec<(u64, PushSender)>,
@@ -262,6 +263,7 @@ impl Actor for AgentActor {
             capacity: agent.capacity,
             disabled: agent.disabled,
             load,
+            surplus: BTreeSet::new(),
             reservations: 0,
             sessions: Vec::new(),
             presence,
@@ -296,7 +298,6 @@ impl Actor for AgentActor {
                 // Whoever asked may be gone.
                 let _ = reply.send(desk.view());
             }
-            AgentMessage::SetAway => desk.set_status(Status::Away),
             AgentMessage::Changed { capacity, disabled } => desk.change(capacity, disabled),
             AgentMessage::Attach { session, sender, reply, permit: _permit } => {
                 desk.sessions.push((session, sender));
@@ -323,7 +324,7 @@ impl Actor for AgentActor {
                 desk.offered(team, conversation, expires_at);
             }
             AgentMessage::OfferEnded { team, conversation, why } => {
-                desk.offer_ended(&myself, team, conversation, why);
+                desk.offer_ended(team, conversation, why);
             }
             AgentMessage::Report(team) => {
                 desk.told.retain(|(told, _)| team.is_some_and(|team| team != *told));
@@ -419,6 +420,7 @@ impl Desk {
             Notice::Assigned { key, epoch, head, .. } => {
                 let over = self.load.hold(key.conversation, epoch, self.capacity);
                 if over {
+                    self.surplus.insert(key.conversation);
                     self.give_back(key.conversation, epoch, ReleaseReason::OverCapacity);
                 } else if let Some(reason) = self.why_gone() {
                     // He left while it was being written.
@@ -533,10 +535,16 @@ impl Desk {
         }
         let gone = self.why_gone();
         for &(conversation, epoch) in listed {
-            let over = !self.load.holds(conversation) && self.load.hold(conversation, epoch, self.capacity);
-            if let Some(reason) = gone.or(over.then_some(ReleaseReason::OverCapacity)) {
+            if !self.load.holds(conversation) && self.load.hold(conversation, epoch, self.capacity) {
+                self.surplus.insert(conversation);
+            }
+            // Asked for before, maybe: the word may have been lost.
+            let over = self.surplus.contains(&conversation).then_some(ReleaseReason::OverCapacity);
+            if let Some(reason) = gone.or(over) {
                 self.give_back(conversation, epoch, reason);
             }
         }
+        let load = &self.load;
+        self.surplus.retain(|conversation| load.holds(*conversation));
     }
 }

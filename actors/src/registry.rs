@@ -18,7 +18,7 @@ pub(crate) struct Registry<K, H> {
     entries: DashMap<K, Arc<OnceCell<H>>>,
 }
 
-impl<K: Hash + Eq + Copy, H: Handle> Registry<K, H> {
+impl<K: Hash + Ord + Copy, H: Handle> Registry<K, H> {
     pub(crate) fn new() -> Self {
         Self { entries: DashMap::new() }
     }
@@ -59,9 +59,12 @@ impl<K: Hash + Eq + Copy, H: Handle> Registry<K, H> {
         self.entries.remove_if(key, |_, cell| cell.get().is_some_and(&is_it));
     }
 
-    /// All that live now.
+    /// All that live now, by key.
     pub(crate) fn living(&self) -> Vec<(K, H)> {
-        self.entries.iter().filter_map(|entry| Some((*entry.key(), entry.get()?.clone()))).collect()
+        let mut living: Vec<(K, H)> =
+            self.entries.iter().filter_map(|entry| Some((*entry.key(), entry.get()?.clone()))).collect();
+        living.sort_unstable_by_key(|(key, _)| *key);
+        living
     }
 
     /// How many entries there are, those being started included.

@@ -229,6 +229,17 @@ impl World {
         }
     }
 
+    /// Where its router sees each conversation, beside where it stands.
+    async fn places(&self, n: u8, heads: &BTreeMap<ConversationId, Head>) -> Vec<String> {
+        let mut places = Vec::new();
+        for (id, head) in heads {
+            let key = store::ConversationKey { workspace: workspace(), conversation: *id };
+            let place = self.office.node.place(key, team_key(n).team).await;
+            places.push(format!("{id}: {place:?}, {:?} in {} since {:?}", head.state, head.team, head.queued_at));
+        }
+        places
+    }
+
     /// Its router has the queue in the store's order, and whoever may have something has it, or is offered it.
     async fn check_team(&self, n: u8, heads: &BTreeMap<ConversationId, Head>) {
         let queue = HeadView::Queue(Some(vec![id(n)]));
@@ -244,7 +255,7 @@ impl World {
             let key = store::ConversationKey { workspace: workspace(), conversation: row.conversation };
             let explained = self.office.node.explain(key, team_key(n).team).await;
             let (place, why) = explained.unwrap_or_else(|| panic!("nobody knows that {key:?} waits"));
-            assert_eq!(place.position, position, "{key:?}");
+            assert_eq!(place.position, position, "{key:?} in {:#?}", self.places(n, heads).await);
             let settled =
                 place.offered_to.is_some() || matches!(why.rule, domain::Rule::Nobody | domain::Rule::Manual);
             assert!(settled, "{key:?} waits although somebody is free: {why:?}");

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{ConversationId, Status, TeamId, Timestamp};
-use ractor::ActorRef;
 
-use super::{AgentMessage, Desk, will};
+use super::{Desk, will};
 use crate::team::TeamKey;
 use crate::{Notice, OfferEnd, Push};
 
@@ -56,13 +55,7 @@ impl Desk {
         self.push(&Push::Offer { conversation, expires_at });
     }
 
-    pub(super) fn offer_ended(
-        &mut self,
-        myself: &ActorRef<AgentMessage>,
-        team: TeamId,
-        conversation: ConversationId,
-        why: OfferEnd,
-    ) {
+    pub(super) fn offer_ended(&mut self, team: TeamId, conversation: ConversationId, why: OfferEnd) {
         if self.offers.0.get(&conversation).is_none_or(|(of, _)| *of != team) {
             return;
         }
@@ -75,7 +68,9 @@ impl Desk {
                 self.misses.0 += 1;
                 if self.misses.0 >= MISSES_MAX && self.status == Status::Online {
                     self.misses.forget();
-                    will::set_away(&self.node, self.key, myself);
+                    // At once, so that no third offer comes between.
+                    self.set_status(Status::Away);
+                    will::keep_away(&self.node, self.key);
                 }
             }
         }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use domain::{Agent, Rejection, Status};
-use ractor::ActorRef;
 use store::RecordError;
 
-use super::{AgentKey, AgentMessage};
+use super::AgentKey;
 use crate::ExecuteError;
 use crate::node::Shared;
 
@@ -32,16 +31,12 @@ pub(crate) async fn write_status(node: &Shared, key: AgentKey, status: Status) -
     }
 }
 
-/// He does not answer: nobody shall wait for him. His actor hears of it when it is written.
-pub(super) fn set_away(node: &Arc<Shared>, key: AgentKey, myself: &ActorRef<AgentMessage>) {
-    let (node, myself) = (Arc::clone(node), myself.clone());
+/// Keeps that he does not answer; his actor knows it already.
+pub(super) fn keep_away(node: &Arc<Shared>, key: AgentKey) {
+    let node = Arc::clone(node);
     tokio::spawn(async move {
-        match write_status(&node, key, Status::Away).await {
-            // An actor that ended reads the record when it starts again.
-            Ok(()) => drop(myself.cast(AgentMessage::SetAway)),
-            Err(error) => {
-                tracing::warn!(agent = %key.agent, %error, "he did not answer and was not set away")
-            }
+        if let Err(error) = write_status(&node, key, Status::Away).await {
+            tracing::warn!(agent = %key.agent, %error, "he did not answer, and is online again after a restart");
         }
     });
 }

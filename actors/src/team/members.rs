@@ -1,6 +1,6 @@
 //! The agents of a team, as they told the router, and what the router has in hand for each.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::{Agent, AgentCard, AgentId, Candidate, Exclusion, Needs, Skilled, Status};
 
@@ -21,7 +21,7 @@ pub(super) struct Member {
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    all: HashMap<AgentId, Member>,
+    all: BTreeMap<AgentId, Member>,
     turns: u64,
 }
 
