@@ -222,6 +222,8 @@ pub struct Figures {
     pub conversations_live: usize,
     /// Agents in memory.
     pub agents_live: usize,
+    /// Conversations in teams' queues.
+    pub conversations_waiting: usize,
     /// Commits of the store, each one fsync.
     pub store_commits: u64,
     /// Writes that wait for the store.
@@ -249,6 +251,10 @@ impl Collector for FiguresCollector {
             ("actor_overloads", "Commands refused because too many waited", actors.overloads),
             ("actor_crashes", "Actors that panicked", actors.crashes),
             ("notices_dropped", "Notices that found the outbox full", actors.notices_dropped),
+            ("offers", "Conversations offered to an agent", actors.offers),
+            ("offers_missed", "Offers that were not answered", actors.offers_missed),
+            ("routed", "Conversations that routers gave to agents", actors.given),
+            ("agents_lost", "Agents who held something and stopped being present", actors.agents_lost),
             ("store_commits", "Commits of the store, each one fsync", figures.store_commits),
         ] {
             let counter = ConstCounter::new(count);
@@ -257,6 +263,7 @@ impl Collector for FiguresCollector {
         for (name, help, value) in [
             ("conversations_live", "Conversations in memory", figures.conversations_live),
             ("agents_live", "Agents in memory", figures.agents_live),
+            ("conversations_waiting", "Conversations in teams' queues", figures.conversations_waiting),
             ("store_queue_depth", "Writes that wait for the store", figures.store_queue_depth),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));

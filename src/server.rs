@@ -260,6 +260,7 @@ fn watch_figures(app: &Arc<App>, sqlite: &SqliteStore) {
             actors: router.stats(),
             conversations_live,
             agents_live,
+            conversations_waiting: router.waiting(),
             store_commits: stats.commits,
             store_queue_depth: stats.queue_depth,
         }

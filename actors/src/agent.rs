@@ -1,7 +1,7 @@
 //! The actor of one agent who is there: his will, his presence, and what he carries. It alone approves what is
 //! assigned to him, so that capacity is never passed, however many assignments race.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::admission::{Admission, Permit};
 use crate::node::Shared;
 use crate::registry::Handle;
+use crate::stats::Stats;
 use crate::team::TeamKey;
 use crate::{ExecuteError, Notice, OfferEnd, Push, PushSender, QueueNews};
 
@@ -139,8 +140,8 @@ pub(crate) enum AgentMessage {
         conversation: ConversationId,
         why: OfferEnd,
     },
-    /// This team's router wants to know how he is; none: all of his teams' do.
-    Report(Option<TeamId>),
+    /// This team's router wants to know how he is.
+    Report(TeamId),
     Queue(QueueNews),
     Sweep,
     Swept {
@@ -183,6 +184,8 @@ struct Desk {
     teams: Vec<TeamId>,
     offers: Offers,
     misses: Misses,
+    /// How his teams' queues stand, for a socket that begins.
+    queues: BTreeMap<TeamId, QueueNews>,
     /// What the routers of his teams were last told.
     told: Vec<(TeamId, AgentState)>,
 }
@@ -270,6 +273,7 @@ impl Actor for AgentActor {
             teams,
             offers: Offers::default(),
             misses: Misses::default(),
+            queues: BTreeMap::new(),
             told: Vec::new(),
         };
         desk.publish();
@@ -300,6 +304,10 @@ impl Actor for AgentActor {
             }
             AgentMessage::Changed { capacity, disabled } => desk.change(capacity, disabled),
             AgentMessage::Attach { session, sender, reply, permit: _permit } => {
+                for news in desk.queues.values() {
+                    // A failure is an overflow, which the socket sees by itself.
+                    let _ = sender.push(Push::Queue(*news));
+                }
                 desk.sessions.push((session, sender));
                 desk.publish();
                 if reply.send(desk.view()).is_err() {
@@ -315,10 +323,14 @@ impl Actor for AgentActor {
             }
             AgentMessage::PresenceMoved => {
                 if !desk.holds_on() {
+                    Stats::add(&desk.node.stats.agents_lost, u64::from(desk.load.held().next().is_some()));
                     desk.give_all_back(ReleaseReason::AgentGone);
                 }
             }
-            AgentMessage::Teams(teams) => desk.teams = teams,
+            AgentMessage::Teams(teams) => {
+                desk.queues.retain(|team, _| teams.contains(team));
+                desk.teams = teams;
+            }
             AgentMessage::TeamsChanged => desk.look_up_teams(&myself),
             AgentMessage::Offer { team, conversation, expires_at } => {
                 desk.offered(team, conversation, expires_at);
@@ -326,10 +338,11 @@ impl Actor for AgentActor {
             AgentMessage::OfferEnded { team, conversation, why } => {
                 desk.offer_ended(team, conversation, why);
             }
-            AgentMessage::Report(team) => {
-                desk.told.retain(|(told, _)| team.is_some_and(|team| team != *told));
+            AgentMessage::Report(team) => desk.told.retain(|(told, _)| *told != team),
+            AgentMessage::Queue(news) => {
+                desk.queues.insert(news.team, news);
+                desk.push(&Push::Queue(news));
             }
-            AgentMessage::Queue(news) => desk.push(&Push::Queue(news)),
             AgentMessage::Sweep => desk.sweep(&myself),
             AgentMessage::Swept { before, listed } => desk.swept(&before, &listed),
         }

@@ -48,8 +48,8 @@ pub struct QueueNews {
     pub team: TeamId,
     /// How many wait.
     pub waiting: usize,
-    /// Since when the first of them does, in seconds; 0 when none does.
-    pub longest_wait_s: u64,
+    /// Since when the first of them does.
+    pub since: Option<Timestamp>,
 }
 
 /// Something that one actor tells another.

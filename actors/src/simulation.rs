@@ -235,7 +235,10 @@ impl World {
         for (id, head) in heads {
             let key = store::ConversationKey { workspace: workspace(), conversation: *id };
             let place = self.office.node.place(key, team_key(n).team).await;
-            places.push(format!("{id}: {place:?}, {:?} in {} since {:?}", head.state, head.team, head.queued_at));
+            places.push(format!(
+                "{id}: {place:?}, {:?} in {} since {:?}",
+                head.state, head.team, head.queued_at
+            ));
         }
         places
     }

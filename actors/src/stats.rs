@@ -18,6 +18,10 @@ pub struct Stats {
     pub(crate) overloads: AtomicU64,
     pub(crate) crashes: AtomicU64,
     pub(crate) notices_dropped: AtomicU64,
+    pub(crate) offers: AtomicU64,
+    pub(crate) offers_missed: AtomicU64,
+    pub(crate) given: AtomicU64,
+    pub(crate) agents_lost: AtomicU64,
     append_us: AtomicU64,
     append_buckets: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
 }
@@ -41,6 +45,14 @@ pub struct StatsView {
     pub crashes: u64,
     /// Notices that found the outbox full; a sweep makes up for them.
     pub notices_dropped: u64,
+    /// Conversations offered to an agent.
+    pub offers: u64,
+    /// Offers that were not answered.
+    pub offers_missed: u64,
+    /// Conversations that routers gave to agents.
+    pub given: u64,
+    /// How often an agent who held something stopped being present.
+    pub agents_lost: u64,
     /// The appends' time together, in microseconds.
     pub append_us: u64,
     /// How many appends took at most each of [`LATENCY_BOUNDS_US`], and more than the last; not cumulative.
@@ -72,6 +84,10 @@ impl Stats {
             overloads: of(&self.overloads),
             crashes: of(&self.crashes),
             notices_dropped: of(&self.notices_dropped),
+            offers: of(&self.offers),
+            offers_missed: of(&self.offers_missed),
+            given: of(&self.given),
+            agents_lost: of(&self.agents_lost),
             append_us: of(&self.append_us),
             append_buckets: std::array::from_fn(|bucket| of(&self.append_buckets[bucket])),
         }

@@ -5,7 +5,9 @@
 //! assigned is decided by the agent's own actor and by the conversation's log ([`crate::assignment`]), so a router that
 //! errs costs a refusal, never a second owner. It lives as long as its node: there is one for each team at most.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{
@@ -17,6 +19,7 @@ use store::{ConversationKey, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::admission::{Admission, Permit};
 use crate::node::Shared;
 use crate::registry::Handle;
 use crate::{AgentKey, AgentState, ExecuteError, Notice, OfferEnd, QueueNews};
@@ -87,6 +90,7 @@ pub(crate) enum TeamMessage {
         conversation: ConversationId,
         agent: AgentId,
         reply: oneshot::Sender<Result<(), Rejection>>,
+        permit: Permit,
     },
     /// An offer found its agent not there.
     Refused {
@@ -101,11 +105,13 @@ pub(crate) enum TeamMessage {
     Place {
         conversation: ConversationId,
         reply: oneshot::Sender<Option<Place>>,
+        permit: Permit,
     },
     /// Why it is offered to whom it is offered, or would be; none: it does not wait here.
     Explain {
         conversation: ConversationId,
         reply: oneshot::Sender<Option<(Place, Explanation)>>,
+        permit: Permit,
     },
     Route,
     Tick,
@@ -122,6 +128,10 @@ pub(crate) enum TeamMessage {
 #[derive(Clone)]
 pub(crate) struct TeamHandle {
     pub(crate) actor: ActorRef<TeamMessage>,
+    /// In front of those who ask and wait; what other actors tell is bounded by their outbox.
+    pub(crate) admission: Admission,
+    /// How many wait.
+    pub(crate) waiting: Arc<AtomicUsize>,
 }
 
 impl Handle for TeamHandle {
@@ -152,36 +162,41 @@ pub(crate) struct Desk {
     route_due: bool,
     /// Counts what joined or left: a sweep trusts its look only for what did not move meanwhile.
     moves: u64,
-    moved: Vec<(u64, ConversationId)>,
+    /// When each that did last moved, since the last sweep began.
+    moved: HashMap<ConversationId, u64>,
+    swept: u64,
     /// The queue moved since its visitors were told.
     visitors_due: bool,
     visitors_told: Instant,
     agents_told: Instant,
-    /// How many waited, and since when, as agents were last told.
-    news: Option<(usize, Option<Timestamp>)>,
+    /// As agents were last told.
+    news: Option<QueueNews>,
+    /// How many wait, for those who do not ask.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// Starts the router of `key`; it reads its team by itself.
 pub(crate) async fn start(node: &Arc<Shared>, key: TeamKey) -> Result<TeamHandle, ExecuteError> {
     let supervisor = node.supervisor.get_cell();
-    let opened = (Arc::clone(node), key);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let opened = (Arc::clone(node), key, Arc::clone(&waiting));
     let (actor, _) =
         RouterActor::spawn_linked(None, RouterActor, opened, supervisor).await.map_err(|error| {
             tracing::warn!(%error, "a team's router was not started");
             ExecuteError::Overloaded
         })?;
-    Ok(TeamHandle { actor })
+    Ok(TeamHandle { actor, admission: Admission::new(node.settings.mailbox_places), waiting })
 }
 
 impl Actor for RouterActor {
     type Msg = TeamMessage;
     type State = Desk;
-    type Arguments = (Arc<Shared>, TeamKey);
+    type Arguments = (Arc<Shared>, TeamKey, Arc<AtomicUsize>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<TeamMessage>,
-        (node, key): Self::Arguments,
+        (node, key, waiting): Self::Arguments,
     ) -> Result<Desk, ActorProcessingErr> {
         let now = Instant::now();
         let desk = Desk {
@@ -194,7 +209,9 @@ impl Actor for RouterActor {
             pace: Pace::default(),
             route_due: false,
             moves: 0,
-            moved: Vec::new(),
+            moved: HashMap::new(),
+            swept: 0,
+            waiting,
             visitors_due: false,
             visitors_told: now,
             agents_told: now,
@@ -216,15 +233,15 @@ impl Actor for RouterActor {
             TeamMessage::Recalled { conversation, agent } => desk.recalled(conversation, agent),
             TeamMessage::Agent(state) => desk.agent(*state),
             // Whoever asked may be gone; the answer is only for him.
-            TeamMessage::Decline { conversation, agent, reply } => {
+            TeamMessage::Decline { conversation, agent, reply, permit: _permit } => {
                 let _ = reply.send(desk.decline(conversation, agent));
             }
             TeamMessage::Refused { conversation, agent } => desk.refused(conversation, agent),
             TeamMessage::Given { conversation, agent, given } => desk.given(conversation, agent, given),
-            TeamMessage::Place { conversation, reply } => {
+            TeamMessage::Place { conversation, reply, permit: _permit } => {
                 let _ = reply.send(desk.place(conversation));
             }
-            TeamMessage::Explain { conversation, reply } => {
+            TeamMessage::Explain { conversation, reply, permit: _permit } => {
                 let _ = reply.send(desk.explain(conversation));
             }
             TeamMessage::Route => desk.route(),
@@ -234,6 +251,7 @@ impl Actor for RouterActor {
             TeamMessage::Sweep => desk.sweep(),
             TeamMessage::Swept { began, listed } => desk.swept(began, listed),
         }
+        desk.waiting.store(desk.queue.len(), Ordering::Relaxed);
         Ok(())
     }
 }
@@ -289,9 +307,9 @@ impl Desk {
     fn agent(&mut self, state: AgentState) {
         let agent = state.agent;
         if self.members.tell(state)
-            && let Some((waiting, since)) = self.news
+            && let Some(news) = self.news
         {
-            self.tell_agent(agent, waiting, since);
+            self.tell_agent(agent, news);
         }
         if !self.members.gets_offers(agent) {
             self.withdraw_from(agent);
@@ -310,7 +328,7 @@ impl Desk {
 
     fn note_move(&mut self, conversation: ConversationId) {
         self.moves += 1;
-        self.moved.push((self.moves, conversation));
+        self.moved.insert(conversation, self.moves);
         self.visitors_due = true;
     }
 
@@ -369,11 +387,12 @@ impl Desk {
             self.tell_visitors();
         }
         if now >= self.agents_told + TELL_AGENTS {
-            let news = (self.queue.len(), self.queue.first().map(|first| first.queued_at));
+            let since = self.queue.first().map(|first| first.queued_at);
+            let news = QueueNews { team: self.key.team, waiting: self.queue.len(), since };
             if self.news.replace(news) != Some(news) {
                 self.agents_told = now;
                 for agent in self.members.there().collect::<Vec<_>>() {
-                    self.tell_agent(agent, news.0, news.1);
+                    self.tell_agent(agent, news);
                 }
             }
         }
@@ -391,9 +410,7 @@ impl Desk {
         }
     }
 
-    fn tell_agent(&self, agent: AgentId, waiting: usize, since: Option<Timestamp>) {
-        let longest_wait_s = since.map_or(0, |since| self.node.clock.now().ms_since(since) / 1000);
-        let news = QueueNews { team: self.key.team, waiting, longest_wait_s };
+    fn tell_agent(&self, agent: AgentId, news: QueueNews) {
         self.node.outbox.put(Notice::Queue { agent: self.agent_key(agent), news });
     }
 }

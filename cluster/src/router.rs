@@ -180,6 +180,11 @@ impl Router {
         self.node.stats()
     }
 
+    /// How many conversations wait in all queues.
+    pub fn waiting(&self) -> usize {
+        self.node.waiting()
+    }
+
     /// How many conversations and agents are in memory.
     pub fn live(&self) -> (usize, usize) {
         self.node.live()

@@ -327,7 +327,9 @@ impl Session {
                 let (conversation_id, reason) = (Shown(conversation), offer_end(why));
                 self.write(&Frame::OfferEnded { conversation_id, reason }).await
             }
-            Push::Queue(QueueNews { team, waiting, longest_wait_s }) => {
+            Push::Queue(QueueNews { team, waiting, since }) => {
+                let now = self.app.clock.now();
+                let longest_wait_s = since.map_or(0, |since| now.ms_since(since) / 1000);
                 self.write(&Frame::QueueChanged { team_id: team.to_string(), waiting, longest_wait_s }).await
             }
             Push::Presence { conversation, by, state } => {

@@ -42,11 +42,11 @@ impl Node {
                 for (key, handle) in self.shared.agents.living() {
                     if key.workspace == team.workspace {
                         // An actor that ended tells when it starts again.
-                        let _ = handle.actor.cast(AgentMessage::Report(Some(team.team)));
+                        let _ = handle.actor.cast(AgentMessage::Report(team.team));
                     }
                 }
             }
-            Notice::Report { agent, team } => drop(self.tell_agent(agent, AgentMessage::Report(Some(team)))),
+            Notice::Report { agent, team } => drop(self.tell_agent(agent, AgentMessage::Report(team))),
             Notice::Offer { agent, team, conversation, expires_at } => {
                 let offer = AgentMessage::Offer { team, conversation, expires_at };
                 if !self.tell_agent(agent, offer) {

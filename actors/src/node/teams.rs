@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::Node;
 use crate::ExecuteError;
+use crate::admission::Permit;
 use crate::agent::AgentMessage;
 use crate::team::{self, Place, TeamHandle, TeamKey, TeamMessage};
 
@@ -18,13 +19,15 @@ impl Node {
     /// Where a waiting conversation stands; none: it does not wait there, or its router is silent.
     pub async fn place(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
         let conversation = key.conversation;
-        self.ask_team(key, team, |reply| TeamMessage::Place { conversation, reply }).await
+        let message = |reply, permit| TeamMessage::Place { conversation, reply, permit };
+        self.ask_team(key, team, message).await
     }
 
     /// Where a waiting conversation stands, and why it is offered to whom it is offered, or would be.
     pub async fn explain(&self, key: ConversationKey, team: TeamId) -> Option<(Place, Explanation)> {
         let conversation = key.conversation;
-        self.ask_team(key, team, |reply| TeamMessage::Explain { conversation, reply }).await
+        let message = |reply, permit| TeamMessage::Explain { conversation, reply, permit };
+        self.ask_team(key, team, message).await
     }
 
     /// The agent does not want what he is offered.
@@ -36,15 +39,22 @@ impl Node {
             return Err(Rejection::ConversationEnded.into());
         }
         let team = self.team_handle(TeamKey { workspace: key.workspace, team: head.team }).await?;
+        let permit = team.admission.enter()?;
         let (reply, answer) = oneshot::channel();
         let (conversation, agent) = (key.conversation, card.id);
-        if team.actor.cast(TeamMessage::Decline { conversation, agent, reply }).is_err() {
+        if team.actor.cast(TeamMessage::Decline { conversation, agent, reply, permit }).is_err() {
             return Err(ExecuteError::Overloaded);
         }
         match tokio::time::timeout(self.shared.settings.deadline, answer).await {
             Ok(Ok(answer)) => Ok(answer?),
             Ok(Err(_)) | Err(_) => Err(ExecuteError::Unknown),
         }
+    }
+
+    /// How many conversations wait, in all queues whose routers are here.
+    pub fn waiting(&self) -> usize {
+        let teams = self.shared.teams.living();
+        teams.iter().map(|(_, handle)| handle.waiting.load(std::sync::atomic::Ordering::Relaxed)).sum()
     }
 
     /// Teams or agents of the workspace were changed, or who is in which.
@@ -83,11 +93,12 @@ impl Node {
         &self,
         key: ConversationKey,
         team: TeamId,
-        message: impl FnOnce(oneshot::Sender<Option<T>>) -> TeamMessage,
+        message: impl FnOnce(oneshot::Sender<Option<T>>, Permit) -> TeamMessage,
     ) -> Option<T> {
         let team = self.shared.teams.get(&TeamKey { workspace: key.workspace, team })?;
         let (reply, answer) = oneshot::channel();
-        team.actor.cast(message(reply)).ok()?;
+        let permit = team.admission.enter().ok()?;
+        team.actor.cast(message(reply, permit)).ok()?;
         tokio::time::timeout(PLACE_WITHIN, answer).await.ok()?.ok()?
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::queue::{Offer, Step, Waiting};
 use super::{Desk, TeamMessage};
 use crate::node::Node;
+use crate::stats::Stats;
 use crate::{Notice, OfferEnd, assignment};
 
 /// Assignments of one team that are being written at once.
@@ -76,6 +77,7 @@ impl Desk {
         let Some(waiting) = self.queue.get_mut(conversation) else { return };
         waiting.step = Step::Offered(Offer { agent, ends: Instant::now() + timeout, why });
         self.members.take_in_hand(agent);
+        Stats::add(&self.node.stats.offers, 1);
         let expires_at = self.node.clock.now().plus_ms(timeout.as_millis() as u64);
         self.node.outbox.put(Notice::Offer {
             agent: self.agent_key(agent),
@@ -114,7 +116,10 @@ impl Desk {
         };
         match given {
             // It leaves the queue by the conversation's own word; if that was lost, by the sweep.
-            Given::Done => return,
+            Given::Done => {
+                Stats::add(&self.node.stats.given, 1);
+                return;
+            }
             // He is not what he told: let him tell anew.
             Given::Refused => {
                 waiting.step = Step::Free;
@@ -159,6 +164,7 @@ impl Desk {
             .filter_map(|waiting| Some((waiting.conversation, waiting.with()?)))
             .collect();
         for (conversation, agent) in expired {
+            Stats::add(&self.node.stats.offers_missed, 1);
             self.pass_over(conversation, agent, OfferEnd::Expired);
         }
     }

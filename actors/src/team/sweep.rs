@@ -1,6 +1,7 @@
 //! What the router reads: its team's records, and the queue as the store has it. A notice may have been lost; what the
 //! store says stands, for all that did not move while it was asked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,11 +82,15 @@ impl Desk {
     }
 
     pub(super) fn swept(&mut self, began: u64, listed: Vec<Joined>) {
-        let moved = |id: &ConversationId| self.moved.iter().any(|(at, other)| *at > began && other == id);
-        let (stayed, moved_on): (Vec<Joined>, Vec<Joined>) =
-            listed.into_iter().partition(|joined| !moved(&joined.conversation));
-        let found: std::collections::HashSet<ConversationId> =
-            stayed.iter().chain(&moved_on).map(|joined| joined.conversation).collect();
+        // A look that began before one that was heeded already is old.
+        if began < self.swept {
+            return;
+        }
+        self.swept = began;
+        let moved = |id: &ConversationId| self.moved.get(id).is_some_and(|at| *at > began);
+        let found: HashSet<ConversationId> = listed.iter().map(|joined| joined.conversation).collect();
+        let (_, stayed): (Vec<Joined>, Vec<Joined>) =
+            listed.into_iter().partition(|joined| moved(&joined.conversation));
         let gone: Vec<ConversationId> = self
             .queue
             .iter()
@@ -101,13 +106,10 @@ impl Desk {
         for joined in stayed {
             self.joined(joined);
         }
-        self.moved.retain(|(at, _)| *at + MOVES_KEPT > self.moves);
+        self.moved.retain(|_, at| *at > began);
         self.route_soon();
     }
 }
-
-/// More moves than happen while one page of a queue is read.
-const MOVES_KEPT: u64 = 10_000;
 
 async fn read_team(node: &Shared, key: TeamKey) -> Result<Roster, StoreError> {
     let records = &*node.store.records;
