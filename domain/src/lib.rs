@@ -31,7 +31,7 @@ pub use id::{
 };
 pub use rejection::Rejection;
 pub use role::{Action, Principal, Role, Standing, may};
-pub use site::{Day, Hours, Origin, PrechatField, Site, Theme, Tracking};
+pub use site::{Day, Hours, Origin, PrechatField, PreviousKey, Site, Theme, Tracking};
 pub use team::{AssignmentMode, Strategy, Team};
 pub use text::{ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, TextError};
 pub use time::{Seq, Timestamp};

@@ -227,7 +227,7 @@ impl SchemaOf {
 
 /// All rows, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 18] = [
+    let resources: [&'static [Route]; 19] = [
         api::auth::ROUTES,
         api::widget::ROUTES,
         api::visitors::ROUTES,
@@ -241,6 +241,7 @@ pub fn table() -> impl Iterator<Item = &'static Route> {
         api::canned::ROUTES,
         api::admin::workspaces::ROUTES,
         api::admin::sites::ROUTES,
+        api::admin::site_key::ROUTES,
         api::admin::teams::ROUTES,
         api::admin::agents::ROUTES,
         crate::socket::upgrade::ROUTES,

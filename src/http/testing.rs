@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use actors::Clock;
 use bytes::Bytes;
-use domain::{
-    Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Theme, Timestamp, Tracking, Workspace, WorkspaceId,
-};
+use domain::{Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Timestamp, Workspace, WorkspaceId};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
@@ -133,20 +131,9 @@ fn echo(_: Arc<App>, mut tcp: TcpStream, read_ahead: Bytes, handover: Handover) 
 }
 
 fn site(id: u8, key: &str, origin: &str) -> Site {
-    Site {
-        id: SiteId::from_hash([id; 16]),
-        key: Line::parse(key).unwrap(),
-        name: Name::parse("Shop").unwrap(),
-        origins: vec![Origin::parse(origin).unwrap()],
-        locale: Line::parse("en").unwrap(),
-        theme: Theme::default(),
-        team: TeamId::from_hash([2; 16]),
-        hours: None,
-        prechat: Vec::new(),
-        tracking: Tracking::Consent,
-        identity_secret: None,
-        identity_required: false,
-    }
+    let (key, team) = (Line::parse(key).unwrap(), TeamId::from_hash([2; 16]));
+    let site = Site::new(SiteId::from_hash([id; 16]), key, Name::parse("Shop").unwrap(), team);
+    Site { origins: vec![Origin::parse(origin).unwrap()], ..site }
 }
 
 impl Server {

@@ -20,5 +20,6 @@ mod layering;
 mod matrix;
 mod program;
 mod race;
+mod site_key;
 mod socket;
 mod tidy;

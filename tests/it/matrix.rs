@@ -63,6 +63,7 @@ const TABLE: &str = "
   GET    /api/v1/admin/sites/{id}                          401  401  403     403   403        200   200      403           403         404
   PATCH  /api/v1/admin/sites/{id}                          401  401  403     403   403        422   422      403           403         404
   DELETE /api/v1/admin/sites/{id}                          401  401  403     403   403        422   422      403           403         404
+  POST   /api/v1/admin/sites/{id}/rotate-key               401  401  403     403   403        422   422      403           403         404
   GET    /api/v1/admin/teams                               401  401  403     403   403        200   200      403           403         200
   POST   /api/v1/admin/teams                               401  401  403     403   403        422   422      403           403         422
   GET    /api/v1/admin/teams/{id}                          401  401  403     403   403        200   200      403           403         404

@@ -10,9 +10,9 @@ use std::fmt::Debug;
 use domain::{
     Agent, AgentCard, AssignReason, AssignmentMode, Attribute, Attributes, Author, BotId, Canned,
     CannedScope, ClientId, Day, Digest, Email, Event, EventKind, FileCard, FileId, Head, Hours, Id, Kind,
-    Line, Marks, MessageText, Mime, Origin, Paragraph, PrechatField, Rating, ReleaseReason, RequestMark,
-    Role, Seq, Shortcut, Site, Start, State, Status, Strategy, Team, Theme, Timestamp, Tracking, TransferTo,
-    Unread, Visitor, VisitorCard, Workspace,
+    Line, Marks, MessageText, Mime, Origin, Paragraph, PrechatField, PreviousKey, Rating, ReleaseReason,
+    RequestMark, Role, Seq, Shortcut, Site, Start, State, Status, Strategy, Team, Theme, Timestamp, Tracking,
+    TransferTo, Unread, Visitor, VisitorCard, Workspace,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -251,6 +251,7 @@ fn check_records(golden: &mut Golden) {
     let site = Site {
         id: id(1),
         key: line("sk_1"),
+        previous_key: None,
         name: line("Shop"),
         origins: vec![Origin::parse("https://shop.example.org").unwrap()],
         locale: line("de-AT"),
@@ -263,6 +264,8 @@ fn check_records(golden: &mut Golden) {
         identity_required: true,
     };
     golden.check("site.consent", &site);
+    let previous_key = Some(PreviousKey { key: line("sk_0"), until: at(6) });
+    golden.check("site.rotated", &Site { previous_key, ..site.clone() });
     for (name, tracking) in [("site.off", Tracking::Off), ("site.always", Tracking::Always)] {
         let theme = Theme::default();
         golden.check(name, &Site { tracking, theme, hours: None, identity_secret: None, ..site.clone() });

@@ -21,6 +21,7 @@ use crate::http::json_in;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
 use crate::identity::fresh_site_key;
+use crate::json::Rfc3339;
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
@@ -126,7 +127,7 @@ pub const ROUTES: &[Route] = &[
 const ORIGINS_MAX: usize = 100;
 const PRECHAT_MAX: usize = 20;
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=128;
-const TAKEN: &str = "another site has this key";
+pub(super) const TAKEN: &str = "another site has this key";
 
 /// A site.
 #[derive(Serialize, ToSchema)]
@@ -135,6 +136,13 @@ pub struct SiteJson {
     id: String,
     /// Public: it stands in the page that embeds the widget.
     key: String,
+    /// The key before that one, after it was replaced with an overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key: Option<String>,
+    /// Until when it is taken; in the past: it is no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_key_until: Option<Rfc3339>,
     /// For people.
     name: String,
     /// Where it may stand.
@@ -202,11 +210,14 @@ impl PrechatJson {
 }
 
 impl SiteJson {
-    fn of(record: &Versioned<Site>) -> Self {
+    pub(super) fn of(record: &Versioned<Site>) -> Self {
         let site = &record.document;
+        let previous = site.previous_key.as_ref();
         Self {
             id: site.id.to_string(),
             key: site.key.as_str().to_owned(),
+            previous_key: previous.map(|previous| previous.key.as_str().to_owned()),
+            previous_key_until: previous.map(|previous| Rfc3339(previous.until)),
             name: site.name.as_str().to_owned(),
             origins: site.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
             locale: site.locale.as_str().to_owned(),
@@ -368,20 +379,8 @@ impl Change {
     }
 
     fn new_site(&self, id: SiteId) -> Result<Site, ApiError> {
-        let mut site = Site {
-            id,
-            key: fresh_site_key(),
-            name: required(self.name.clone(), "name")?,
-            team: required(self.team, "team_id")?,
-            origins: Vec::new(),
-            locale: Line::parse("en").expect("a short line"),
-            theme: Theme::default(),
-            hours: None,
-            prechat: Vec::new(),
-            tracking: Tracking::default(),
-            identity_secret: None,
-            identity_required: false,
-        };
+        let (name, team) = (required(self.name.clone(), "name")?, required(self.team, "team_id")?);
+        let mut site = Site::new(id, fresh_site_key(), name, team);
         self.apply(&mut site)?;
         Ok(site)
     }
@@ -424,7 +423,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     change.check(app, workspace).await?;
     let site = Site { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, site, TAKEN).await?;
-    changed(app, &made).await;
+    changed(app, workspace, &made.document).await;
     making.answer(app, made.version, &SiteJson::of(&made)).await
 }
 
@@ -440,7 +439,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let change = Change::parse(call.json().await?)?;
     change.check(&call.app, site.workspace).await?;
     let site = versioned::update(&call, site, false, TAKEN, |site| change.apply(site)).await?;
-    changed(&call.app, &site).await;
+    changed(&call.app, site.workspace, &site.document).await;
     Ok(changed_reply(site.version, &SiteJson::of(&site)))
 }
 
@@ -452,7 +451,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
         return Err(ApiError::new(ErrorCode::Conflict, "the site has conversations that are not ended"));
     }
     remove(&call.app, &call.headers, &site).await?;
-    changed(&call.app, &site).await;
+    changed(&call.app, site.workspace, &site.document).await;
     Ok(Reply::no_content())
 }
 
@@ -462,8 +461,9 @@ async fn asked(call: &Call) -> Result<Versioned<Site>, ApiError> {
     found(&call.app, workspace_of(call)?, &id.to_string()).await
 }
 
-async fn changed(app: &App, site: &Versioned<Site>) {
-    app.identity.site_changed(site.workspace, site.document.id, site.document.key.as_str());
+/// To be called after a site was made, changed or removed, with the site as it was before the change.
+pub(super) async fn changed(app: &App, workspace: WorkspaceId, before: &Site) {
+    app.identity.site_changed(workspace, before);
     app.origins.changed().await;
 }
 
