@@ -58,6 +58,7 @@ const TABLE: &str = "
   POST   /api/v1/admin/workspaces                          401  401  403     403   403        403   422      403           403         403
   GET    /api/v1/admin/workspaces/{id}                     401  401  403     403   403        403   200      403           403         403
   PATCH  /api/v1/admin/workspaces/{id}                     401  401  403     403   403        403   422      403           403         403
+  DELETE /api/v1/admin/workspaces/{id}                     401  401  403     403   403        403   422      403           403         403
   GET    /api/v1/admin/sites                               401  401  403     403   403        200   200      403           403         200
   POST   /api/v1/admin/sites                               401  401  403     403   403        422   422      403           403         422
   GET    /api/v1/admin/sites/{id}                          401  401  403     403   403        200   200      403           403         404

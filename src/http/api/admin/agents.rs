@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Agent, AgentId, Canned, CannedScope, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
+use domain::{Agent, AgentId, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
 use http::Method;
 use serde::{Deserialize, Serialize};
-use store::{Document, HeadFilter, HeadView, RecordError, Versioned};
+use store::{HeadFilter, HeadView, RecordError, Versioned};
 use utoipa::ToSchema;
 
 use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{Few, Given, Text, Whole, put, required};
 use super::super::once::{Making, Secrecy, overloaded};
-use super::super::versioned::{
-    self, StampsJson, any, changed_reply, found, no_query, page, remove, workspace_of,
-};
+use super::super::versioned::{self, StampsJson, changed_reply, found, no_query, page, workspace_of};
 use super::LanguageTag;
 use crate::http::App;
 use crate::http::call::Call;
@@ -24,6 +22,11 @@ use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
 use crate::identity::{AccountError, NewAgent, Password};
 use crate::talk::fresh_id;
+
+mod departure;
+
+pub(super) use departure::dismiss;
+use departure::{is_admin, keeps_an_admin};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -424,7 +427,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
 }
 
 async fn delete(call: Call) -> Result<Reply, ApiError> {
-    let mut agent = asked(&call).await?;
+    let agent = asked(&call).await?;
     no_query(&call)?;
     let app = &call.app;
     let (workspace, id) = (agent.workspace, agent.document.id);
@@ -437,47 +440,8 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
     if is_admin(&agent.document) {
         keeps_an_admin(app, workspace, id).await?;
     }
-    // Teams name only agents who are there: so he leaves them first.
-    join(app, workspace, id, &[]).await?;
-    remove(app, &call.headers, &agent).await?;
-    agent.document.disabled = true;
-    changed(app, &agent);
-    forget_own_canned(app, workspace, id).await?;
+    dismiss(app, &call.headers, agent).await?;
     Ok(Reply::no_content())
-}
-
-/// An admin who can log in.
-fn is_admin(agent: &Agent) -> bool {
-    agent.role == Role::Admin && !agent.disabled
-}
-
-/// Refuses what would leave a workspace without an admin. The caller holds [`App::admins`].
-async fn keeps_an_admin(app: &App, workspace: WorkspaceId, without: AgentId) -> Result<(), ApiError> {
-    if any::<Agent>(app, workspace, |other| other.id != without && is_admin(other)).await? {
-        return Ok(());
-    }
-    Err(ApiError::new(ErrorCode::Conflict, "the workspace would be left without an admin"))
-}
-
-/// What only he could see.
-async fn forget_own_canned(app: &App, workspace: WorkspaceId, owner: AgentId) -> Result<(), ApiError> {
-    const PAGE: usize = 200;
-    let records = app.store.records.as_ref();
-    let mut after: Option<String> = None;
-    loop {
-        let rows = store::list::<Canned>(records, workspace, after.as_deref(), PAGE).await?;
-        for row in rows.iter().filter(|row| row.document.scope == CannedScope::Own(owner)) {
-            match records.delete(workspace, Canned::KIND, &row.document.id.to_string(), None).await {
-                // Gone meanwhile is gone.
-                Ok(()) | Err(RecordError::Changed) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if rows.len() < PAGE {
-            return Ok(());
-        }
-        after = rows.last().map(|row| row.document.id());
-    }
 }
 
 fn changed(app: &App, agent: &Versioned<Agent>) {

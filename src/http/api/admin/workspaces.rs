@@ -1,7 +1,7 @@
 //! Workspaces: the installation's customers. Only its operators see and make them.
 
-use domain::{AgentId, Email, Name, Role, Workspace, WorkspaceId};
-use http::Method;
+use domain::{Agent, AgentId, Email, Name, Role, Site, Team, Workspace, WorkspaceId};
+use http::{HeaderMap, Method};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,10 +11,13 @@ use utoipa::ToSchema;
 use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{FromText, Given, Text, put};
 use super::super::once::{Making, Secrecy};
-use super::super::versioned::{self, StampsJson, changed_reply, found, no_query, page, versioned_reply};
-use super::agents::make;
+use super::super::versioned::{
+    self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+};
+use super::agents::{dismiss, make};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
@@ -110,6 +113,21 @@ pub const ROUTES: &[Route] = &[
                 body: Some(SchemaOf::of::<WorkspaceJson>()),
             }],
             errors: &[ErrorCode::PreconditionFailed],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/v1/admin/workspaces/{id}",
+        who: Who::OPERATOR,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(delete(call)),
+        doc: Doc {
+            summary: "Remove another workspace, with its last admin, when it has no site, team and other agent",
+            tag: "admin",
+            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
+            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
             ..Doc::NONE
         },
     },
@@ -263,6 +281,35 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     };
     let workspace = versioned::update(&call, workspace, false, TAKEN, apply).await?;
     Ok(changed_reply(workspace.version, &WorkspaceJson::of(&workspace)))
+}
+
+async fn delete(call: Call) -> Result<Reply, ApiError> {
+    let workspace = asked(&call).await?;
+    no_query(&call)?;
+    ETag::of_version(workspace.version).check_if_match(&call.headers)?;
+    let (app, id) = (&call.app, workspace.document.id);
+    let refuse = |why| Err(ApiError::new(ErrorCode::Conflict, why));
+    if workspace_of(&call)? == id {
+        return refuse("it is your own workspace");
+    }
+    let _one_at_a_time = app.admins.lock().await;
+    if any::<Site>(app, id, |_| true).await? {
+        return refuse("the workspace has sites");
+    }
+    if any::<Team>(app, id, |_| true).await? {
+        return refuse("the workspace has teams");
+    }
+    let mut agents = store::list::<Agent>(app.store.records.as_ref(), id, None, 2).await?;
+    let last = agents.pop();
+    if !agents.is_empty() {
+        return refuse("the workspace has more agents than its last admin");
+    }
+    // Nobody else can remove him. He goes first: who is left without a workspace could still log in.
+    if let Some(last) = last {
+        dismiss(app, &HeaderMap::new(), last).await?;
+    }
+    remove(app, &call.headers, &workspace).await?;
+    Ok(Reply::no_content())
 }
 
 /// The workspace in the path.
