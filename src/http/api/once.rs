@@ -257,3 +257,30 @@ fn hexadecimal(parts: &[&[u8]]) -> String {
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use store::golden::Golden;
+
+    use super::*;
+
+    #[test]
+    fn what_is_stored_of_a_request_is_read_for_ever() {
+        let asked = Once {
+            id: "ab".repeat(32),
+            body: Fingerprint::Plain("cd".repeat(32).into()),
+            makes: Uuid::from_bytes([1; 16]),
+            answer: None,
+            expires_at: Timestamp::from_ms(1_700_000_000_000),
+        };
+        let answered = Once {
+            body: Fingerprint::Slow("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
+            answer: Some(Answer { version: 2, json: r#"{"id":"site_1"}"#.into() }),
+            ..asked.clone()
+        };
+        let mut golden = Golden::new(include_str!("once/golden.txt"));
+        golden.check("asked", &asked);
+        golden.check("answered", &answered);
+        golden.finish();
+    }
+}
