@@ -11,7 +11,7 @@ use http::Method;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::http::api;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
@@ -225,7 +225,13 @@ impl SchemaOf {
     }
 }
 
-/// All rows, by resource.
+/// The rows that the main listener serves.
+pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
+    let metrics = if config.metrics_listen.is_none() { api::health::METRICS } else { &[] };
+    table().chain(metrics)
+}
+
+/// All rows but that of `/metrics`, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
     let resources: [&'static [Route]; 19] = [
         api::auth::ROUTES,

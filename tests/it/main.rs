@@ -18,6 +18,7 @@ mod house;
 mod kill;
 mod layering;
 mod matrix;
+mod operator;
 mod program;
 mod race;
 mod site_key;
