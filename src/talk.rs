@@ -196,3 +196,6 @@ impl From<ExecuteError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Limits};
-use crate::http::accept::{self, Front};
+use crate::http::accept::{self, Front, ServeSocket};
 use crate::http::paths::Paths;
 use crate::http::reply::Reply;
 use crate::http::routes::{self, BodyKind, Doc, Handler, Rate, Route, Who};
@@ -144,6 +144,11 @@ impl Server {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::serving(config, echo).await
+    }
+
+    /// One whose sockets are served like this.
+    pub(crate) async fn serving(config: Config, serve_socket: ServeSocket) -> Self {
         let dir = TempDir::new().unwrap();
         let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
         let store = sqlite.store();
@@ -178,7 +183,7 @@ impl Server {
         let parts = crate::http::Parts { config, clock, store, identity, keys, router, files };
         let app = Arc::new(App::new(parts, address));
         let rows = ROWS.iter().chain(routes::table()).chain(api::health::METRICS);
-        let front = Front { app: Arc::clone(&app), paths: Arc::new(Paths::new(rows)), serve_socket: echo };
+        let front = Front { app: Arc::clone(&app), paths: Arc::new(Paths::new(rows)), serve_socket };
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(accept::serve(listener, front, stopped, Duration::from_secs(1)));
         Self { app, address, visitor, agent, stop, served, _sqlite: sqlite, _dir: dir }
