@@ -6,10 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use actors::Clock;
-use domain::{
-    AgentId, AssignmentMode, Email, Line, Name, Origin, Role, Site, SiteId, Strategy, Team, TeamId,
-    Workspace, WorkspaceId,
-};
+use domain::{AgentId, Email, Line, Name, Origin, Role, Site, SiteId, Team, TeamId, Workspace, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use store::{INSTALLATION, RecordError, Records, StoreError};
 use tempfile::NamedTempFile;
@@ -249,17 +246,7 @@ async fn make_team(
     agents: Vec<AgentId>,
 ) -> Result<(), DemoError> {
     if store::get::<Team>(records, workspace, &id.to_string()).await?.is_none() {
-        let team = Team {
-            id,
-            name: name("Support"),
-            assignment: AssignmentMode::default(),
-            strategy: Strategy::default(),
-            accept_timeout_s: None,
-            idle_end_min: Team::IDLE_END_MIN,
-            queue_max: None,
-            agents,
-            hours: None,
-        };
+        let team = Team { agents, ..Team::new(id, name("Support")) };
         store::insert(records, workspace, team, clock.now()).await?;
     }
     Ok(())

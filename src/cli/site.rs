@@ -1,7 +1,7 @@
 //! `site create`.
 
 use clap::Subcommand;
-use domain::{Agent, AssignmentMode, Line, Name, Origin, Site, SiteId, Strategy, Team, TeamId, WorkspaceId};
+use domain::{Agent, Line, Name, Origin, Site, SiteId, Team, TeamId, WorkspaceId};
 use serde::Serialize;
 
 use super::{CliError, Desk, Source, listed, printed};
@@ -97,17 +97,9 @@ async fn find_or_make_team(
         (None, []) => {
             let agents = desk.all::<Agent>(workspace).await?;
             let now = desk.clock.now();
-            let team = Team {
-                id: TeamId::new(now, rand::random()),
-                name: Name::parse("Support").expect("it is a name"),
-                assignment: AssignmentMode::default(),
-                strategy: Strategy::default(),
-                accept_timeout_s: None,
-                idle_end_min: Team::IDLE_END_MIN,
-                queue_max: None,
-                agents: agents.iter().map(|agent| agent.document.id).collect(),
-                hours: None,
-            };
+            let new =
+                Team::new(TeamId::new(now, rand::random()), Name::parse("Support").expect("it is a name"));
+            let team = Team { agents: agents.iter().map(|agent| agent.document.id).collect(), ..new };
             Ok(store::insert(desk.records.as_ref(), workspace, team, now).await?.document.id)
         }
         (None, several) => Err(CliError::Usage(format!("--team must name one of {}", listed(several)))),

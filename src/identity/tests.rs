@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{AssignmentMode, Attribute, Attributes, Email, Line, Name, Role, Status, Strategy};
+use domain::{Attribute, Attributes, Email, Line, Name, Role, Status};
 use store::Store;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
@@ -35,17 +35,7 @@ impl Fixture {
         let store = sqlite.store();
         let clock = Clock::by_hand(Timestamp::from_ms(1_700_000_000_000));
         let workspace = WorkspaceId::from_hash([1; 16]);
-        let team = Team {
-            id: TeamId::from_hash([2; 16]),
-            name: Name::parse("Support").unwrap(),
-            assignment: AssignmentMode::Offer,
-            strategy: Strategy::LeastBusy,
-            accept_timeout_s: None,
-            idle_end_min: Team::IDLE_END_MIN,
-            queue_max: None,
-            agents: Vec::new(),
-            hours: None,
-        };
+        let team = Team::new(TeamId::from_hash([2; 16]), Name::parse("Support").unwrap());
         let (key, name) = (Line::parse("site-key").unwrap(), Name::parse("Shop").unwrap());
         let site = Site::new(SiteId::from_hash([3; 16]), key, name, team.id);
         let site = Site { identity_secret: Some(SECRET.into()), ..site };

@@ -1,6 +1,6 @@
 //! Who may not talk.
 
-use domain::{AssignmentMode, Name, Strategy, Team, TeamId, Visitor, WorkspaceId};
+use domain::{Name, Team, TeamId, Visitor, WorkspaceId};
 use serde_json::{Value, json};
 
 use crate::http::testing::{Answer, Server};
@@ -32,17 +32,7 @@ async fn set_blocked(server: &Server, workspace: WorkspaceId, blocked: bool) {
 async fn a_blocked_visitor_starts_and_says_nothing_but_reads() {
     let server = Server::start(|_| {}).await;
     let workspace = WorkspaceId::from_hash([1; 16]);
-    let team = Team {
-        id: TeamId::from_hash([2; 16]),
-        name: Name::parse("Support").unwrap(),
-        assignment: AssignmentMode::default(),
-        strategy: Strategy::default(),
-        accept_timeout_s: None,
-        idle_end_min: Team::IDLE_END_MIN,
-        queue_max: None,
-        agents: Vec::new(),
-        hours: None,
-    };
+    let team = Team::new(TeamId::from_hash([2; 16]), Name::parse("Support").unwrap());
     store::insert(server.app.store.records.as_ref(), workspace, team, server.app.clock.now()).await.unwrap();
     let started = post(&server, "", &json!({ "client_id": "first", "text": "hello" })).await;
     assert_eq!(started.status, 201, "{started:?}");

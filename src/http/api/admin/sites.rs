@@ -1,17 +1,16 @@
 //! Sites: where a widget may stand, how it looks, and who answers.
 
-use domain::{Line, Name, Origin, PrechatField, Site, SiteId, Team, TeamId, Theme, Tracking, WorkspaceId};
-use http::Method;
+use domain::{Line, Name, Origin, PrechatField, Site, SiteId, TeamId, Theme, Tracking, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Versioned};
 use utoipa::ToSchema;
 
-use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{Few, Given, Text, put, required};
 use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
+use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+    self, StampsJson, changed_reply, check_team, found, no_query, page, remove, versioned_reply, workspace_of,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -19,110 +18,36 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{Route, Who};
 use crate::identity::fresh_site_key;
 use crate::json::Rfc3339;
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/sites",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List sites",
-            tag: "admin",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<SitePage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/admin/sites",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make a site; with an Idempotency-Key once, however often it is repeated",
-            tag: "admin",
-            request: Some(SchemaOf::of::<SiteWriteJson>()),
-            answers: &[
-                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<SiteJson>()) },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<SiteJson>()),
-                },
-            ],
-            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/sites/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a site",
-            tag: "admin",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The site; its ETag is its version.",
-                body: Some(SchemaOf::of::<SiteJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/admin/sites/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of a site; null clears",
-            tag: "admin",
-            request: Some(SchemaOf::of::<SiteWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The site as it is now.",
-                body: Some(SchemaOf::of::<SiteJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/v1/admin/sites/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(delete(call)),
-        doc: Doc {
-            summary: "Remove a site that has no open conversation; its visitors' tokens end",
-            tag: "admin",
-            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
+    rows::list::<SitePage>(SITES, "List sites", |call| Box::pin(list(call))),
+    rows::create::<SiteWriteJson, SiteJson>(
+        SITES,
+        "Make a site; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<SiteJson>(SITE, "Read a site", |call| Box::pin(get(call))),
+    rows::change::<SiteWriteJson, SiteJson>(
+        SITE,
+        "Change what is given of a site; null clears",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(
+        SITE,
+        "Remove a site that has no open conversation; its visitors' tokens end",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(delete(call)),
+    ),
 ];
+
+const SITES: Place = Place { path: "/api/v1/admin/sites", who: Who::ADMIN, tag: "admin" };
+const SITE: Place = Place { path: "/api/v1/admin/sites/{id}", ..SITES };
 
 const ORIGINS_MAX: usize = 100;
 const PRECHAT_MAX: usize = 20;
@@ -370,11 +295,9 @@ impl Change {
 
     /// What it names must be there.
     async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
-        let Some(team) = self.team else { return Ok(()) };
-        let known = store::get::<Team>(app.store.records.as_ref(), workspace, &team.to_string()).await?;
-        match known {
-            Some(_) => Ok(()),
-            None => Err(ApiError::invalid_field("team_id", "must be a team of this workspace")),
+        match self.team {
+            Some(team) => check_team(app, workspace, team, "team_id").await,
+            None => Ok(()),
         }
     }
 

@@ -1,16 +1,16 @@
 //! Workspaces: the installation's customers. Only its operators see and make them.
 
 use domain::{Agent, AgentId, Email, Name, Role, Site, Team, Workspace, WorkspaceId};
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Document, INSTALLATION, Versioned};
 use utoipa::ToSchema;
 
-use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{FromText, Given, Text, put};
 use super::super::once::{Making, Secrecy};
+use super::super::rows::{self, Place};
 use super::super::versioned::{
     self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
 };
@@ -20,118 +20,35 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{Route, Who};
 use crate::identity::{NewAgent, Password};
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/workspaces",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List workspaces",
-            tag: "admin",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<WorkspacePage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/admin/workspaces",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make a workspace and its first admin; with an Idempotency-Key once, however often it is repeated",
-            tag: "admin",
-            request: Some(SchemaOf::of::<NewWorkspaceJson>()),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "It is made.",
-                    body: Some(SchemaOf::of::<WorkspaceJson>()),
-                },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<WorkspaceJson>()),
-                },
-            ],
-            errors: &[
-                ErrorCode::Conflict,
-                ErrorCode::IdempotencyConflict,
-                ErrorCode::InvalidHeader,
-                ErrorCode::Overloaded,
-            ],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/workspaces/{id}",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a workspace",
-            tag: "admin",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The workspace; its ETag is its version.",
-                body: Some(SchemaOf::of::<WorkspaceJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/admin/workspaces/{id}",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of a workspace",
-            tag: "admin",
-            request: Some(SchemaOf::of::<WorkspaceWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The workspace as it is now.",
-                body: Some(SchemaOf::of::<WorkspaceJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/v1/admin/workspaces/{id}",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(delete(call)),
-        doc: Doc {
-            summary: "Remove another workspace, with its last admin, when it has no site, team and other agent",
-            tag: "admin",
-            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
+    rows::list::<WorkspacePage>(WORKSPACES, "List workspaces", |call| Box::pin(list(call))),
+    rows::create::<NewWorkspaceJson, WorkspaceJson>(
+        WORKSPACES,
+        "Make a workspace and its first admin; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<WorkspaceJson>(WORKSPACE, "Read a workspace", |call| Box::pin(get(call))),
+    rows::change::<WorkspaceWriteJson, WorkspaceJson>(
+        WORKSPACE,
+        "Change what is given of a workspace",
+        rows::VERSIONED,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(
+        WORKSPACE,
+        "Remove another workspace, with its last admin, when it has no site, team and other agent",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(delete(call)),
+    ),
 ];
+
+const WORKSPACES: Place = Place { path: "/api/v1/admin/workspaces", who: Who::OPERATOR, tag: "admin" };
+const WORKSPACE: Place = Place { path: "/api/v1/admin/workspaces/{id}", ..WORKSPACES };
 
 const TAKEN: &str = "there is such a workspace already";
 
