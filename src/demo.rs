@@ -6,10 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use actors::Clock;
-use domain::{
-    AgentId, AssignmentMode, Email, Line, Name, Origin, Role, Site, SiteId, Strategy, Team, TeamId, Theme,
-    Tracking, Workspace, WorkspaceId,
-};
+use domain::{AgentId, Email, Line, Name, Origin, Role, Site, SiteId, Team, TeamId, Workspace, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use store::{INSTALLATION, RecordError, Records, StoreError};
 use tempfile::NamedTempFile;
@@ -162,9 +159,10 @@ pub async fn seed(
     let members = people[1..].iter().map(|person| person.0).collect();
     let team: TeamId = id(&path, &demo.team_id)?;
     make_team(records, clock, workspace, team, members).await?;
-    make_site(records, clock, &path, workspace, team, demo, origin).await?;
+    let key = make_site(records, clock, &path, workspace, team, demo, origin).await?;
 
-    let now = Kept { demo: Demo { origin: origin.as_str().to_owned(), ..kept.demo.clone() }, ..kept };
+    let (site_key, origin) = (key.as_str().to_owned(), origin.as_str().to_owned());
+    let now = Kept { demo: Demo { site_key, origin, ..kept.demo.clone() }, ..kept };
     // Last: until the site lists the new origin, the file names the one to be taken off its list.
     write(data_dir, &now)?;
     Ok(now.demo)
@@ -248,23 +246,14 @@ async fn make_team(
     agents: Vec<AgentId>,
 ) -> Result<(), DemoError> {
     if store::get::<Team>(records, workspace, &id.to_string()).await?.is_none() {
-        let team = Team {
-            id,
-            name: name("Support"),
-            assignment: AssignmentMode::default(),
-            strategy: Strategy::default(),
-            accept_timeout_s: None,
-            idle_end_min: Team::IDLE_END_MIN,
-            queue_max: None,
-            agents,
-            hours: None,
-        };
+        let team = Team { agents, ..Team::new(id, name("Support")) };
         store::insert(records, workspace, team, clock.now()).await?;
     }
     Ok(())
 }
 
-/// Or puts this run's origin on the list of the site that is there, instead of the last run's.
+/// Or puts this run's origin on the list of the site that is there, instead of the last run's. Gives the site's key,
+/// which may have been replaced since.
 async fn make_site(
     records: &dyn Records,
     clock: &Clock,
@@ -273,32 +262,19 @@ async fn make_site(
     team: TeamId,
     demo: &Demo,
     origin: &Origin,
-) -> Result<(), DemoError> {
+) -> Result<Line<64>, DemoError> {
     let id: SiteId = id(path, &demo.site_id)?;
     let Some(mut site) = store::get::<Site>(records, workspace, &id.to_string()).await? else {
-        let site = Site {
-            id,
-            key: Line::parse(&demo.site_key).map_err(|error| damaged(path, error))?,
-            name: name("Demo"),
-            origins: vec![origin.clone()],
-            locale: Line::parse("en").expect("it is a language"),
-            theme: Theme::default(),
-            team,
-            hours: None,
-            prechat: Vec::new(),
-            tracking: Tracking::default(),
-            identity_secret: None,
-            identity_required: false,
-        };
-        store::insert(records, workspace, site, clock.now()).await?;
-        return Ok(());
+        let key = Line::parse(&demo.site_key).map_err(|error| damaged(path, error))?;
+        let site = Site { origins: vec![origin.clone()], ..Site::new(id, key, name("Demo"), team) };
+        return Ok(store::insert(records, workspace, site, clock.now()).await?.document.key);
     };
     if !site.document.origins.contains(origin) {
         site.document.origins.retain(|listed| listed.as_str() != demo.origin);
         site.document.origins.push(origin.clone());
-        store::update(records, site, clock.now()).await?;
+        site = store::update(records, site, clock.now()).await?;
     }
-    Ok(())
+    Ok(site.document.key)
 }
 
 fn name(text: &str) -> Name {
@@ -351,6 +327,16 @@ mod tests {
         };
         let origins: Vec<&str> = site.origins.iter().map(Origin::as_str).collect();
         assert_eq!(origins, ["http://127.0.0.1:2222"]);
+
+        // A key that was replaced meanwhile is the one that is told.
+        let records = fixture.store.records.as_ref();
+        let workspace: WorkspaceId = first.workspace_id.parse().unwrap();
+        let mut kept = store::get::<Site>(records, workspace, &first.site_id).await.unwrap().unwrap();
+        let now = fixture.clock.now();
+        kept.document.rotate_key(Line::parse("pk_new").unwrap(), now, now);
+        store::update(records, kept, now).await.unwrap();
+        let third = seeded(&fixture, folder.path(), "http://127.0.0.1:2222").await.unwrap();
+        assert_eq!(third, Demo { site_key: "pk_new".into(), ..second });
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ mod service;
 mod stream;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -110,7 +110,7 @@ impl App {
             sockets: Arc::default(),
             admins: Mutex::default(),
             readiness: Readiness::default(),
-            documents: Documents::new(),
+            documents: Documents::new(&config),
             origins,
             config,
             clock,

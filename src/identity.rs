@@ -14,6 +14,7 @@ use domain::{
 };
 use store::{INSTALLATION, RecordError, Records, StoreError, Unique};
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 mod accounts;
 mod cache;
@@ -181,7 +182,7 @@ impl Identity {
         self.revocations.subscribe()
     }
 
-    /// The site with this public key.
+    /// The site that takes this public key now.
     pub async fn site(&self, key: &str) -> Result<Caller, AuthError> {
         let (workspace, site) = match self.sites_by_key.get(&key.to_owned()) {
             Some(found) => found,
@@ -197,6 +198,10 @@ impl Identity {
                 entry
             }
         };
+        // A key that was replaced is still the site's own in the store when its time is over.
+        if !site.takes_key(key, self.clock.now()) {
+            return Err(AuthError::Invalid);
+        }
         Ok(Caller::Site { workspace, site })
     }
 
@@ -377,11 +382,13 @@ impl Identity {
         self.tell(Revoked::Teams(workspace));
     }
 
-    /// To be called after a site was made, changed or removed; `key` is its key before the change.
-    pub fn site_changed(&self, workspace: WorkspaceId, id: SiteId, key: &str) {
-        self.sites.forget(&(workspace, id));
-        self.sites_by_key.forget(&key.to_owned());
-        self.tell(Revoked::Site(id));
+    /// To be called after a site was made, changed or removed, with the site as it was before the change.
+    pub fn site_changed(&self, workspace: WorkspaceId, before: &Site) {
+        self.sites.forget(&(workspace, before.id));
+        for key in before.keys() {
+            self.sites_by_key.forget(&key.as_str().to_owned());
+        }
+        self.tell(Revoked::Site(before.id));
     }
 
     /// To be called after a visitor was changed, blocked or erased.
@@ -398,8 +405,17 @@ impl Identity {
 
 /// A key for a new site. It is public, so it need not be secret; it must not be guessed from another's.
 pub fn fresh_site_key() -> Line<64> {
-    let random = u128::from_be_bytes(rand::random());
-    Line::parse(&format!("pk_{random:032x}")).expect("it is 35 visible characters")
+    site_key_of(fresh_seed())
+}
+
+/// What a site's key is made of.
+pub(crate) fn fresh_seed() -> Uuid {
+    Uuid::from_bytes(rand::random())
+}
+
+/// The same seed makes the same key.
+pub(crate) fn site_key_of(seed: Uuid) -> Line<64> {
+    Line::parse(&format!("pk_{}", seed.simple())).expect("it is 35 visible characters")
 }
 
 /// For callers who have no use for the difference: an outcome that is not known is one that they must ask for again.

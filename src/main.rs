@@ -61,7 +61,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo(args).await,
         Command::Serve(args) => serve(args).await,
-        Command::Openapi => Ok(print(&openapi::text())?),
+        Command::Openapi => Ok(print(&openapi::text(&Config::default()))?),
         Command::Tool(tool) => Ok(print(&tool.run().await?)?),
     }
 }
@@ -74,7 +74,6 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     if ready_json {
         print(&Ready { url: &server.url, pid: std::process::id(), demo: None }.to_line())?;
     }
-    tracing::info!(url = server.url, "serving");
     Ok(server.run().await?)
 }
 

@@ -194,12 +194,12 @@ impl Server {
     /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
     /// conversations finish what is in flight, the store is closed.
     pub async fn run(self) -> Result<(), ServerError> {
-        let Self { app, sqlite, listener, metrics, mut signals, .. } = self;
+        let Self { app, url, sqlite, listener, metrics, mut signals } = self;
         app.readiness.set(true);
+        tracing::info!(url, "serving");
         let (stop, stopped) = watch::channel(false);
         let mut fronts = JoinSet::new();
-        let with_metrics = if metrics.is_none() { api::health::METRICS } else { &[] };
-        let rows = routes::table().chain(with_metrics);
+        let rows = routes::served(&app.config);
         fronts.spawn(accept::serve(listener, front(&app, Paths::new(rows)), stopped.clone(), DRAIN));
         if let Some(listener) = metrics {
             let rows = api::health::METRICS.iter();

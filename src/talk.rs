@@ -202,3 +202,6 @@ impl From<ExecuteError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ pub use role::{Action, Principal, Role, Standing, may};
 pub use routing::{
     Candidate, Choice, Considered, Exclusion, Explanation, Needs, Pace, Rule, Skilled, choose,
 };
-pub use site::{Day, Hours, Origin, PrechatField, Site, Theme, Tracking};
+pub use site::{Day, Hours, Origin, PrechatField, PreviousKey, Site, Theme, Tracking};
 pub use team::{AssignmentMode, Strategy, Team};
 pub use text::{ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, Tag, TextError};
 pub use time::{Seq, Timestamp};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Line, Name, SiteId, TeamId, TextError};
+use crate::{Line, Name, SiteId, TeamId, TextError, Timestamp};
 
 /// Where a browser says that a page comes from: `scheme://host[:port]`, lower case, without a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,6 +86,15 @@ pub struct PrechatField {
     pub required: bool,
 }
 
+/// A key that was replaced, and is taken for a while yet: the pages that have it are changed one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousKey {
+    /// As pages have it.
+    pub key: Line<64>,
+    /// From then on it is nobody's.
+    pub until: Timestamp,
+}
+
 /// One embedded widget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -93,6 +102,9 @@ pub struct Site {
     pub id: SiteId,
     /// Public: it stands in the page that embeds the widget.
     pub key: Line<64>,
+    /// The key before that one; it stays here when its time is over, and is then no longer taken.
+    #[serde(default)]
+    pub previous_key: Option<PreviousKey>,
     /// For people.
     pub name: Name,
     /// Where it may stand.
@@ -115,9 +127,68 @@ pub struct Site {
     pub identity_required: bool,
 }
 
+impl Site {
+    /// A new one, which no page may embed yet.
+    pub fn new(id: SiteId, key: Line<64>, name: Name, team: TeamId) -> Self {
+        Self {
+            id,
+            key,
+            previous_key: None,
+            name,
+            origins: Vec::new(),
+            locale: Line::parse("en").expect("it is a short line"),
+            theme: Theme::default(),
+            team,
+            hours: None,
+            prechat: Vec::new(),
+            tracking: Tracking::default(),
+            identity_secret: None,
+            identity_required: false,
+        }
+    }
+
+    /// Replaces its key by another one; the old one is taken until `until`, unless that is not after `now`. Of two
+    /// replacements within that time only the last is remembered: the first key's time ends with the second.
+    pub fn rotate_key(&mut self, key: Line<64>, until: Timestamp, now: Timestamp) {
+        let old = std::mem::replace(&mut self.key, key);
+        self.previous_key = (until > now).then_some(PreviousKey { key: old, until });
+    }
+
+    /// A page that has this key is one of its pages now.
+    pub fn takes_key(&self, key: &str, now: Timestamp) -> bool {
+        let previous = || self.previous_key.as_ref().filter(|previous| now < previous.until);
+        self.key.as_str() == key || previous().is_some_and(|previous| previous.key.as_str() == key)
+    }
+
+    /// Its key, and the one before that, whether or not that one is still taken.
+    pub fn keys(&self) -> impl Iterator<Item = &Line<64>> {
+        std::iter::once(&self.key).chain(self.previous_key.as_ref().map(|previous| &previous.key))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_was_replaced_is_taken_until_its_time_is_over() {
+        let line = |text: &str| Line::parse(text).unwrap();
+        let at = Timestamp::from_ms;
+        let (id, team) = (SiteId::from_hash([1; 16]), TeamId::from_hash([2; 16]));
+        let mut site = Site::new(id, line("first"), Name::parse("Shop").unwrap(), team);
+        site.rotate_key(line("second"), at(100), at(10));
+        for (key, now, taken) in
+            [("second", 99, true), ("first", 99, true), ("first", 100, false), ("third", 99, false)]
+        {
+            assert_eq!(site.takes_key(key, at(now)), taken, "{key} at {now}");
+        }
+        site.rotate_key(line("third"), at(50), at(20));
+        let taken: Vec<&str> =
+            ["first", "second", "third"].into_iter().filter(|key| site.takes_key(key, at(20))).collect();
+        assert_eq!(taken, ["second", "third"]);
+        site.rotate_key(line("fourth"), at(20), at(20));
+        assert_eq!((site.takes_key("third", at(20)), site.keys().count()), (false, 1));
+    }
 
     #[test]
     fn origins_have_the_one_spelling_that_browsers_use() {

@@ -54,4 +54,19 @@ pub struct Team {
 impl Team {
     /// The default of `idle_end_min`.
     pub const IDLE_END_MIN: u32 = 60;
+
+    /// A new one, with nobody in it.
+    pub fn new(id: TeamId, name: Name) -> Self {
+        Self {
+            id,
+            name,
+            assignment: AssignmentMode::default(),
+            strategy: Strategy::default(),
+            accept_timeout_s: None,
+            idle_end_min: Self::IDLE_END_MIN,
+            queue_max: None,
+            agents: Vec::new(),
+            hours: None,
+        }
+    }
 }

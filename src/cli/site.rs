@@ -1,10 +1,7 @@
 //! `site create`.
 
 use clap::Subcommand;
-use domain::{
-    Agent, AssignmentMode, Line, Name, Origin, Site, SiteId, Strategy, Team, TeamId, Theme, Tracking,
-    WorkspaceId,
-};
+use domain::{Agent, Line, Name, Origin, Site, SiteId, Team, TeamId, WorkspaceId};
 use serde::Serialize;
 
 use super::{CliError, Desk, Source, listed, printed};
@@ -71,20 +68,8 @@ async fn create(
     let workspace = desk.workspace(workspace).await?;
     let team = find_or_make_team(desk, workspace, team).await?;
     let now = desk.clock.now();
-    let site = Site {
-        id: SiteId::new(now, rand::random()),
-        key: fresh_site_key(),
-        name,
-        origins,
-        locale,
-        theme: Theme::default(),
-        team,
-        hours: None,
-        prechat: Vec::new(),
-        tracking: Tracking::default(),
-        identity_secret: None,
-        identity_required: false,
-    };
+    let new = Site::new(SiteId::new(now, rand::random()), fresh_site_key(), name, team);
+    let site = Site { origins, locale, ..new };
     let site = store::insert(desk.records.as_ref(), workspace, site, now).await?.document;
     Ok(Made {
         site_id: site.id.to_string(),
@@ -112,17 +97,9 @@ async fn find_or_make_team(
         (None, []) => {
             let agents = desk.all::<Agent>(workspace).await?;
             let now = desk.clock.now();
-            let team = Team {
-                id: TeamId::new(now, rand::random()),
-                name: Name::parse("Support").expect("it is a name"),
-                assignment: AssignmentMode::default(),
-                strategy: Strategy::default(),
-                accept_timeout_s: None,
-                idle_end_min: Team::IDLE_END_MIN,
-                queue_max: None,
-                agents: agents.iter().map(|agent| agent.document.id).collect(),
-                hours: None,
-            };
+            let new =
+                Team::new(TeamId::new(now, rand::random()), Name::parse("Support").expect("it is a name"));
+            let team = Team { agents: agents.iter().map(|agent| agent.document.id).collect(), ..new };
             Ok(store::insert(desk.records.as_ref(), workspace, team, now).await?.document.id)
         }
         (None, several) => Err(CliError::Usage(format!("--team must name one of {}", listed(several)))),

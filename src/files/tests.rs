@@ -1,6 +1,7 @@
 //! Files as a whole, over a real store and a real folder.
 
 use futures_util::stream;
+use store::golden::Golden;
 
 use super::*;
 use crate::identity::tests::Fixture;
@@ -189,4 +190,28 @@ async fn an_unused_file_goes_after_a_day_and_a_used_one_stays() {
     assert!(shelf.files.bytes(workspace, unused.id).await.is_err());
     assert!(shelf.files.bytes(workspace, used.id).await.is_ok());
     assert!(shelf.files.find(workspace, used.id).await.unwrap().is_some());
+}
+
+#[test]
+fn what_is_stored_of_a_file_is_read_for_ever() {
+    let unused = FileRecord {
+        id: FileId::from_hash([9; 16]),
+        conversation: conversation(1),
+        uploader: visitor(1),
+        name: Name::parse("a \"b\".png").unwrap(),
+        mime: Mime::new("image/png"),
+        size: 1234,
+        sha256: "ab".repeat(32).into(),
+        uploaded_at: Timestamp::from_ms(1_700_000_000_000),
+        used_by: None,
+    };
+    let used = FileRecord {
+        uploader: Uploader::Agent(AgentId::from_hash([3; 16])),
+        used_by: Some(ClientId::parse("c-1").unwrap()),
+        ..unused.clone()
+    };
+    let mut golden = Golden::new(include_str!("golden.txt"));
+    golden.check("unused", &unused);
+    golden.check("used", &used);
+    golden.finish();
 }

@@ -14,6 +14,7 @@ pub mod health;
 mod hours;
 pub mod messages;
 mod once;
+mod rows;
 pub mod status;
 pub mod uploads;
 mod versioned;

@@ -1,10 +1,11 @@
 //! What the server says of itself, made once at start: the API document and its page, the front page, the demo.
 
+use crate::config::Config;
 use crate::demo::Demo;
 use crate::http::assets::{Asset, Policy};
 use crate::http::cors::Origins;
 use crate::http::paths::Paths;
-use crate::http::{api, docs, openapi, routes};
+use crate::http::{docs, openapi, routes};
 
 const STYLE_SHEET: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -49,19 +50,13 @@ pub struct Documents {
     demo_files: Vec<(&'static str, Asset)>,
 }
 
-impl Default for Documents {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Documents {
-    /// Of the whole table, whichever listener serves which part of it.
-    pub fn new() -> Self {
-        let rows = Paths::new(routes::table().chain(api::health::METRICS)).rows();
+    /// Of what a server with this config serves.
+    pub fn new(config: &Config) -> Self {
+        let rows = Paths::new(routes::served(config)).rows();
         let style = Policy::of_style(docs::STYLE);
         Self {
-            openapi: Asset::data("application/json", openapi::text()),
+            openapi: Asset::data("application/json", openapi::text(config)),
             docs: Asset::page(HTML, &style, docs::page(&rows)),
             home: Asset::page(HTML, &style, HOME.replace("{style}", docs::STYLE)),
             demo_files: Vec::new(),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use cluster::AgentKey;
 use domain::Role;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use store::StoreError;
 
 use crate::config::Limits;
@@ -63,8 +63,7 @@ pub(crate) async fn judge(
     let route = found.as_ref().and_then(|found| found.row(&request.method));
     head_size(&request.headers, limits)?;
     body_size(request, route, limits)?;
-    // Two servers in a row might each go by another one (RFC 9112, section 3.2).
-    one(&request.headers, &header::HOST)?;
+    host(request)?;
 
     let Some(found) = found else { return Err(ApiError::not_found()) };
     if request.method == Method::OPTIONS {
@@ -242,6 +241,14 @@ fn note_seen(app: &App, caller: &Caller) {
 }
 
 const HEADER_SITE_KEY: header::HeaderName = header::HeaderName::from_static("x-site-key");
+
+/// HTTP/1.1 needs a `Host`, and of two, two servers in a row might each go by another one (RFC 9112, section 3.2).
+fn host(request: &Parts) -> Result<(), ApiError> {
+    if one(&request.headers, &header::HOST)?.is_none() && request.version >= Version::HTTP_11 {
+        return Err(ApiError::new(ErrorCode::InvalidHeader, "there must be a host header"));
+    }
+    Ok(())
+}
 
 /// A header that may be sent once.
 fn one<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a HeaderValue>, ApiError> {

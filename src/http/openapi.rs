@@ -15,6 +15,7 @@ use utoipa::openapi::{
     PathItem, Ref, RefOr, Required, ResponseBuilder, ResponsesBuilder, SecurityRequirement,
 };
 
+use crate::config::Config;
 use crate::http::error::ErrorCode;
 use crate::http::paths::Paths;
 use crate::http::routes::{self, BodyKind, QueryDoc, Route, SchemaOf, Who};
@@ -25,9 +26,9 @@ const BEARER: &str = "bearer";
 const SITE_KEY: &str = "site_key";
 const SITE_IN_QUERY: &str = "site_in_query";
 
-/// The document of the whole table, as it is served and printed.
-pub fn text() -> String {
-    let rows = Paths::new(routes::table()).rows();
+/// The document of what a server with this config serves, as it is served and printed.
+pub fn text(config: &Config) -> String {
+    let rows = Paths::new(routes::served(config)).rows();
     document(rows).to_pretty_json().expect("a document has text keys")
 }
 

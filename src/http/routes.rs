@@ -11,7 +11,7 @@ use http::Method;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::http::api;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
@@ -225,9 +225,15 @@ impl SchemaOf {
     }
 }
 
-/// All rows, by resource.
+/// The rows that the main listener serves.
+pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
+    let metrics = if config.metrics_listen.is_none() { api::health::METRICS } else { &[] };
+    table().chain(metrics)
+}
+
+/// All rows but that of `/metrics`, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 18] = [
+    let resources: [&'static [Route]; 19] = [
         api::auth::ROUTES,
         api::widget::ROUTES,
         api::visitors::ROUTES,
@@ -241,6 +247,7 @@ pub fn table() -> impl Iterator<Item = &'static Route> {
         api::canned::ROUTES,
         api::admin::workspaces::ROUTES,
         api::admin::sites::ROUTES,
+        api::admin::site_key::ROUTES,
         api::admin::teams::ROUTES,
         api::admin::agents::ROUTES,
         crate::socket::upgrade::ROUTES,

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use actors::Clock;
 use bytes::Bytes;
-use domain::{
-    Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Theme, Timestamp, Tracking, Workspace, WorkspaceId,
-};
+use domain::{Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Timestamp, Workspace, WorkspaceId};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
@@ -22,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Limits};
-use crate::http::accept::{self, Front};
+use crate::http::accept::{self, Front, ServeSocket};
 use crate::http::paths::Paths;
 use crate::http::reply::Reply;
 use crate::http::routes::{self, BodyKind, Doc, Handler, Rate, Route, Who};
@@ -133,20 +131,9 @@ fn echo(_: Arc<App>, mut tcp: TcpStream, read_ahead: Bytes, handover: Handover) 
 }
 
 fn site(id: u8, key: &str, origin: &str) -> Site {
-    Site {
-        id: SiteId::from_hash([id; 16]),
-        key: Line::parse(key).unwrap(),
-        name: Name::parse("Shop").unwrap(),
-        origins: vec![Origin::parse(origin).unwrap()],
-        locale: Line::parse("en").unwrap(),
-        theme: Theme::default(),
-        team: TeamId::from_hash([2; 16]),
-        hours: None,
-        prechat: Vec::new(),
-        tracking: Tracking::Consent,
-        identity_secret: None,
-        identity_required: false,
-    }
+    let (key, team) = (Line::parse(key).unwrap(), TeamId::from_hash([2; 16]));
+    let site = Site::new(SiteId::from_hash([id; 16]), key, Name::parse("Shop").unwrap(), team);
+    Site { origins: vec![Origin::parse(origin).unwrap()], ..site }
 }
 
 impl Server {
@@ -157,6 +144,11 @@ impl Server {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::serving(config, echo).await
+    }
+
+    /// One whose sockets are served like this.
+    pub(crate) async fn serving(config: Config, serve_socket: ServeSocket) -> Self {
         let dir = TempDir::new().unwrap();
         let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
         let store = sqlite.store();
@@ -191,7 +183,7 @@ impl Server {
         let parts = crate::http::Parts { config, clock, store, identity, keys, router, files };
         let app = Arc::new(App::new(parts, address));
         let rows = ROWS.iter().chain(routes::table()).chain(api::health::METRICS);
-        let front = Front { app: Arc::clone(&app), paths: Arc::new(Paths::new(rows)), serve_socket: echo };
+        let front = Front { app: Arc::clone(&app), paths: Arc::new(Paths::new(rows)), serve_socket };
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(accept::serve(listener, front, stopped, Duration::from_secs(1)));
         Self { app, address, visitor, agent, stop, served, _sqlite: sqlite, _dir: dir }

@@ -449,7 +449,7 @@ async fn the_demo_is_there_in_a_demo_alone() {
     let server = Server::start(|_| {}).await;
     assert_eq!(server.ask("GET /demo/demo.js", &[], "").await.status, 404);
 
-    let mut documents = super::documents::Documents::new();
+    let mut documents = super::documents::Documents::new(&server.app.config);
     let log_in = |name: &str| (format!("{name}@demo.example"), format!("{name}'s password"));
     let ((email, password), ann) = (log_in("admin"), log_in("ann"));
     let demo = Demo {

@@ -121,6 +121,8 @@ impl std::fmt::Debug for Key {
 
 #[cfg(test)]
 mod tests {
+    use store::golden::Golden;
+
     use super::super::tests::Fixture;
     use super::*;
 
@@ -153,5 +155,12 @@ mod tests {
         let different = [id(1, 1, "a"), id(1, 1, "b"), id(1, 2, "a"), id(2, 1, "a")];
         assert!((1..different.len()).all(|n| !different[..n].contains(&different[n])));
         assert_eq!(id(1, 1, "a").uuid().get_version_num(), 8);
+    }
+
+    #[test]
+    fn the_stored_secret_is_read_for_ever() {
+        let mut golden = Golden::new(include_str!("keys/golden.txt"));
+        golden.check("installation", &InstallationSecret { secret: Bytes32([7; 32]) });
+        golden.finish();
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{AssignmentMode, Attribute, Attributes, Email, Line, Name, Role, Strategy, Theme, Tracking};
+use domain::{Attribute, Attributes, Email, Line, Name, Role};
 use store::Store;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 use super::*;
+
+mod site_keys;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -33,31 +35,10 @@ impl Fixture {
         let store = sqlite.store();
         let clock = Clock::by_hand(Timestamp::from_ms(1_700_000_000_000));
         let workspace = WorkspaceId::from_hash([1; 16]);
-        let team = Team {
-            id: TeamId::from_hash([2; 16]),
-            name: Name::parse("Support").unwrap(),
-            assignment: AssignmentMode::Offer,
-            strategy: Strategy::LeastBusy,
-            accept_timeout_s: None,
-            idle_end_min: Team::IDLE_END_MIN,
-            queue_max: None,
-            agents: Vec::new(),
-            hours: None,
-        };
-        let site = Site {
-            id: SiteId::from_hash([3; 16]),
-            key: Line::parse("site-key").unwrap(),
-            name: Name::parse("Shop").unwrap(),
-            origins: Vec::new(),
-            locale: Line::parse("en").unwrap(),
-            theme: Theme::default(),
-            team: team.id,
-            hours: None,
-            prechat: Vec::new(),
-            tracking: Tracking::Consent,
-            identity_secret: Some(SECRET.into()),
-            identity_required: false,
-        };
+        let team = Team::new(TeamId::from_hash([2; 16]), Name::parse("Support").unwrap());
+        let (key, name) = (Line::parse("site-key").unwrap(), Name::parse("Shop").unwrap());
+        let site = Site::new(SiteId::from_hash([3; 16]), key, name, team.id);
+        let site = Site { identity_secret: Some(SECRET.into()), ..site };
         let identity = Identity::new(store.records.clone(), clock.clone());
         store::insert(store.records.as_ref(), workspace, site.clone(), clock.now()).await.unwrap();
         Self { store, clock, identity, workspace, site, team, _sqlite: sqlite, _dir: dir }
@@ -112,18 +93,6 @@ fn word(result: Result<Caller, AuthError>) -> &'static str {
         Err(AuthError::Expired) => "expired",
         Err(AuthError::Revoked) => "revoked",
         Err(AuthError::Store(error)) => panic!("{error}"),
-    }
-}
-
-#[tokio::test]
-async fn a_site_is_found_by_its_key_and_by_no_other() {
-    let fixture = Fixture::start().await;
-    let caller = fixture.identity.site("site-key").await.unwrap();
-    assert!(matches!(&caller, Caller::Site { workspace, site }
-        if *workspace == fixture.workspace && site.id == fixture.site.id));
-    assert!(caller.principal().is_none());
-    for key in ["", "site-kez", "Site-key", " ", &"x".repeat(10_000), "\0"] {
-        assert_eq!(word(fixture.identity.site(key).await), "invalid", "{key:?}");
     }
 }
 

@@ -464,3 +464,6 @@ pub(super) fn ends_at(app: &App, caller: &Caller) -> Instant {
     };
     Instant::now() + Duration::from_millis(left_ms) + RENEW_WITHIN
 }
+
+#[cfg(test)]
+mod tests;

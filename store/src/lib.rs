@@ -15,6 +15,7 @@ mod records;
 pub mod conformance;
 pub mod envelope;
 pub mod faulty;
+pub mod golden;
 pub mod memory;
 pub mod sqlite;
 

@@ -294,7 +294,7 @@ impl Document for Site {
         self.id.to_string()
     }
     fn unique(&self) -> Vec<Unique> {
-        vec![Unique::everywhere(format!("key:{}", self.key.as_str()))]
+        self.keys().map(|key| Unique::everywhere(format!("key:{}", key.as_str()))).collect()
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 
 use crate::house::{House, PASSWORD, ask, assert_invalid, assert_refused, look, new_agent, text};
 
+mod workspaces;
+
 /// Within this a change of teams is seen.
 const SIGHT: Duration = Duration::from_secs(1);
 
@@ -271,39 +273,6 @@ async fn an_e_mail_names_one_agent_in_the_whole_installation() {
     ask(api.patch(&path), &ours.admin, &json!({ "email": "new@ours.example" })).await.expect(200).unwrap();
     new_agent(api, &theirs.admin, "agent@ours.example", json!({})).await;
     api.login("new@ours.example", PASSWORD).await.unwrap();
-}
-
-#[tokio::test]
-async fn an_operator_makes_workspaces_and_others_see_only_their_own() {
-    let house = House::start().await;
-    let (api, operator) = (&house.api, &house.operator);
-    let list = "/api/v1/admin/workspaces";
-    let first = json!({ "email": "boss@third.example", "name": "Boss", "password": SECRET });
-    let body = json!({ "name": "Third", "time_zone": "Europe/Berlin", "admin": first });
-    let send = async |body: &Value| ask(api.post(list).header("idempotency-key", "w"), operator, body).await;
-    let made = send(&body).await.expect(201).unwrap();
-    assert_eq!(send(&body).await.expect(200).unwrap(), made);
-    let other = with(&body, "name", json!("Fourth"));
-    assert_refused(&send(&other).await, 409, "IDEMPOTENCY_CONFLICT");
-    assert_eq!((&made["time_zone"], &made["version"]), (&json!("Europe/Berlin"), &json!(1)));
-    assert!(!made.to_string().contains(SECRET));
-    let boss = api.login("boss@third.example", SECRET).await.unwrap();
-    let himself = look(api.get("/api/v1/auth/me"), &boss).await.expect(200).unwrap();
-    assert_eq!((&himself["role"], &himself["operator"]), (&json!("admin"), &Value::Null));
-    assert_eq!(ids(&house, "/api/v1/admin/agents", &boss).await, [boss.agent_id.as_str()]);
-    assert_eq!(ids(&house, "/api/v1/admin/teams", &boss).await, Vec::<String>::new());
-    assert_refused(&look(api.get(list), &boss).await, 403, "FORBIDDEN");
-
-    let path = format!("{list}/{}", text(&made["id"]));
-    let version = look(api.get(&path), operator).await.header("etag").to_owned();
-    let change = json!({ "time_zone": "UTC" });
-    let patch = async || ask(api.patch(&path).header("if-match", &version), operator, &change).await;
-    assert_eq!(patch().await.expect(200).unwrap()["time_zone"], "UTC");
-    assert_refused(&patch().await, 412, "PRECONDITION_FAILED");
-    for (field, value) in [("time_zone", json!("Mars")), ("name", json!("")), ("admin", json!({}))] {
-        assert_invalid(&ask(api.patch(&path), operator, &json!({ field: value })).await, field);
-    }
-    assert_refused(&look(api.delete(&path), operator).await, 405, "METHOD_NOT_ALLOWED");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const TABLE: &str = "
   GET    /demo/{file}                                      200  200  200     200   200        200   200      200           200         200
   GET    /healthz                                          200  200  200     200   200        200   200      200           200         200
   GET    /readyz                                           200  200  200     200   200        200   200      200           200         200
+  GET    /metrics                                          200  200  200     200   200        200   200      200           200         200
   GET    /api/v1/openapi.json                              200  200  200     200   200        200   200      200           200         200
   GET    /api/v1/chat/socket                               426  426  426     426   426        426   426      426           426         426
 
@@ -58,11 +59,13 @@ const TABLE: &str = "
   POST   /api/v1/admin/workspaces                          401  401  403     403   403        403   422      403           403         403
   GET    /api/v1/admin/workspaces/{id}                     401  401  403     403   403        403   200      403           403         403
   PATCH  /api/v1/admin/workspaces/{id}                     401  401  403     403   403        403   422      403           403         403
+  DELETE /api/v1/admin/workspaces/{id}                     401  401  403     403   403        403   422      403           403         403
   GET    /api/v1/admin/sites                               401  401  403     403   403        200   200      403           403         200
   POST   /api/v1/admin/sites                               401  401  403     403   403        422   422      403           403         422
   GET    /api/v1/admin/sites/{id}                          401  401  403     403   403        200   200      403           403         404
   PATCH  /api/v1/admin/sites/{id}                          401  401  403     403   403        422   422      403           403         404
   DELETE /api/v1/admin/sites/{id}                          401  401  403     403   403        422   422      403           403         404
+  POST   /api/v1/admin/sites/{id}/rotate-key               401  401  403     403   403        422   422      403           403         404
   GET    /api/v1/admin/teams                               401  401  403     403   403        200   200      403           403         200
   POST   /api/v1/admin/teams                               401  401  403     403   403        422   422      403           403         422
   GET    /api/v1/admin/teams/{id}                          401  401  403     403   403        200   200      403           403         404

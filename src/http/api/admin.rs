@@ -4,6 +4,7 @@
 //! to it.
 
 pub mod agents;
+pub mod site_key;
 pub mod sites;
 pub mod teams;
 pub mod workspaces;

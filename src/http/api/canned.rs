@@ -1,8 +1,6 @@
 //! Canned responses: texts that agents send often, of the workspace, of a team, or one's own.
 
-use domain::{
-    AgentId, Canned, CannedId, CannedScope, Line, MessageText, Shortcut, Team, TeamId, WorkspaceId,
-};
+use domain::{AgentId, Canned, CannedId, CannedScope, Line, MessageText, Shortcut, TeamId, WorkspaceId};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, Versioned};
@@ -12,8 +10,9 @@ use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::fields::{Given, Text, put, required};
 use super::heads::{principal_of, seen_head};
 use super::once::{Making, Secrecy};
+use super::rows::{self, Place};
 use super::versioned::{
-    self, StampsJson, changed_reply, found, no_query, remove, versioned_reply, workspace_of,
+    self, StampsJson, changed_reply, check_team, found, no_query, remove, versioned_reply, workspace_of,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -62,87 +61,23 @@ pub const ROUTES: &[Route] = &[
             ..Doc::NONE
         },
     },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/chat/canned-responses",
-        who: Who::AGENT,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make a canned response; with an Idempotency-Key once, however often it is repeated",
-            tag: "canned",
-            request: Some(SchemaOf::of::<CannedWriteJson>()),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "It is made.",
-                    body: Some(SchemaOf::of::<CannedJson>()),
-                },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<CannedJson>()),
-                },
-            ],
-            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/chat/canned-responses/{id}",
-        who: Who::AGENT,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a canned response",
-            tag: "canned",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The canned response; its ETag is its version.",
-                body: Some(SchemaOf::of::<CannedJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/chat/canned-responses/{id}",
-        who: Who::AGENT,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of a canned response",
-            tag: "canned",
-            request: Some(SchemaOf::of::<CannedWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The canned response as it is now.",
-                body: Some(SchemaOf::of::<CannedJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/v1/chat/canned-responses/{id}",
-        who: Who::AGENT,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(delete(call)),
-        doc: Doc {
-            summary: "Remove a canned response",
-            tag: "canned",
-            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
-            errors: &[ErrorCode::PreconditionFailed],
-            ..Doc::NONE
-        },
-    },
+    rows::create::<CannedWriteJson, CannedJson>(
+        ALL,
+        "Make a canned response; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<CannedJson>(ONE, "Read a canned response", |call| Box::pin(get(call))),
+    rows::change::<CannedWriteJson, CannedJson>(
+        ONE,
+        "Change what is given of a canned response",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(ONE, "Remove a canned response", rows::VERSIONED, |call| Box::pin(delete(call))),
 ];
+
+const ALL: Place = Place { path: "/api/v1/chat/canned-responses", who: Who::AGENT, tag: "canned" };
+const ONE: Place = Place { path: "/api/v1/chat/canned-responses/{id}", ..ALL };
 
 const TAKEN: &str = "another canned response has this shortcut";
 /// Longer words are looked for nowhere.
@@ -418,7 +353,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     let change = Change::parse(json_in::parse(&body)?, app.config.limits.text_bytes_max)?;
     let draft = change.new_canned(fresh_id(app), reader.agent)?;
     reader.may_write(draft.scope)?;
-    check_team(app, workspace, draft.scope).await?;
+    check_scope(app, workspace, draft.scope).await?;
     let canned = Canned { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, canned, TAKEN).await?;
     making.answer(app, made.version, &CannedJson::of(&made)).await
@@ -438,7 +373,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let scope = change.scope(canned.document.scope, reader.agent)?;
     if scope != canned.document.scope {
         reader.may_write(scope)?;
-        check_team(&call.app, canned.workspace, scope).await?;
+        check_scope(&call.app, canned.workspace, scope).await?;
     }
     let canned = versioned::update(&call, canned, false, TAKEN, |canned| {
         // Another may have changed its scope meanwhile.
@@ -467,12 +402,11 @@ async fn asked(call: &Call) -> Result<(Versioned<Canned>, Reader), ApiError> {
     if reader.sees(canned.document.scope) { Ok((canned, reader)) } else { Err(ApiError::not_found()) }
 }
 
-async fn check_team(app: &App, workspace: WorkspaceId, scope: CannedScope) -> Result<(), ApiError> {
-    let CannedScope::Team(team) = scope else { return Ok(()) };
-    let known = store::get::<Team>(app.store.records.as_ref(), workspace, &team.to_string()).await?;
-    match known {
-        Some(_) => Ok(()),
-        None => Err(ApiError::invalid_field("team_id", "must be a team of this workspace")),
+/// A team that may see it must be there.
+async fn check_scope(app: &App, workspace: WorkspaceId, scope: CannedScope) -> Result<(), ApiError> {
+    match scope {
+        CannedScope::Team(team) => check_team(app, workspace, team, "team_id").await,
+        CannedScope::Workspace | CannedScope::Own(_) => Ok(()),
     }
 }
 

@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: a POST that makes a record makes one, however often it is repeated within a day.
+//! `Idempotency-Key`: a POST that makes a record, or a new key of one, makes one, however often it is repeated within a
+//! day.
 //!
 //! The key is kept first, with the id that the record is going to have; then the record is made under that id; then
 //! the answer is kept. So a repeat finds the answer, or the record that a request which broke off has made, or goes
@@ -38,7 +39,7 @@ pub(super) enum Secrecy {
 struct Once {
     id: String,
     body: Fingerprint,
-    /// The id of the record that it makes.
+    /// The id of the record that it makes, or the seed of what it makes instead.
     makes: Uuid,
     answer: Option<Answer>,
     expires_at: Timestamp,
@@ -78,7 +79,7 @@ pub(super) struct Making {
 }
 
 struct Keyed {
-    /// Of the request: by whom, where, and under which key.
+    /// Of the request: by whom, where, under which key, and of what.
     id: String,
     digest: String,
     secrecy: Secrecy,
@@ -91,7 +92,12 @@ impl Making {
         let workspace = workspace_of(call)?;
         let Some(key) = idempotency_key(call)? else { return Ok(Self { workspace, key: None }) };
         let agent = agent_of(call)?.id.uuid();
-        let id = hexadecimal(&[agent.as_bytes(), call.route.path.as_bytes(), b"\0", key.as_bytes()]);
+        let route = call.route.path.as_bytes();
+        let mut id = vec![agent.as_bytes().as_slice(), route, b"\0", key.as_bytes()];
+        if let Some(of) = call.params.get("id") {
+            id.extend([b"\0", of.as_bytes()]);
+        }
+        let id = hexadecimal(&id);
         let mut keyed = Keyed { id, digest: hexadecimal(&[body]), secrecy, kept: None };
         keyed.look(&call.app, workspace).await?;
         Ok(Self { workspace, key: Some(keyed) })
@@ -106,8 +112,13 @@ impl Making {
     /// Keeps the key, when there is one, with the id of the record that is to be made: `fresh`, or the one that an
     /// earlier request with this key had. To be called when nothing of the request can be refused any more.
     pub(super) async fn keep<K: Kind>(&mut self, app: &App, fresh: Id<K>) -> Result<Id<K>, ApiError> {
+        Ok(Id::from_uuid(self.keep_seed(app, fresh.uuid()).await?))
+    }
+
+    /// The same for a request that makes no record, but something else of what is kept.
+    pub(super) async fn keep_seed(&mut self, app: &App, fresh: Uuid) -> Result<Uuid, ApiError> {
         match &mut self.key {
-            Some(keyed) => Ok(Id::from_uuid(keyed.keep(app, self.workspace, fresh.uuid()).await?)),
+            Some(keyed) => keyed.keep(app, self.workspace, fresh).await,
             None => Ok(fresh),
         }
     }
@@ -119,17 +130,37 @@ impl Making {
         version: u64,
         json: &J,
     ) -> Result<Reply, ApiError> {
+        self.finish(app, StatusCode::CREATED, version, json).await
+    }
+
+    /// The same for a request that changes a record which is there: always 200.
+    pub(super) async fn answer_changed<J: Serialize>(
+        self,
+        app: &App,
+        version: u64,
+        json: &J,
+    ) -> Result<Reply, ApiError> {
+        self.finish(app, StatusCode::OK, version, json).await
+    }
+
+    async fn finish<J: Serialize>(
+        self,
+        app: &App,
+        status: StatusCode,
+        version: u64,
+        json: &J,
+    ) -> Result<Reply, ApiError> {
         let json =
             serde_json::to_string(json).expect("the public types have text keys and no failing serializer");
         let answer = Answer { version, json: json.into() };
         let Some(Keyed { kept: Some(mut kept), .. }) = self.key else {
-            return Ok(answer.reply(StatusCode::CREATED));
+            return Ok(answer.reply(status));
         };
         let id = kept.document.id.clone();
         kept.document.answer = Some(answer.clone());
         let records = app.store.records.as_ref();
         match store::update(records, kept, app.clock.now()).await {
-            Ok(_) => Ok(answer.reply(StatusCode::CREATED)),
+            Ok(_) => Ok(answer.reply(status)),
             Err(RecordError::Changed) => {
                 let first = store::get::<Once>(records, self.workspace, &id).await?;
                 let first = first.and_then(|first| first.document.answer).unwrap_or(answer);
@@ -225,4 +256,31 @@ fn hexadecimal(parts: &[&[u8]]) -> String {
         hash.update(part);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use store::golden::Golden;
+
+    use super::*;
+
+    #[test]
+    fn what_is_stored_of_a_request_is_read_for_ever() {
+        let asked = Once {
+            id: "ab".repeat(32),
+            body: Fingerprint::Plain("cd".repeat(32).into()),
+            makes: Uuid::from_bytes([1; 16]),
+            answer: None,
+            expires_at: Timestamp::from_ms(1_700_000_000_000),
+        };
+        let answered = Once {
+            body: Fingerprint::Slow("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into()),
+            answer: Some(Answer { version: 2, json: r#"{"id":"site_1"}"#.into() }),
+            ..asked.clone()
+        };
+        let mut golden = Golden::new(include_str!("once/golden.txt"));
+        golden.check("asked", &asked);
+        golden.check("answered", &answered);
+        golden.finish();
+    }
 }

@@ -1,6 +1,6 @@
 //! What the handlers of records share: a record's version as its `ETag`, lists by id, changes that obey `If-Match`.
 
-use domain::WorkspaceId;
+use domain::{Team, TeamId, WorkspaceId};
 use http::{HeaderMap, header};
 use serde::Serialize;
 use store::{Document, RecordError, Versioned};
@@ -68,6 +68,30 @@ pub(super) async fn found<T: Document>(
 ) -> Result<Versioned<T>, ApiError> {
     let found = store::get(app.store.records.as_ref(), workspace, id).await?;
     found.ok_or_else(ApiError::not_found)
+}
+
+/// What a request names in `field` must be there: else it is told the `rule`.
+pub(super) async fn check_named<T: Document>(
+    app: &App,
+    workspace: WorkspaceId,
+    id: &str,
+    field: &str,
+    rule: &'static str,
+) -> Result<(), ApiError> {
+    match store::get::<T>(app.store.records.as_ref(), workspace, id).await? {
+        Some(_) => Ok(()),
+        None => Err(ApiError::invalid_field(field, rule)),
+    }
+}
+
+/// The same for a team.
+pub(super) async fn check_team(
+    app: &App,
+    workspace: WorkspaceId,
+    team: TeamId,
+    field: &str,
+) -> Result<(), ApiError> {
+    check_named::<Team>(app, workspace, &team.to_string(), field, "must be a team of this workspace").await
 }
 
 /// 200 with the record's version as its `ETag`; 304 when the client has it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AssignmentMode, Strategy, Team, TeamId, Timestamp, WorkspaceId};
+use domain::{Team, TeamId, Timestamp, WorkspaceId};
 use uuid::Uuid;
 
 use crate::{INSTALLATION, Record, RecordError, RecordKind, Records, Unique, records};
@@ -258,17 +258,7 @@ async fn what_expired_goes(records: &dyn Records) {
 
 async fn documents_speak_for_themselves(store: &dyn Records) {
     let workspace = some_workspace();
-    let team = |label: &str| Team {
-        id: TeamId::from_uuid(Uuid::new_v4()),
-        name: name(label),
-        assignment: AssignmentMode::Offer,
-        strategy: Strategy::LeastBusy,
-        accept_timeout_s: None,
-        idle_end_min: Team::IDLE_END_MIN,
-        queue_max: None,
-        agents: Vec::new(),
-        hours: None,
-    };
+    let team = |label: &str| Team::new(TeamId::from_uuid(Uuid::new_v4()), name(label));
     let at = Timestamp::from_ms(1000);
     let sales = records::insert(store, workspace, team("Sales"), at).await.expect("nothing is in its way");
     assert_eq!((sales.version, sales.created_at, sales.updated_at), (1, at, at), "the first version");

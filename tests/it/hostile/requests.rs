@@ -108,6 +108,24 @@ async fn a_request_that_two_servers_would_read_differently_is_never_read_as_two(
 }
 
 #[tokio::test]
+async fn http_1_1_needs_one_host_and_1_0_none() {
+    let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
+    let server = sandbox.api().address();
+    for lines in ["", "host: a\r\nhost: a\r\n", "host: a\r\nHost: b\r\n"] {
+        for target in ["/healthz", "/api/v1/auth/me", "http://switchboard/healthz"] {
+            let heard = exchange(server, format!("GET {target} HTTP/1.1\r\n{lines}\r\n").as_bytes()).await;
+            let [heard] = heard.as_slice() else { panic!("{target} {lines:?}: {heard:?}") };
+            assert_eq!(heard.status, 400, "{target} {lines:?}: {heard:?}");
+            assert_refused(target, heard);
+        }
+    }
+    for request in ["GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nhost:\r\n\r\n"] {
+        let heard = exchange(server, request.as_bytes()).await;
+        assert_eq!(heard.iter().map(|heard| heard.status).collect::<Vec<_>>(), [200], "{request:?}");
+    }
+}
+
+#[tokio::test]
 async fn requests_that_come_together_are_answered_in_their_order() {
     const REQUESTS: usize = 200;
     let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use driver::{Options, Socket};
+use driver::{Frame, Options, Socket};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -160,4 +160,36 @@ async fn who_says_no_hello_in_time_is_closed_with_4408() {
     assert_eq!(silent.expect_close(PATIENCE).await.unwrap().0, Some(4408));
     assert!(opened.elapsed() > Duration::from_millis(900), "{:?}", opened.elapsed());
     assert_lives(&mut greeted).await;
+}
+
+#[tokio::test]
+async fn more_hellos_than_the_server_takes_close_with_1013_and_may_come_again() {
+    let stage = Stage::start(Options::unlimited().limit("hellos_per_s", 1)).await;
+    let visitor = stage.visitor().await;
+    let mut sockets = Vec::new();
+    for _ in 0..10 {
+        sockets.push(Socket::open(&stage.api).await.unwrap());
+    }
+    for socket in &mut sockets {
+        socket.send_json(&json!({ "type": "hello", "id": "1", "token": visitor.token })).await.unwrap();
+    }
+    let (mut welcomed, mut refused) = (0, 0);
+    for socket in &mut sockets {
+        match socket.next().await.unwrap() {
+            Frame::Json(frame) if frame["type"] == "welcome" => welcomed += 1,
+            Frame::Closed { code: Some(1013), .. } => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(welcomed >= 1 && refused >= 1, "{welcomed} welcomed, {refused} refused");
+    let again = async {
+        loop {
+            let mut socket = Socket::open(&stage.api).await.unwrap();
+            socket.send_json(&json!({ "type": "hello", "id": "1", "token": visitor.token })).await.unwrap();
+            if let Frame::Json(_) = socket.next().await.unwrap() {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
 }

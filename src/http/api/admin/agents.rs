@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Agent, AgentId, Canned, CannedScope, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
-use http::Method;
+use domain::{Agent, AgentId, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
 use serde::{Deserialize, Serialize};
-use store::{Document, HeadFilter, HeadView, RecordError, Versioned};
+use store::{HeadFilter, HeadView, RecordError, Versioned};
 use utoipa::ToSchema;
 
-use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{Few, Given, Text, Whole, put, required};
 use super::super::once::{Making, Secrecy, overloaded};
+use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, any, changed_reply, found, no_query, page, remove, workspace_of,
+    self, StampsJson, changed_reply, check_team, found, no_query, page, workspace_of,
 };
 use super::LanguageTag;
 use crate::http::App;
@@ -21,118 +20,40 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{Route, Who};
 use crate::identity::{AccountError, NewAgent, Password};
 use crate::talk::fresh_id;
 
+mod departure;
+
+pub(super) use departure::dismiss;
+use departure::{is_admin, keeps_an_admin};
+
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/agents",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List agents",
-            tag: "admin",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<AgentPage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/admin/agents",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make an agent; with an Idempotency-Key once, however often it is repeated",
-            tag: "admin",
-            request: Some(SchemaOf::of::<AgentWriteJson>()),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "He is made.",
-                    body: Some(SchemaOf::of::<AgentJson>()),
-                },
-                AnswerDoc {
-                    status: 200,
-                    description: "He was, by the same request.",
-                    body: Some(SchemaOf::of::<AgentJson>()),
-                },
-            ],
-            errors: &[
-                ErrorCode::Conflict,
-                ErrorCode::IdempotencyConflict,
-                ErrorCode::InvalidHeader,
-                ErrorCode::Overloaded,
-            ],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/agents/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read an agent",
-            tag: "admin",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The agent; the ETag is his version.",
-                body: Some(SchemaOf::of::<AgentJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/admin/agents/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of an agent; a new password ends his log-ins",
-            tag: "admin",
-            request: Some(SchemaOf::of::<AgentWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The agent as he is now.",
-                body: Some(SchemaOf::of::<AgentJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict, ErrorCode::Overloaded],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/v1/admin/agents/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(delete(call)),
-        doc: Doc {
-            summary: "Remove an agent who holds no conversation and is not the last admin",
-            tag: "admin",
-            answers: &[AnswerDoc { status: 204, description: "He is gone.", body: None }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
+    rows::list::<AgentPage>(AGENTS, "List agents", |call| Box::pin(list(call))),
+    rows::create::<AgentWriteJson, AgentJson>(
+        AGENTS,
+        "Make an agent; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<AgentJson>(AGENT, "Read an agent", |call| Box::pin(get(call))),
+    rows::change::<AgentWriteJson, AgentJson>(
+        AGENT,
+        "Change what is given of an agent; a new password ends his log-ins",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(
+        AGENT,
+        "Remove an agent who holds no conversation and is not the last admin",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(delete(call)),
+    ),
 ];
+
+const AGENTS: Place = Place { path: "/api/v1/admin/agents", who: Who::ADMIN, tag: "admin" };
+const AGENT: Place = Place { path: "/api/v1/admin/agents/{id}", ..AGENTS };
 
 const TEAMS_MAX: usize = 200;
 const SKILLS_MAX: usize = 50;
@@ -305,10 +226,7 @@ impl Change {
 /// The teams that are named must be there.
 async fn check_teams(app: &App, workspace: WorkspaceId, teams: Option<&[TeamId]>) -> Result<(), ApiError> {
     for (index, id) in teams.unwrap_or_default().iter().enumerate() {
-        if store::get::<Team>(app.store.records.as_ref(), workspace, &id.to_string()).await?.is_none() {
-            let field = format!("team_ids[{index}]");
-            return Err(ApiError::invalid_field(field, "must be a team of this workspace"));
-        }
+        check_team(app, workspace, *id, &format!("team_ids[{index}]")).await?;
     }
     Ok(())
 }
@@ -425,7 +343,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
 }
 
 async fn delete(call: Call) -> Result<Reply, ApiError> {
-    let mut agent = asked(&call).await?;
+    let agent = asked(&call).await?;
     no_query(&call)?;
     let app = &call.app;
     let (workspace, id) = (agent.workspace, agent.document.id);
@@ -438,47 +356,8 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
     if is_admin(&agent.document) {
         keeps_an_admin(app, workspace, id).await?;
     }
-    // Teams name only agents who are there: so he leaves them first.
-    join(app, workspace, id, &[]).await?;
-    remove(app, &call.headers, &agent).await?;
-    agent.document.disabled = true;
-    changed(app, &agent);
-    forget_own_canned(app, workspace, id).await?;
+    dismiss(app, &call.headers, agent).await?;
     Ok(Reply::no_content())
-}
-
-/// An admin who can log in.
-fn is_admin(agent: &Agent) -> bool {
-    agent.role == Role::Admin && !agent.disabled
-}
-
-/// Refuses what would leave a workspace without an admin. The caller holds [`App::admins`].
-async fn keeps_an_admin(app: &App, workspace: WorkspaceId, without: AgentId) -> Result<(), ApiError> {
-    if any::<Agent>(app, workspace, |other| other.id != without && is_admin(other)).await? {
-        return Ok(());
-    }
-    Err(ApiError::new(ErrorCode::Conflict, "the workspace would be left without an admin"))
-}
-
-/// What only he could see.
-async fn forget_own_canned(app: &App, workspace: WorkspaceId, owner: AgentId) -> Result<(), ApiError> {
-    const PAGE: usize = 200;
-    let records = app.store.records.as_ref();
-    let mut after: Option<String> = None;
-    loop {
-        let rows = store::list::<Canned>(records, workspace, after.as_deref(), PAGE).await?;
-        for row in rows.iter().filter(|row| row.document.scope == CannedScope::Own(owner)) {
-            match records.delete(workspace, Canned::KIND, &row.document.id.to_string(), None).await {
-                // Gone meanwhile is gone.
-                Ok(()) | Err(RecordError::Changed) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if rows.len() < PAGE {
-            return Ok(());
-        }
-        after = rows.last().map(|row| row.document.id());
-    }
 }
 
 fn changed(app: &App, agent: &Versioned<Agent>) {

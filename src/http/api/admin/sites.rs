@@ -1,17 +1,16 @@
 //! Sites: where a widget may stand, how it looks, and who answers.
 
-use domain::{Line, Name, Origin, PrechatField, Site, SiteId, Team, TeamId, Theme, Tracking, WorkspaceId};
-use http::Method;
+use domain::{Line, Name, Origin, PrechatField, Site, SiteId, TeamId, Theme, Tracking, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Versioned};
 use utoipa::ToSchema;
 
-use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{Few, Given, Text, put, required};
 use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
+use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+    self, StampsJson, changed_reply, check_team, found, no_query, page, remove, versioned_reply, workspace_of,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -19,114 +18,41 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{Route, Who};
 use crate::identity::fresh_site_key;
+use crate::json::Rfc3339;
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/sites",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List sites",
-            tag: "admin",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<SitePage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/admin/sites",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make a site; with an Idempotency-Key once, however often it is repeated",
-            tag: "admin",
-            request: Some(SchemaOf::of::<SiteWriteJson>()),
-            answers: &[
-                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<SiteJson>()) },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<SiteJson>()),
-                },
-            ],
-            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/sites/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a site",
-            tag: "admin",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The site; its ETag is its version.",
-                body: Some(SchemaOf::of::<SiteJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/admin/sites/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of a site; null clears",
-            tag: "admin",
-            request: Some(SchemaOf::of::<SiteWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The site as it is now.",
-                body: Some(SchemaOf::of::<SiteJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/v1/admin/sites/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(delete(call)),
-        doc: Doc {
-            summary: "Remove a site that has no open conversation; its visitors' tokens end",
-            tag: "admin",
-            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
+    rows::list::<SitePage>(SITES, "List sites", |call| Box::pin(list(call))),
+    rows::create::<SiteWriteJson, SiteJson>(
+        SITES,
+        "Make a site; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<SiteJson>(SITE, "Read a site", |call| Box::pin(get(call))),
+    rows::change::<SiteWriteJson, SiteJson>(
+        SITE,
+        "Change what is given of a site; null clears",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(
+        SITE,
+        "Remove a site that has no open conversation; its visitors' tokens end",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(delete(call)),
+    ),
 ];
+
+const SITES: Place = Place { path: "/api/v1/admin/sites", who: Who::ADMIN, tag: "admin" };
+const SITE: Place = Place { path: "/api/v1/admin/sites/{id}", ..SITES };
 
 const ORIGINS_MAX: usize = 100;
 const PRECHAT_MAX: usize = 20;
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=128;
-const TAKEN: &str = "another site has this key";
+pub(super) const TAKEN: &str = "another site has this key";
 
 /// A site.
 #[derive(Serialize, ToSchema)]
@@ -135,6 +61,13 @@ pub struct SiteJson {
     id: String,
     /// Public: it stands in the page that embeds the widget.
     key: String,
+    /// The key before that one, after it was replaced with an overlap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key: Option<String>,
+    /// Until when it is taken; in the past: it is no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_key_until: Option<Rfc3339>,
     /// For people.
     name: String,
     /// Where it may stand.
@@ -202,11 +135,14 @@ impl PrechatJson {
 }
 
 impl SiteJson {
-    fn of(record: &Versioned<Site>) -> Self {
+    pub(super) fn of(record: &Versioned<Site>) -> Self {
         let site = &record.document;
+        let previous = site.previous_key.as_ref();
         Self {
             id: site.id.to_string(),
             key: site.key.as_str().to_owned(),
+            previous_key: previous.map(|previous| previous.key.as_str().to_owned()),
+            previous_key_until: previous.map(|previous| Rfc3339(previous.until)),
             name: site.name.as_str().to_owned(),
             origins: site.origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
             locale: site.locale.as_str().to_owned(),
@@ -359,29 +295,15 @@ impl Change {
 
     /// What it names must be there.
     async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
-        let Some(team) = self.team else { return Ok(()) };
-        let known = store::get::<Team>(app.store.records.as_ref(), workspace, &team.to_string()).await?;
-        match known {
-            Some(_) => Ok(()),
-            None => Err(ApiError::invalid_field("team_id", "must be a team of this workspace")),
+        match self.team {
+            Some(team) => check_team(app, workspace, team, "team_id").await,
+            None => Ok(()),
         }
     }
 
     fn new_site(&self, id: SiteId) -> Result<Site, ApiError> {
-        let mut site = Site {
-            id,
-            key: fresh_site_key(),
-            name: required(self.name.clone(), "name")?,
-            team: required(self.team, "team_id")?,
-            origins: Vec::new(),
-            locale: Line::parse("en").expect("a short line"),
-            theme: Theme::default(),
-            hours: None,
-            prechat: Vec::new(),
-            tracking: Tracking::default(),
-            identity_secret: None,
-            identity_required: false,
-        };
+        let (name, team) = (required(self.name.clone(), "name")?, required(self.team, "team_id")?);
+        let mut site = Site::new(id, fresh_site_key(), name, team);
         self.apply(&mut site)?;
         Ok(site)
     }
@@ -424,7 +346,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     change.check(app, workspace).await?;
     let site = Site { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, site, TAKEN).await?;
-    changed(app, &made).await;
+    changed(app, workspace, &made.document).await;
     making.answer(app, made.version, &SiteJson::of(&made)).await
 }
 
@@ -440,7 +362,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let change = Change::parse(call.json().await?)?;
     change.check(&call.app, site.workspace).await?;
     let site = versioned::update(&call, site, false, TAKEN, |site| change.apply(site)).await?;
-    changed(&call.app, &site).await;
+    changed(&call.app, site.workspace, &site.document).await;
     Ok(changed_reply(site.version, &SiteJson::of(&site)))
 }
 
@@ -452,7 +374,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
         return Err(ApiError::new(ErrorCode::Conflict, "the site has conversations that are not ended"));
     }
     remove(&call.app, &call.headers, &site).await?;
-    changed(&call.app, &site).await;
+    changed(&call.app, site.workspace, &site.document).await;
     Ok(Reply::no_content())
 }
 
@@ -462,8 +384,9 @@ async fn asked(call: &Call) -> Result<Versioned<Site>, ApiError> {
     found(&call.app, workspace_of(call)?, &id.to_string()).await
 }
 
-async fn changed(app: &App, site: &Versioned<Site>) {
-    app.identity.site_changed(site.workspace, site.document.id, site.document.key.as_str());
+/// To be called after a site was made, changed or removed, with the site as it was before the change.
+pub(super) async fn changed(app: &App, workspace: WorkspaceId, before: &Site) {
+    app.identity.site_changed(workspace, before);
     app.origins.changed().await;
 }
 

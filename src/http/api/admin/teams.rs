@@ -3,17 +3,17 @@
 use domain::{
     Agent, AgentId, AssignmentMode, Canned, CannedScope, Name, Site, Strategy, Team, TeamId, WorkspaceId,
 };
-use http::Method;
 use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Versioned};
 use utoipa::ToSchema;
 
-use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{Few, Given, Text, Whole, put, required};
 use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
+use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+    self, StampsJson, any, changed_reply, check_named, found, no_query, page, remove, versioned_reply,
+    workspace_of,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -21,108 +21,34 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{Route, Who};
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/teams",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List teams",
-            tag: "admin",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<TeamPage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/admin/teams",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make a team; with an Idempotency-Key once, however often it is repeated",
-            tag: "admin",
-            request: Some(SchemaOf::of::<TeamWriteJson>()),
-            answers: &[
-                AnswerDoc { status: 201, description: "It is made.", body: Some(SchemaOf::of::<TeamJson>()) },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<TeamJson>()),
-                },
-            ],
-            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/teams/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a team",
-            tag: "admin",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The team; its ETag is its version.",
-                body: Some(SchemaOf::of::<TeamJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/admin/teams/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of a team; null clears",
-            tag: "admin",
-            request: Some(SchemaOf::of::<TeamWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The team as it is now.",
-                body: Some(SchemaOf::of::<TeamJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/v1/admin/teams/{id}",
-        who: Who::ADMIN,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(delete(call)),
-        doc: Doc {
-            summary: "Remove a team that has no site, no open conversation and no canned response",
-            tag: "admin",
-            answers: &[AnswerDoc { status: 204, description: "It is gone.", body: None }],
-            errors: &[ErrorCode::PreconditionFailed, ErrorCode::Conflict],
-            ..Doc::NONE
-        },
-    },
+    rows::list::<TeamPage>(TEAMS, "List teams", |call| Box::pin(list(call))),
+    rows::create::<TeamWriteJson, TeamJson>(
+        TEAMS,
+        "Make a team; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<TeamJson>(TEAM, "Read a team", |call| Box::pin(get(call))),
+    rows::change::<TeamWriteJson, TeamJson>(
+        TEAM,
+        "Change what is given of a team; null clears",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(
+        TEAM,
+        "Remove a team that has no site, no open conversation and no canned response",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(delete(call)),
+    ),
 ];
+
+const TEAMS: Place = Place { path: "/api/v1/admin/teams", who: Who::ADMIN, tag: "admin" };
+const TEAM: Place = Place { path: "/api/v1/admin/teams/{id}", ..TEAMS };
 
 const AGENTS_MAX: usize = 1000;
 /// A week, in minutes: who leaves a conversation open for longer should end it himself.
@@ -256,26 +182,15 @@ impl Change {
     /// Whom it names must be there.
     async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
         for (index, id) in self.agents.iter().flatten().enumerate() {
-            if store::get::<Agent>(app.store.records.as_ref(), workspace, &id.to_string()).await?.is_none() {
-                let field = format!("agent_ids[{index}]");
-                return Err(ApiError::invalid_field(field, "must be an agent of this workspace"));
-            }
+            let (id, field) = (id.to_string(), format!("agent_ids[{index}]"));
+            let rule = "must be an agent of this workspace";
+            check_named::<Agent>(app, workspace, &id, &field, rule).await?;
         }
         Ok(())
     }
 
     fn new_team(&self, id: TeamId) -> Result<Team, ApiError> {
-        let mut team = Team {
-            id,
-            name: required(self.name.clone(), "name")?,
-            assignment: AssignmentMode::default(),
-            strategy: Strategy::default(),
-            accept_timeout_s: None,
-            idle_end_min: Team::IDLE_END_MIN,
-            queue_max: None,
-            agents: Vec::new(),
-            hours: None,
-        };
+        let mut team = Team::new(id, required(self.name.clone(), "name")?);
         self.apply(&mut team);
         Ok(team)
     }

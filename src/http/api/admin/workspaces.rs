@@ -1,119 +1,54 @@
 //! Workspaces: the installation's customers. Only its operators see and make them.
 
-use domain::{AgentId, Email, Name, Role, Workspace, WorkspaceId};
-use http::Method;
+use domain::{Agent, AgentId, Email, Name, Role, Site, Team, Workspace, WorkspaceId};
+use http::HeaderMap;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Document, INSTALLATION, Versioned};
 use utoipa::ToSchema;
 
-use super::super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::super::fields::{FromText, Given, Text, put};
 use super::super::once::{Making, Secrecy};
-use super::super::versioned::{self, StampsJson, changed_reply, found, no_query, page, versioned_reply};
-use super::agents::make;
+use super::super::rows::{self, Place};
+use super::super::versioned::{
+    self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
+};
+use super::agents::{dismiss, make};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{Route, Who};
 use crate::identity::{NewAgent, Password};
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/workspaces",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List workspaces",
-            tag: "admin",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<WorkspacePage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/v1/admin/workspaces",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(create(call)),
-        doc: Doc {
-            summary: "Make a workspace and its first admin; with an Idempotency-Key once, however often it is repeated",
-            tag: "admin",
-            request: Some(SchemaOf::of::<NewWorkspaceJson>()),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "It is made.",
-                    body: Some(SchemaOf::of::<WorkspaceJson>()),
-                },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<WorkspaceJson>()),
-                },
-            ],
-            errors: &[
-                ErrorCode::Conflict,
-                ErrorCode::IdempotencyConflict,
-                ErrorCode::InvalidHeader,
-                ErrorCode::Overloaded,
-            ],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/workspaces/{id}",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a workspace",
-            tag: "admin",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The workspace; its ETag is its version.",
-                body: Some(SchemaOf::of::<WorkspaceJson>()),
-            }],
-            ..Doc::NONE
-        },
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/v1/admin/workspaces/{id}",
-        who: Who::OPERATOR,
-        rates: &[],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(patch(call)),
-        doc: Doc {
-            summary: "Change what is given of a workspace",
-            tag: "admin",
-            request: Some(SchemaOf::of::<WorkspaceWriteJson>()),
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The workspace as it is now.",
-                body: Some(SchemaOf::of::<WorkspaceJson>()),
-            }],
-            errors: &[ErrorCode::PreconditionFailed],
-            ..Doc::NONE
-        },
-    },
+    rows::list::<WorkspacePage>(WORKSPACES, "List workspaces", |call| Box::pin(list(call))),
+    rows::create::<NewWorkspaceJson, WorkspaceJson>(
+        WORKSPACES,
+        "Make a workspace and its first admin; with an Idempotency-Key once, however often it is repeated",
+        |call| Box::pin(create(call)),
+    ),
+    rows::read::<WorkspaceJson>(WORKSPACE, "Read a workspace", |call| Box::pin(get(call))),
+    rows::change::<WorkspaceWriteJson, WorkspaceJson>(
+        WORKSPACE,
+        "Change what is given of a workspace",
+        rows::VERSIONED,
+        |call| Box::pin(patch(call)),
+    ),
+    rows::remove(
+        WORKSPACE,
+        "Remove another workspace, with its last admin, when it has no site, team and other agent",
+        rows::VERSIONED_OR_TAKEN,
+        |call| Box::pin(delete(call)),
+    ),
 ];
+
+const WORKSPACES: Place = Place { path: "/api/v1/admin/workspaces", who: Who::OPERATOR, tag: "admin" };
+const WORKSPACE: Place = Place { path: "/api/v1/admin/workspaces/{id}", ..WORKSPACES };
 
 const TAKEN: &str = "there is such a workspace already";
 
@@ -263,6 +198,35 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     };
     let workspace = versioned::update(&call, workspace, false, TAKEN, apply).await?;
     Ok(changed_reply(workspace.version, &WorkspaceJson::of(&workspace)))
+}
+
+async fn delete(call: Call) -> Result<Reply, ApiError> {
+    let workspace = asked(&call).await?;
+    no_query(&call)?;
+    ETag::of_version(workspace.version).check_if_match(&call.headers)?;
+    let (app, id) = (&call.app, workspace.document.id);
+    let refuse = |why| Err(ApiError::new(ErrorCode::Conflict, why));
+    if workspace_of(&call)? == id {
+        return refuse("it is your own workspace");
+    }
+    let _one_at_a_time = app.admins.lock().await;
+    if any::<Site>(app, id, |_| true).await? {
+        return refuse("the workspace has sites");
+    }
+    if any::<Team>(app, id, |_| true).await? {
+        return refuse("the workspace has teams");
+    }
+    let mut agents = store::list::<Agent>(app.store.records.as_ref(), id, None, 2).await?;
+    let last = agents.pop();
+    if !agents.is_empty() {
+        return refuse("the workspace has more agents than its last admin");
+    }
+    // Nobody else can remove him. He goes first: who is left without a workspace could still log in.
+    if let Some(last) = last {
+        dismiss(app, &HeaderMap::new(), last).await?;
+    }
+    remove(app, &call.headers, &workspace).await?;
+    Ok(Reply::no_content())
 }
 
 /// The workspace in the path.

@@ -70,15 +70,8 @@ fn his_password_is_never_shown_and_his_teams_are_those_that_name_him() {
         document: ann(),
     };
     let team = |n: u8, agents: Vec<AgentId>| Team {
-        id: TeamId::from_hash([n; 16]),
-        name: Name::parse("Team").unwrap(),
-        assignment: domain::AssignmentMode::Offer,
-        strategy: domain::Strategy::LeastBusy,
-        accept_timeout_s: None,
-        idle_end_min: 60,
-        queue_max: None,
         agents,
-        hours: None,
+        ..Team::new(TeamId::from_hash([n; 16]), Name::parse("Team").unwrap())
     };
     let teams = [team(1, vec![ann().id]), team(2, vec![AgentId::from_hash([9; 16])])];
     let shown = AgentJson::of(&record, &teams);

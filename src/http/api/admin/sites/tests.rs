@@ -6,6 +6,7 @@ fn site() -> Site {
     Site {
         id: SiteId::from_hash([1; 16]),
         key: Line::parse("pk_1").unwrap(),
+        previous_key: None,
         name: Name::parse("Shop").unwrap(),
         origins: vec![Origin::parse("https://shop.example").unwrap()],
         locale: Line::parse("en").unwrap(),

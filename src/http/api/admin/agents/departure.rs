@@ -1,0 +1,63 @@
+//! What keeps an agent, and what goes with him.
+
+use domain::{Agent, AgentId, Canned, CannedScope, Role, WorkspaceId};
+use http::HeaderMap;
+use store::{Document, RecordError, Versioned};
+
+use super::super::super::versioned::{any, remove};
+use super::{changed, join};
+use crate::http::App;
+use crate::http::error::{ApiError, ErrorCode};
+
+/// Removes an agent who holds nothing, and what only he could see; with `If-Match` only the version that was seen.
+pub(in super::super) async fn dismiss(
+    app: &App,
+    asked: &HeaderMap,
+    mut agent: Versioned<Agent>,
+) -> Result<(), ApiError> {
+    let (workspace, id) = (agent.workspace, agent.document.id);
+    // Teams name only agents who are there: so he leaves them first.
+    join(app, workspace, id, &[]).await?;
+    remove(app, asked, &agent).await?;
+    agent.document.disabled = true;
+    changed(app, &agent);
+    forget_own_canned(app, workspace, id).await
+}
+
+/// An admin who can log in.
+pub(super) fn is_admin(agent: &Agent) -> bool {
+    agent.role == Role::Admin && !agent.disabled
+}
+
+/// Refuses what would leave a workspace without an admin. The caller holds [`App::admins`].
+pub(super) async fn keeps_an_admin(
+    app: &App,
+    workspace: WorkspaceId,
+    without: AgentId,
+) -> Result<(), ApiError> {
+    if any::<Agent>(app, workspace, |other| other.id != without && is_admin(other)).await? {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Conflict, "the workspace would be left without an admin"))
+}
+
+/// What only he could see.
+async fn forget_own_canned(app: &App, workspace: WorkspaceId, owner: AgentId) -> Result<(), ApiError> {
+    const PAGE: usize = 200;
+    let records = app.store.records.as_ref();
+    let mut after: Option<String> = None;
+    loop {
+        let rows = store::list::<Canned>(records, workspace, after.as_deref(), PAGE).await?;
+        for row in rows.iter().filter(|row| row.document.scope == CannedScope::Own(owner)) {
+            match records.delete(workspace, Canned::KIND, &row.document.id.to_string(), None).await {
+                // Gone meanwhile is gone.
+                Ok(()) | Err(RecordError::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if rows.len() < PAGE {
+            return Ok(());
+        }
+        after = rows.last().map(|row| row.document.id());
+    }
+}
