@@ -1,37 +1,35 @@
 //! Uploaded files: received in a stream, told apart by their bytes, kept in a folder, used once. HTTP is not known
 //! here; who may read a file is decided by who asks for it.
 
-use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 
 use actors::Clock;
-use bytes::Bytes;
 use domain::{
     AgentId, ClientId, ConversationId, FileCard, FileId, Mime, Name, Timestamp, VisitorId, WorkspaceId,
 };
-use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use store::{Document, RecordError, RecordKind, Records, StoreError, Versioned};
-use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
 
 mod folder;
 mod image;
 mod link;
+mod metadata;
 mod name;
+mod receive;
 mod sniff;
 mod sweep;
+mod thumbnail;
 
-pub use link::{FileLinks, LinkError};
+pub use link::{FileLinks, LinkError, Rendition};
+pub use receive::{Upload, UploadError};
 pub use sniff::{Kind, Refusal};
 pub use sweep::SweepError;
 
 use crate::identity::unavailable;
 use folder::Folder;
-use sniff::{TextCheck, sniff};
 
 /// How long a file waits for the message that uses it.
 const UNUSED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -59,20 +57,43 @@ pub struct FileRecord {
     pub name: Name,
     /// By its bytes.
     pub mime: Mime,
-    /// In bytes.
+    /// In bytes, as it is kept.
     pub size: u64,
-    /// Of its bytes, in hexadecimal digits.
+    /// Of its bytes as they are kept, in hexadecimal digits.
     pub sha256: Box<str>,
     /// When its last byte came.
     pub uploaded_at: Timestamp,
     /// The message or note that it is part of, by its sender's own name for it.
     pub used_by: Option<ClientId>,
+    /// What is shown of an image where there is little room.
+    #[serde(default)]
+    pub thumbnail: Option<Thumbnail>,
+}
+
+/// What is shown of an image where there is little room: at most 320x320 pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Thumbnail {
+    /// It is small enough itself.
+    Itself,
+    /// A picture made of it, with bytes of its own.
+    Made {
+        /// JPEG or PNG.
+        mime: Mime,
+        /// In bytes.
+        size: u64,
+    },
 }
 
 impl FileRecord {
     /// As messages carry it.
     pub fn card(&self) -> FileCard {
-        FileCard { id: self.id, name: self.name.clone(), mime: self.mime.clone(), size: self.size }
+        FileCard {
+            id: self.id,
+            name: self.name.clone(),
+            mime: self.mime.clone(),
+            size: self.size,
+            has_thumbnail: self.thumbnail.is_some(),
+        }
     }
 
     /// Only a raster image may be shown in a page; everything else is served as a download.
@@ -88,51 +109,6 @@ impl Document for FileRecord {
     }
     fn expires_at(&self) -> Option<Timestamp> {
         self.used_by.is_none().then(|| self.uploaded_at.plus_ms(UNUSED_MS))
-    }
-}
-
-/// What comes with an upload's bytes.
-#[derive(Clone, Debug)]
-pub struct Upload {
-    /// Whose it will be.
-    pub workspace: WorkspaceId,
-    /// Where alone it can be used.
-    pub conversation: ConversationId,
-    /// Who alone can use it.
-    pub uploader: Uploader,
-    /// What he calls it.
-    pub name: String,
-}
-
-/// A file was not taken; nothing of it is left.
-#[derive(Debug, thiserror::Error)]
-pub enum UploadError {
-    /// It has more bytes than this.
-    #[error("the file has more than {0} bytes")]
-    TooLarge(u64),
-    /// It is of no kind that is taken.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The client left, or sent what is no upload.
-    #[error("the upload broke off: {0}")]
-    BrokeOff(String),
-    /// The disk is full.
-    #[error("the disk is full")]
-    StorageFull,
-    /// The folder could not be written.
-    #[error("writing an upload: {0}")]
-    Folder(io::Error),
-    /// Its record could not be written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
-
-impl From<io::Error> for UploadError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull,
-            _ => Self::Folder(error),
-        }
     }
 }
 
@@ -162,6 +138,8 @@ pub struct Files {
     records: Arc<dyn Records>,
     clock: Clock,
     limits: FileLimits,
+    /// A permit for each image that is being worked on.
+    workers: Arc<Semaphore>,
 }
 
 impl Files {
@@ -173,62 +151,8 @@ impl Files {
         clock: Clock,
         limits: FileLimits,
     ) -> io::Result<Self> {
-        Ok(Self { folder: Folder::open(folder)?, records, clock, limits })
-    }
-
-    /// Takes a file whose bytes come in `body`. When it returns, bytes and record are durable; when it fails or is
-    /// dropped, nothing is left of it.
-    pub async fn receive<E: Display>(
-        &self,
-        upload: Upload,
-        body: impl Stream<Item = Result<Bytes, E>> + Send,
-    ) -> Result<Versioned<FileRecord>, UploadError> {
-        let folder = self.folder.clone();
-        // The path removes the file when it is dropped, so also when the client leaves in the middle.
-        let (file, path) = blocking(move || folder.receive()).await?;
-        let mut file = tokio::fs::File::from_std(file);
-        let mut body = pin!(body);
-        let (mut size, mut hash, mut text) = (0, Sha256::new(), TextCheck::default());
-        while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|error| UploadError::BrokeOff(error.to_string()))?;
-            size += bytes.len() as u64;
-            if size > self.limits.bytes_max {
-                return Err(UploadError::TooLarge(self.limits.bytes_max));
-            }
-            hash.update(&bytes);
-            text.push(&bytes);
-            file.write_all(&bytes).await?;
-        }
-        file.flush().await?;
-        let mut file = file.into_std().await;
-
-        let now = self.clock.now();
-        let id = FileId::new(now, rand::random());
-        let Upload { workspace, conversation, uploader, name } = upload;
-        let (folder, pixels_max) = (self.folder.clone(), self.limits.pixels_max);
-        let (kind, name) = blocking(move || {
-            let kind = match sniff(&mut file, text.is_text(), &name, pixels_max)? {
-                Ok(kind) => kind,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            file.sync_all()?;
-            folder.keep(workspace, id, path)?;
-            Ok(Ok((kind, name::clean(&name, kind))))
-        })
-        .await??;
-        let record = FileRecord {
-            id,
-            conversation,
-            uploader,
-            name,
-            mime: Mime::new(kind.mime()),
-            size,
-            sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
-            uploaded_at: now,
-            used_by: None,
-        };
-        // If this fails, the bytes are swept: no record speaks of them.
-        Ok(store::insert(self.records.as_ref(), workspace, record, now).await?)
+        let workers = Arc::new(Semaphore::new(receive::WORKERS));
+        Ok(Self { folder: Folder::open(folder)?, records, clock, limits, workers })
     }
 
     /// The file, unless nobody used it in time.
@@ -240,6 +164,12 @@ impl Files {
     pub async fn bytes(&self, workspace: WorkspaceId, id: FileId) -> io::Result<tokio::fs::File> {
         let folder = self.folder.clone();
         blocking(move || folder.open_file(workspace, id)).await.map(tokio::fs::File::from_std)
+    }
+
+    /// The bytes of its [`Thumbnail::Made`].
+    pub async fn thumbnail_bytes(&self, workspace: WorkspaceId, id: FileId) -> io::Result<tokio::fs::File> {
+        let folder = self.folder.clone();
+        blocking(move || folder.open_thumbnail(workspace, id)).await.map(tokio::fs::File::from_std)
     }
 
     /// Takes the files for the message that `uploader` sends to `conversation` under `client_id`, all or none, before

@@ -13,7 +13,7 @@ mod event;
 pub use conversation::{ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
 pub use event::{EventJson, assign_reason, looks, loss, offer_end};
 
-use crate::files::FileLinks;
+use crate::files::{FileLinks, Rendition};
 
 /// Shown as its `Display` says: ids and names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,17 +119,22 @@ pub struct FileJson<'a> {
     pub size: u64,
     /// A signed link, good for an hour, relative to the server's public address.
     pub url: String,
+    /// The same, to an image of at most 320x320 pixels. Of images alone, and not of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail_url: Option<String>,
 }
 
 impl<'a> FileJson<'a> {
     /// With a link that is fresh.
     pub fn of(file: &'a FileCard, show: Show<'_>) -> Self {
+        let link = |what| show.links.sign(show.workspace, file.id, what, show.now);
         Self {
             file_id: file.id.to_string(),
             name: file.name.as_str(),
             mime: file.mime.as_str(),
             size: file.size,
-            url: show.links.sign(show.workspace, file.id, show.now),
+            url: link(Rendition::Original),
+            thumbnail_url: file.has_thumbnail.then(|| link(Rendition::Thumbnail)),
         }
     }
 }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Agent, AgentId, ConversationId, Load, Rejection, ReleaseReason, Status, Team, TeamId, Timestamp,
-    WorkspaceId,
+    Agent, AgentId, ConversationId, Load, Rejection, ReleaseReason, Status, TeamId, Timestamp, WorkspaceId,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
-use store::{ConversationKey, HeadFilter, HeadView, StoreError};
+use store::ConversationKey;
 use tokio::sync::oneshot;
 
 use crate::admission::{Admission, Permit};
@@ -22,12 +21,14 @@ use crate::{ExecuteError, Notice, OfferEnd, Push, PushSender, QueueNews};
 
 mod offers;
 mod presence;
+mod sweep;
 mod will;
 
 pub(crate) use presence::Presence;
 pub(crate) use will::write_status;
 
 use offers::{Misses, Offers};
+use sweep::{held_by, teams_of};
 
 /// An agent, with the workspace without which he is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -224,30 +225,6 @@ pub(crate) async fn activate(node: &Arc<Shared>, key: AgentKey) -> Result<AgentH
     Ok(AgentHandle { actor, admission: Admission::new(node.settings.mailbox_places), presence })
 }
 
-/// The conversations that name him, each with its assignment's epoch.
-async fn held_by(node: &Shared, key: AgentKey) -> Result<Vec<(ConversationId, u64)>, StoreError> {
-    const PAGE: usize = 200;
-    let (view, filter) = (HeadView::HeldBy(key.agent), HeadFilter::default());
-    let mut held = Vec::new();
-    let mut after = None;
-    loop {
-        let page = node.store.heads.list(key.workspace, &view, &filter, after, PAGE).await?;
-        after = page.last().map(|row| row.position);
-        let full = page.len() == PAGE;
-        held.extend(page.into_iter().map(|row| (row.conversation, row.head.assignment_epoch)));
-        if !full {
-            return Ok(held);
-        }
-    }
-}
-
-/// The teams that list him.
-async fn teams_of(node: &Shared, key: AgentKey) -> Result<Vec<TeamId>, StoreError> {
-    let teams = store::all::<Team>(&*node.store.records, key.workspace).await?;
-    let his = teams.into_iter().filter(|team| team.document.agents.contains(&key.agent));
-    Ok(his.map(|team| team.document.id).collect())
-}
-
 impl Actor for AgentActor {
     type Msg = AgentMessage;
     type State = Desk;
@@ -425,7 +402,17 @@ impl Desk {
 
     fn settle(&mut self, conversation: ConversationId, assigned: Option<u64>) {
         self.reservations = self.reservations.saturating_sub(1);
-        self.load.settle(conversation, assigned, self.capacity);
+        // Over: an actor of his that died had approved it.
+        if self.load.settle(conversation, assigned, self.capacity)
+            && let Some(epoch) = assigned
+        {
+            self.give_back_surplus(conversation, epoch);
+        }
+    }
+
+    fn give_back_surplus(&mut self, conversation: ConversationId, epoch: u64) {
+        self.surplus.insert(conversation);
+        self.give_back(conversation, epoch, ReleaseReason::OverCapacity);
     }
 
     fn heed(&mut self, notice: Notice) {
@@ -433,8 +420,7 @@ impl Desk {
             Notice::Assigned { key, epoch, head, .. } => {
                 let over = self.load.hold(key.conversation, epoch, self.capacity);
                 if over {
-                    self.surplus.insert(key.conversation);
-                    self.give_back(key.conversation, epoch, ReleaseReason::OverCapacity);
+                    self.give_back_surplus(key.conversation, epoch);
                 } else if let Some(reason) = self.why_gone() {
                     // He left while it was being written.
                     self.give_back(key.conversation, epoch, reason);
@@ -501,63 +487,5 @@ impl Desk {
 
     fn push(&mut self, push: &Push) {
         self.sessions.retain(|(_, sender)| sender.push(push.clone()).is_ok());
-    }
-
-    /// Looks at the heads again, for a notice may have been lost; and leaves memory when nobody needs him.
-    fn sweep(&mut self, myself: &ActorRef<AgentMessage>) {
-        let idle = !self.presence.holds_on(self.node.uptime_ms(), IDLE_FOR);
-        if idle && self.reservations == 0 && self.load.count() == 0 && self.offers.count() == 0 {
-            let presence = &self.presence;
-            self.node.agents.forget(&self.key, |handle| Arc::ptr_eq(&handle.presence, presence));
-            // An actor that is ending already cannot be drained again.
-            let _ = myself.drain();
-            return;
-        }
-        // A word to a router may have been lost, or a router's to him.
-        self.told.clear();
-        self.offers.drop_old(self.node.clock.now());
-        self.look_up_teams(myself);
-        let before: Vec<(ConversationId, u64)> = self.load.held_since().collect();
-        let (node, key, myself) = (Arc::clone(&self.node), self.key, myself.clone());
-        tokio::spawn(async move {
-            match held_by(&node, key).await {
-                // An actor that ended needs no word.
-                Ok(listed) => drop(myself.cast(AgentMessage::Swept { before, listed })),
-                Err(error) => tracing::debug!(agent = %key.agent, %error, "what he holds was not read"),
-            }
-        });
-    }
-
-    fn look_up_teams(&self, myself: &ActorRef<AgentMessage>) {
-        let (node, key, myself) = (Arc::clone(&self.node), self.key, myself.clone());
-        tokio::spawn(async move {
-            match teams_of(&node, key).await {
-                // An actor that ended needs no word.
-                Ok(teams) => drop(myself.cast(AgentMessage::Teams(teams))),
-                Err(error) => tracing::debug!(agent = %key.agent, %error, "his teams were not read"),
-            }
-        });
-    }
-
-    /// What he held before the look and the look did not find is gone; what came since the look stands.
-    fn swept(&mut self, before: &[(ConversationId, u64)], listed: &[(ConversationId, u64)]) {
-        for &(conversation, epoch) in before {
-            if !listed.iter().any(|(other, _)| *other == conversation) {
-                self.load.drop_held(conversation, epoch);
-            }
-        }
-        let gone = self.why_gone();
-        for &(conversation, epoch) in listed {
-            if !self.load.holds(conversation) && self.load.hold(conversation, epoch, self.capacity) {
-                self.surplus.insert(conversation);
-            }
-            // Asked for before, maybe: the word may have been lost.
-            let over = self.surplus.contains(&conversation).then_some(ReleaseReason::OverCapacity);
-            if let Some(reason) = gone.or(over) {
-                self.give_back(conversation, epoch, reason);
-            }
-        }
-        let load = &self.load;
-        self.surplus.retain(|conversation| load.holds(*conversation));
     }
 }

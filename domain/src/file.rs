@@ -32,4 +32,7 @@ pub struct FileCard {
     pub mime: Mime,
     /// In bytes.
     pub size: u64,
+    /// It can be shown small.
+    #[serde(default)]
+    pub has_thumbnail: bool,
 }

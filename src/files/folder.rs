@@ -1,6 +1,7 @@
-//! The folder of bytes: `<data>/files/<workspace>/<file>`, and `incoming` for what is not whole yet. A file appears
-//! under its name only when all its bytes are on the disk. Calls block; [`super::Files`] runs them where that is fine.
+//! The folder of bytes: `<data>/files/<workspace>/<file>`, beside it `<file>-thumbnail` where there is one, and
+//! `incoming` for what is not whole yet. A file appears under its name only when all its bytes are on the disk. Calls block; [`super::Files`] runs them where that is fine.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -10,6 +11,7 @@ use domain::{FileId, WorkspaceId};
 use tempfile::{NamedTempFile, TempPath};
 
 const INCOMING: &str = "incoming";
+const THUMBNAIL: &str = "-thumbnail";
 
 /// Where the bytes are.
 #[derive(Clone, Debug)]
@@ -41,15 +43,28 @@ impl Folder {
         self.of(workspace).join(file.uuid().simple().to_string())
     }
 
+    fn thumbnail_path(&self, workspace: WorkspaceId, file: FileId) -> PathBuf {
+        self.of(workspace).join(format!("{}{THUMBNAIL}", file.uuid().simple()))
+    }
+
     /// A new file under a random name that goes away when the path is dropped.
     pub(super) fn receive(&self) -> io::Result<(File, TempPath)> {
         Ok(NamedTempFile::new_in(self.incoming())?.into_parts())
     }
 
-    /// Gives a whole file, already synced, its name; durable when it returns.
-    pub(super) fn keep(&self, workspace: WorkspaceId, file: FileId, received: TempPath) -> io::Result<()> {
+    /// Gives a whole file, already synced, its name, and its thumbnail before it; durable when it returns.
+    pub(super) fn keep(
+        &self,
+        workspace: WorkspaceId,
+        file: FileId,
+        received: TempPath,
+        thumbnail: Option<TempPath>,
+    ) -> io::Result<()> {
         let home = self.of(workspace);
         make_private(&home)?;
+        if let Some(thumbnail) = thumbnail {
+            thumbnail.persist(self.thumbnail_path(workspace, file)).map_err(|error| error.error)?;
+        }
         received.persist(self.path(workspace, file)).map_err(|error| error.error)?;
         File::open(&home)?.sync_all()?;
         File::open(&self.root)?.sync_all()
@@ -59,11 +74,19 @@ impl Folder {
         File::open(self.path(workspace, file))
     }
 
+    pub(super) fn open_thumbnail(&self, workspace: WorkspaceId, file: FileId) -> io::Result<File> {
+        File::open(self.thumbnail_path(workspace, file))
+    }
+
+    /// With its thumbnail.
     pub(super) fn remove(&self, workspace: WorkspaceId, file: FileId) -> io::Result<()> {
-        match fs::remove_file(self.path(workspace, file)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+        for path in [self.path(workspace, file), self.thumbnail_path(workspace, file)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
         }
+        Ok(())
     }
 
     /// The workspaces that have, or had, files.
@@ -72,16 +95,19 @@ impl Folder {
         Ok(names.iter().filter_map(|name| format!("ws_{name}").parse().ok()).collect())
     }
 
-    /// A workspace's files, with how many milliseconds after 1970 each got its bytes.
-    pub(super) fn files(&self, workspace: WorkspaceId) -> io::Result<Vec<(FileId, u64)>> {
+    /// A workspace's files, with how many milliseconds after 1970 each got its bytes. A thumbnail whose file is not
+    /// there, because a server stopped between the two, counts as its file.
+    pub(super) fn files(&self, workspace: WorkspaceId) -> io::Result<BTreeMap<FileId, u64>> {
         let home = self.of(workspace);
-        let mut files = Vec::new();
+        let mut files = BTreeMap::new();
         for name in entry_names(&home)? {
-            let Ok(id) = format!("file_{name}").parse() else { continue };
+            let of_file = name.strip_suffix(THUMBNAIL).unwrap_or(&name);
+            let Ok(id) = format!("file_{of_file}").parse() else { continue };
             // Another sweep may have removed it.
             let Ok(metadata) = fs::metadata(home.join(&name)) else { continue };
             let since_1970 = metadata.modified()?.duration_since(std::time::UNIX_EPOCH);
-            files.push((id, since_1970.map_or(0, |since| since.as_millis() as u64)));
+            let at_ms = since_1970.map_or(0, |since| since.as_millis() as u64);
+            files.entry(id).and_modify(|latest: &mut u64| *latest = at_ms.max(*latest)).or_insert(at_ms);
         }
         Ok(files)
     }

@@ -67,15 +67,22 @@ fn gif(head: &[u8]) -> Option<Size> {
 
 fn webp(head: &[u8]) -> Option<Size> {
     let three = |at: usize| Some(le16(head, at)? | u32::from(*head.get(at + 2)?) << 16);
-    match head.get(12..16)? {
+    match head.get(12..16)?.as_array()? {
         // The canvas, less one.
         b"VP8X" => Some(Size { width: three(24)? + 1, height: three(27)? + 1 }),
-        b"VP8L" if head.get(20)? == &0x2f => {
-            let bits = le16(head, 21)? | le16(head, 23)? << 16;
+        kind => webp_picture(kind, head.get(20..)?),
+    }
+}
+
+/// Of a chunk that is a picture, by its beginning.
+pub(super) fn webp_picture(kind: &[u8; 4], payload: &[u8]) -> Option<Size> {
+    match kind {
+        b"VP8L" if payload.first()? == &0x2f => {
+            let bits = le16(payload, 1)? | le16(payload, 3)? << 16;
             Some(Size { width: (bits & 0x3fff) + 1, height: (bits >> 14 & 0x3fff) + 1 })
         }
-        b"VP8 " if head.get(23..26)? == [0x9d, 0x01, 0x2a] => {
-            Some(Size { width: le16(head, 26)? & 0x3fff, height: le16(head, 28)? & 0x3fff })
+        b"VP8 " if payload.get(3..6)? == [0x9d, 0x01, 0x2a] => {
+            Some(Size { width: le16(payload, 6)? & 0x3fff, height: le16(payload, 8)? & 0x3fff })
         }
         _ => None,
     }

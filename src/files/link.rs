@@ -20,6 +20,25 @@ pub enum LinkError {
     Old,
 }
 
+/// What a link is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rendition {
+    /// The file.
+    Original,
+    /// Its small picture.
+    Thumbnail,
+}
+
+impl Rendition {
+    /// Behind a file's path.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Original => "",
+            Self::Thumbnail => "/thumbnail",
+        }
+    }
+}
+
 /// Signs links and checks them.
 #[derive(Clone, Debug)]
 pub struct FileLinks {
@@ -33,16 +52,26 @@ impl FileLinks {
     }
 
     /// A link to a file, relative to `public_url`, for the next hour.
-    pub fn sign(&self, workspace: WorkspaceId, file: FileId, now: Timestamp) -> String {
+    pub fn sign(&self, workspace: WorkspaceId, file: FileId, what: Rendition, now: Timestamp) -> String {
         let expires_s = now.plus_ms(LINK_MS).as_ms() / 1000;
-        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(&signed_parts(workspace, file, expires_s)));
-        format!("/api/v1/chat/files/{file}?workspace={workspace}&expires={expires_s}&signature={signature}")
+        let signature =
+            URL_SAFE_NO_PAD.encode(self.key.sign(&signed_parts(workspace, file, what, expires_s)));
+        let path = what.path();
+        format!(
+            "/api/v1/chat/files/{file}{path}?workspace={workspace}&expires={expires_s}&signature={signature}"
+        )
     }
 
     /// Whose file the link to `file` with this query is. Takes exactly what [`FileLinks::sign`] wrote.
-    pub fn verify(&self, file: FileId, query: &str, now: Timestamp) -> Result<WorkspaceId, LinkError> {
+    pub fn verify(
+        &self,
+        file: FileId,
+        what: Rendition,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<WorkspaceId, LinkError> {
         let (workspace, expires_s, signature) = parse(query).ok_or(LinkError::Changed)?;
-        if !self.key.verify(&signed_parts(workspace, file, expires_s), &signature) {
+        if !self.key.verify(&signed_parts(workspace, file, what, expires_s), &signature) {
             return Err(LinkError::Changed);
         }
         if now.as_ms() / 1000 >= expires_s {
@@ -52,9 +81,14 @@ impl FileLinks {
     }
 }
 
-/// All of fixed length, so that nothing can be moved from one to the next.
-fn signed_parts(workspace: WorkspaceId, file: FileId, expires_s: u64) -> [Vec<u8>; 3] {
-    [workspace.uuid().as_bytes().to_vec(), file.uuid().as_bytes().to_vec(), expires_s.to_be_bytes().to_vec()]
+/// All but the last of fixed length, so that nothing can be moved from one to the next.
+fn signed_parts(workspace: WorkspaceId, file: FileId, what: Rendition, expires_s: u64) -> [Vec<u8>; 4] {
+    [
+        workspace.uuid().as_bytes().to_vec(),
+        file.uuid().as_bytes().to_vec(),
+        expires_s.to_be_bytes().to_vec(),
+        what.path().as_bytes().to_vec(),
+    ]
 }
 
 fn parse(query: &str) -> Option<(WorkspaceId, u64, Vec<u8>)> {
@@ -79,25 +113,32 @@ mod tests {
         let keys = Keys::load(fixture.store.records.as_ref(), now).await.unwrap();
         let links = FileLinks::new(keys.file_link);
         let (file, other) = (FileId::from_hash([1; 16]), FileId::from_hash([2; 16]));
-        let link = links.sign(fixture.workspace, file, now);
+        let link = links.sign(fixture.workspace, file, Rendition::Original, now);
         let (path, query) = link.split_once('?').unwrap();
+        let verify = |file, query: &str, now| links.verify(file, Rendition::Original, query, now);
         assert_eq!(path, format!("/api/v1/chat/files/{file}"));
 
-        assert_eq!(links.verify(file, query, now), Ok(fixture.workspace));
+        assert_eq!(verify(file, query, now), Ok(fixture.workspace));
+        assert_eq!(links.verify(file, Rendition::Thumbnail, query, now), Err(LinkError::Changed));
+        let small = links.sign(fixture.workspace, file, Rendition::Thumbnail, now);
+        let (path, small) = small.split_once('?').unwrap();
+        assert_eq!(path, format!("/api/v1/chat/files/{file}/thumbnail"));
+        assert_eq!(links.verify(file, Rendition::Thumbnail, small, now), Ok(fixture.workspace));
+        assert_eq!(verify(file, small, now), Err(LinkError::Changed));
         let last = now.plus_ms(LINK_MS - 1000);
-        assert_eq!(links.verify(file, query, last), Ok(fixture.workspace));
-        assert_eq!(links.verify(file, query, now.plus_ms(LINK_MS)), Err(LinkError::Old));
-        assert_eq!(links.verify(other, query, now), Err(LinkError::Changed));
+        assert_eq!(verify(file, query, last), Ok(fixture.workspace));
+        assert_eq!(verify(file, query, now.plus_ms(LINK_MS)), Err(LinkError::Old));
+        assert_eq!(verify(other, query, now), Err(LinkError::Changed));
         for at in 0..query.len() {
             let mut changed = query.as_bytes().to_vec();
             changed[at] = if changed[at] == b'1' { b'2' } else { b'1' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(links.verify(file, &changed, now), Err(LinkError::Changed), "{changed}");
+            assert_eq!(verify(file, &changed, now), Err(LinkError::Changed), "{changed}");
         }
         for changed in
             ["", &query[1..], &format!("{query}&a=b"), &format!("{query}="), &query.replace("&", "&&")]
         {
-            assert_eq!(links.verify(file, changed, now), Err(LinkError::Changed), "{changed}");
+            assert_eq!(verify(file, changed, now), Err(LinkError::Changed), "{changed}");
         }
     }
 }

@@ -145,12 +145,15 @@ pub enum Refusal {
     /// Its bytes are of no kind that is taken.
     #[error("files of this kind are not taken")]
     Kind,
-    /// It begins like an image, and its size cannot be read.
+    /// It begins like an image, and is no whole one.
     #[error("the image is damaged")]
     DamagedImage,
     /// It would take too much memory to show.
     #[error("the image has more than {0} pixels")]
     TooManyPixels(u64),
+    /// The same, of one whose pixels are few enough but take much each.
+    #[error("the image takes too much memory to show")]
+    TooMuchMemory,
 }
 
 /// How much of a file's beginning and end is looked at.

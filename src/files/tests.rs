@@ -1,7 +1,10 @@
 //! Files as a whole, over a real store and a real folder.
 
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use sha2::Digest;
 use store::golden::Golden;
+use tokio::io::AsyncReadExt;
 
 use super::*;
 use crate::identity::tests::Fixture;
@@ -42,6 +45,17 @@ impl Shelf {
         self.files.receive(self.upload(name), stream::iter(pieces)).await.map(|record| record.document)
     }
 
+    /// An image of 400x8 pixels, with a comment that has to go.
+    async fn receive_image(&self) -> FileRecord {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        ::image::RgbImage::new(400, 8).write_to(&mut bytes, ::image::ImageFormat::Gif).unwrap();
+        let mut bytes = bytes.into_inner();
+        bytes.pop();
+        bytes.extend(b"\x21\xfe\x06secret\0;");
+        let body = stream::iter([Ok::<_, String>(Bytes::from(bytes))]);
+        self.files.receive(self.upload("a.gif"), body).await.unwrap().document
+    }
+
     async fn reserve(&self, client_id: &str, ids: &[FileId]) -> Result<Vec<FileCard>, ReserveError> {
         let client_id = ClientId::parse(client_id).unwrap();
         self.files.reserve(self.fixture.workspace, conversation(1), visitor(1), &client_id, ids).await
@@ -78,7 +92,7 @@ async fn a_file_is_kept_as_it_came_with_size_and_hash() {
     assert!(!record.shown_inline());
     let mut bytes = shelf.files.bytes(shelf.fixture.workspace, record.id).await.unwrap();
     let mut text = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut bytes, &mut text).await.unwrap();
+    bytes.read_to_string(&mut text).await.unwrap();
     assert_eq!(text, "hello");
     assert_eq!(shelf.files.find(shelf.fixture.workspace, record.id).await.unwrap(), Some(record));
     assert_eq!(shelf.on_disk(), 1);
@@ -192,6 +206,47 @@ async fn an_unused_file_goes_after_a_day_and_a_used_one_stays() {
     assert!(shelf.files.find(workspace, used.id).await.unwrap().is_some());
 }
 
+async fn whole(file: io::Result<tokio::fs::File>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.unwrap().read_to_end(&mut bytes).await.unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn of_an_image_the_picture_is_kept_with_a_small_one_beside_it() {
+    let shelf = Shelf::start().await;
+    let workspace = shelf.fixture.workspace;
+    let record = shelf.receive_image().await;
+    let bytes = whole(shelf.files.bytes(workspace, record.id).await).await;
+    assert!(!bytes.windows(6).any(|window| window == b"secret"));
+    let sha256: String = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((record.size, &*record.sha256), (bytes.len() as u64, sha256.as_str()));
+    let Some(Thumbnail::Made { mime, size }) = &record.thumbnail else { panic!("{record:?}") };
+    let small = whole(shelf.files.thumbnail_bytes(workspace, record.id).await).await;
+    assert_eq!((*size, mime.as_str()), (small.len() as u64, "image/jpeg"));
+    let small = ::image::load_from_memory(&small).unwrap();
+    assert_eq!((small.width(), small.height()), (320, 6));
+    assert!(record.card().has_thumbnail && shelf.on_disk() == 2);
+}
+
+#[tokio::test]
+async fn a_thumbnail_goes_with_its_file_and_also_without_one() {
+    let shelf = Shelf::start().await;
+    let workspace = shelf.fixture.workspace;
+    shelf.fixture.clock.advance_ms(Clock::system().now().ms_since(shelf.fixture.clock.now()));
+    let (used, unused) = (shelf.receive_image().await, shelf.receive_image().await);
+    shelf.reserve("m1", &[used.id]).await.unwrap();
+    let home = shelf.root.path().join(workspace.uuid().simple().to_string());
+    std::fs::write(home.join(format!("{}-thumbnail", "7".repeat(32))), b"its file never came").unwrap();
+    assert_eq!((shelf.files.sweep().await.unwrap(), shelf.on_disk()), (0, 5));
+
+    shelf.fixture.clock.advance_ms(DAY_MS + 60_000);
+    shelf.fixture.store.records.expire(shelf.fixture.clock.now(), 100).await.unwrap();
+    assert_eq!((shelf.files.sweep().await.unwrap(), shelf.on_disk()), (2, 2));
+    assert!(shelf.files.thumbnail_bytes(workspace, unused.id).await.is_err());
+    assert!(shelf.files.thumbnail_bytes(workspace, used.id).await.is_ok());
+}
+
 #[test]
 fn what_is_stored_of_a_file_is_read_for_ever() {
     let unused = FileRecord {
@@ -204,6 +259,7 @@ fn what_is_stored_of_a_file_is_read_for_ever() {
         sha256: "ab".repeat(32).into(),
         uploaded_at: Timestamp::from_ms(1_700_000_000_000),
         used_by: None,
+        thumbnail: None,
     };
     let used = FileRecord {
         uploader: Uploader::Agent(AgentId::from_hash([3; 16])),

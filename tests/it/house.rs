@@ -123,6 +123,15 @@ pub(crate) fn multipart(parts: &[(&str, Option<&str>, &[u8])]) -> (&'static str,
     ("multipart/form-data; boundary=b0undary", body)
 }
 
+/// An image of this size in one colour.
+pub(crate) fn new_image(format: image::ImageFormat, width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(width, height, image::Rgb([200, 90, 40]))
+        .write_to(&mut bytes, format)
+        .unwrap();
+    bytes.into_inner()
+}
+
 /// Uploads a file, whatever the answer is.
 pub(crate) async fn upload(api: &Api, token: &str, conversation: &str, name: &str, bytes: &[u8]) -> Answer {
     let parts = [("conversation_id", None, conversation.as_bytes()), ("file", Some(name), bytes)];

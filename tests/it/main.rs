@@ -15,6 +15,7 @@ mod failing_store;
 mod files;
 mod hostile;
 mod house;
+mod images;
 mod kill;
 mod layering;
 mod matrix;

@@ -6,7 +6,7 @@ use driver::{Answer, Api, Call, Socket};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::house::{House, ask, look, text, upload};
+use crate::house::{House, ask, look, new_image, text, upload};
 
 /// The status that each principal gets. A GET is asked as it is; all others with a query parameter that no route
 /// takes, so that 422 says "you may" and nothing changes. Ids in paths are ours.
@@ -41,6 +41,7 @@ const TABLE: &str = "
   POST   /api/v1/chat/conversations/{id}/rating            401  401  422     403   403        403   403      404           403         403
   POST   /api/v1/chat/upload                               401  401  422     422   422        422   422      422           422         422
   GET    /api/v1/chat/files/{id}                           401  401  200     200   200        200   200      404           404         404
+  GET    /api/v1/chat/files/{id}/thumbnail                 401  401  200     200   200        200   200      404           404         404
 
   GET    /api/v1/chat/agent/conversations                  401  401  403     200   200        200   200      403           200         200
   POST   /api/v1/chat/agent/conversations/{id}/accept      401  401  403     422   422        422   422      403           404         404
@@ -107,6 +108,7 @@ struct Cast {
     house: House,
     canned: String,
     file: String,
+    picture: String,
 }
 
 impl Cast {
@@ -122,7 +124,10 @@ impl Cast {
         let body = json!({ "client_id": "with-file", "text": CANARY, "file_ids": [file] });
         let path = format!("/api/v1/chat/conversations/{}/messages", ours.conversation);
         api.post(path).bearer(&ours.visitor.token).json(&body).send().await.unwrap().expect(201).unwrap();
-        Self { house, canned, file }
+        let picture = new_image(::image::ImageFormat::Png, 400, 400);
+        let picture = upload(api, &ours.visitor.token, &ours.conversation, "a.png", &picture).await;
+        let picture = text(&picture.expect(201).unwrap()["file_id"]).to_owned();
+        Self { house, canned, file, picture }
     }
 
     /// The route with our ids in it.
@@ -130,6 +135,7 @@ impl Cast {
         let ours = &self.house.ours;
         let id = match route.trim_start_matches("/api/v1/").split('/').nth(1) {
             Some("canned-responses") => &self.canned,
+            Some("files") if route.ends_with("/thumbnail") => &self.picture,
             Some("files") => &self.file,
             Some("workspaces") => &ours.workspace,
             Some("sites") => &ours.site,

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::heads::{principal_of, seen_head};
 use super::versioned::{no_query, workspace_of};
-use crate::files::{FileRecord, LinkError, Uploader};
+use crate::files::{FileRecord, LinkError, Rendition, Thumbnail, Uploader};
 use crate::http::App;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
@@ -23,69 +23,122 @@ use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, Who};
 use crate::identity::Caller;
 
 /// The rows of this resource.
-pub const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/chat/files/{id}",
-    who: Who::BearerOrLink,
-    rates: &[],
-    body: BodyKind::None,
-    handler: |call| Box::pin(get(call)),
-    doc: Doc {
-        summary: "Read a file's bytes, with a bearer token or by a signed link",
-        tag: "files",
-        query: &[
-            QueryDoc::text("workspace", "Of a signed link."),
-            QueryDoc::text("expires", "Of a signed link."),
-            QueryDoc::text("signature", "Of a signed link."),
-        ],
-        answers: &[
-            AnswerDoc { status: 200, description: "The bytes.", body: None },
-            AnswerDoc { status: 206, description: "The one range that was asked for.", body: None },
-        ],
-        errors: &[ErrorCode::InvalidSignature, ErrorCode::RangeNotSatisfiable],
-        ..Doc::NONE
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/files/{id}",
+        who: Who::BearerOrLink,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call, Rendition::Original)),
+        doc: Doc { summary: "Read a file's bytes, with a bearer token or by a signed link", ..DOC },
     },
-}];
+    Route {
+        method: Method::GET,
+        path: "/api/v1/chat/files/{id}/thumbnail",
+        who: Who::BearerOrLink,
+        rates: &[],
+        body: BodyKind::None,
+        handler: |call| Box::pin(get(call, Rendition::Thumbnail)),
+        doc: Doc {
+            summary: "Read an image in at most 320x320 pixels, with a bearer token or by a signed link",
+            ..DOC
+        },
+    },
+];
+
+/// Of both rows; to be completed with a summary.
+const DOC: Doc = Doc {
+    tag: "files",
+    query: &[
+        QueryDoc::text("workspace", "Of a signed link."),
+        QueryDoc::text("expires", "Of a signed link."),
+        QueryDoc::text("signature", "Of a signed link."),
+    ],
+    answers: &[
+        AnswerDoc { status: 200, description: "The bytes.", body: None },
+        AnswerDoc { status: 206, description: "The one range that was asked for.", body: None },
+    ],
+    errors: &[ErrorCode::InvalidSignature, ErrorCode::RangeNotSatisfiable],
+    ..Doc::NONE
+};
 
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 /// Read from the disk at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-async fn get(call: Call) -> Result<Reply, ApiError> {
-    let (workspace, file) = asked(&call).await?;
-    let app = &call.app;
-    let etag = ETag::of_bytes(file.sha256.as_bytes());
-    if etag.is_known_by(&call.headers) {
-        return Ok(Reply::empty(StatusCode::OK).with_etag(&etag, &call.headers));
+async fn get(call: Call, what: Rendition) -> Result<Reply, ApiError> {
+    let (workspace, file) = asked(&call, what).await?;
+    let served = Served::of(&file, what).ok_or_else(ApiError::not_found)?;
+    let files = &call.app.files;
+    if served.etag.is_known_by(&call.headers) {
+        return Ok(Reply::empty(StatusCode::OK).with_etag(&served.etag, &call.headers));
     }
-    let range = ByteRange::asked(&call.headers, &etag, file.size)?;
+    let range = ByteRange::asked(&call.headers, &served.etag, served.size)?;
+    let bytes = match served.bytes {
+        Rendition::Original => files.bytes(workspace, file.id).await,
+        Rendition::Thumbnail => files.thumbnail_bytes(workspace, file.id).await,
+    };
     // A record without its bytes is a fault of ours.
-    let mut bytes = app.files.bytes(workspace, file.id).await.map_err(ApiError::internal)?;
+    let mut bytes = bytes.map_err(ApiError::internal)?;
     let (status, first, length) = match range {
         Some(range) => (StatusCode::PARTIAL_CONTENT, range.first, range.length()),
-        None => (StatusCode::OK, 0, file.size),
+        None => (StatusCode::OK, 0, served.size),
     };
     bytes.seek(SeekFrom::Start(first)).await.map_err(ApiError::internal)?;
-    let mut reply = Reply::stream(status, content_type(&file), length, pieces(bytes, length))
-        .with_header(header::ETAG, etag.header_value())
+    let mut reply = Reply::stream(status, served.content_type, length, pieces(bytes, length))
+        .with_header(header::ETAG, served.etag.header_value())
         .with_header(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
-        .with_header(header::CONTENT_DISPOSITION, content_disposition(&file))
+        .with_header(header::CONTENT_DISPOSITION, served.content_disposition)
         .with_header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
         .with_header(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     if let Some(range) = range {
-        reply = reply.with_header(header::CONTENT_RANGE, range.content_range(file.size));
+        reply = reply.with_header(header::CONTENT_RANGE, range.content_range(served.size));
     }
     Ok(reply)
+}
+
+/// Which bytes are sent, and what is said of them.
+struct Served {
+    bytes: Rendition,
+    size: u64,
+    etag: ETag,
+    content_type: HeaderValue,
+    content_disposition: HeaderValue,
+}
+
+impl Served {
+    /// None when there is no such thumbnail.
+    fn of(file: &FileRecord, what: Rendition) -> Option<Self> {
+        match (what, &file.thumbnail) {
+            (Rendition::Original, _) | (Rendition::Thumbnail, Some(Thumbnail::Itself)) => Some(Self {
+                bytes: Rendition::Original,
+                size: file.size,
+                etag: ETag::of_bytes(file.sha256.as_bytes()),
+                content_type: content_type(file),
+                content_disposition: content_disposition(file),
+            }),
+            (Rendition::Thumbnail, Some(Thumbnail::Made { mime, size })) => Some(Self {
+                bytes: Rendition::Thumbnail,
+                size: *size,
+                etag: ETag::of_bytes(format!("thumbnail {}", file.sha256).as_bytes()),
+                content_type: HeaderValue::try_from(mime.as_str()).expect("a media type of our own list"),
+                content_disposition: HeaderValue::from_static("inline; filename=\"thumbnail\""),
+            }),
+            (Rendition::Thumbnail, None) => None,
+        }
+    }
 }
 
 /// Pages of other origins cannot show it.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The file in the path, if who asks may read it. A query is a signed link, whoever asks.
-async fn asked(call: &Call) -> Result<(WorkspaceId, FileRecord), ApiError> {
+async fn asked(call: &Call, what: Rendition) -> Result<(WorkspaceId, FileRecord), ApiError> {
     let (app, id): (_, FileId) = (&call.app, call.id("id")?);
     if !call.query.is_empty() {
-        let workspace = app.file_links.verify(id, &call.query, app.clock.now()).map_err(invalid_link)?;
+        let workspace = app.file_links.verify(id, what, &call.query, app.clock.now());
+        let workspace = workspace.map_err(invalid_link)?;
         return Ok((workspace, found(app, workspace, id).await?));
     }
     if let Caller::Anonymous = call.caller {
@@ -203,6 +256,7 @@ mod tests {
             sha256: "ab".into(),
             uploaded_at: Timestamp::from_ms(0),
             used_by: None,
+            thumbnail: None,
         }
     }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::heads::{principal_of, seen_head};
 use super::versioned::{no_query, workspace_of};
-use crate::files::{FileRecord, Upload, UploadError, Uploader};
+use crate::files::{FileRecord, Rendition, Upload, UploadError, Uploader};
 use crate::http::App;
 use crate::http::body::{Body, too_large};
 use crate::http::call::Call;
@@ -71,12 +71,15 @@ pub struct UploadedJson {
     name: String,
     /// By its bytes.
     mime: String,
-    /// In bytes.
+    /// In bytes, as it is kept: images lose what tells more than the picture.
     size: u64,
-    /// Of its bytes, in hexadecimal digits.
+    /// Of its bytes as they are kept, in hexadecimal digits.
     sha256: String,
     /// A signed link, good for an hour, relative to the server's public address.
     url: String,
+    /// The same, to an image of at most 320x320 pixels. Of images alone, and not of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbnail_url: Option<String>,
 }
 
 async fn upload(mut call: Call) -> Result<Reply, ApiError> {
@@ -117,13 +120,15 @@ async fn upload(mut call: Call) -> Result<Reply, ApiError> {
 }
 
 fn uploaded(app: &App, workspace: domain::WorkspaceId, record: &FileRecord) -> UploadedJson {
+    let link = |what| app.file_links.sign(workspace, record.id, what, app.clock.now());
     UploadedJson {
         file_id: record.id.to_string(),
         name: record.name.as_str().to_owned(),
         mime: record.mime.as_str().to_owned(),
         size: record.size,
         sha256: record.sha256.to_string(),
-        url: app.file_links.sign(workspace, record.id, app.clock.now()),
+        url: link(Rendition::Original),
+        thumbnail_url: record.thumbnail.is_some().then(|| link(Rendition::Thumbnail)),
     }
 }
 

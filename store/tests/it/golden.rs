@@ -56,7 +56,8 @@ fn hours() -> Hours {
 }
 
 fn file() -> FileCard {
-    FileCard { id: id::<_>(9) as FileId, name: line("a.png"), mime: Mime::new("image/png"), size: 1234 }
+    let (id, mime) = (id::<_>(9) as FileId, Mime::new("image/png"));
+    FileCard { id, name: line("a.png"), mime, size: 1234, has_thumbnail: false }
 }
 
 fn message() -> EventKind {
@@ -100,6 +101,8 @@ fn kinds() -> Vec<(String, EventKind)> {
         EventKind::Rated(Rating { score: 5, comment: comment.map(|text| Paragraph::parse(text).unwrap()) })
     };
     let files_alone = EventKind::MessagePosted { message_id: id(8), text: None, files: vec![file(), file()] };
+    let small = FileCard { has_thumbnail: true, ..file() };
+    let small = EventKind::MessagePosted { message_id: id(8), text: None, files: vec![small] };
     let note = EventKind::NotePosted { message_id: id(8), text: Some(text("psst")), files: vec![file()] };
     let ended = |reason: Option<&str>| EventKind::Ended {
         reason: reason.map(|text| Paragraph::parse(text).unwrap()),
@@ -109,6 +112,7 @@ fn kinds() -> Vec<(String, EventKind)> {
         ("bare".to_owned(), EventKind::Started(bare)),
         ("text".to_owned(), message()),
         ("files".to_owned(), files_alone),
+        ("thumbnail".to_owned(), small),
         ("full".to_owned(), note),
         ("agent".to_owned(), EventKind::Transferred { to: TransferTo::Agent(card()) }),
         ("team".to_owned(), EventKind::Transferred { to: TransferTo::Team(id(2)) }),

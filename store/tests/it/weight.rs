@@ -46,7 +46,13 @@ proptest! {
     ) {
         let huge = u64::MAX;
         let agent = AgentCard { id: id(), name: name.clone() };
-        let file = FileCard { id: id(), name: name.clone(), mime: Mime::new("application/x-\"y\""), size: huge };
+        let file = FileCard {
+            id: id(),
+            name: name.clone(),
+            mime: Mime::new("application/x-\"y\""),
+            size: huge,
+            has_thumbnail: false,
+        };
         let pair = |n: usize, value| (format!("{n}\"{}", "\\".repeat(40)), value);
         let given = (0..16).flat_map(|n| {
             let text: String = long.chars().take(20).collect();

@@ -1,0 +1,209 @@
+//! Takes uploads in: a stream into a file without a name, what it is by its bytes, and of an image only the picture,
+//! with a small one beside it. Then it gets its name and its record.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{ConversationId, FileId, Mime, WorkspaceId};
+use futures_util::{Stream, StreamExt};
+use sha2::{Digest, Sha256};
+use store::{RecordError, Versioned};
+use tempfile::TempPath;
+use tokio::io::AsyncWriteExt;
+
+use super::folder::Folder;
+use super::sniff::{Kind, Refusal, TextCheck, sniff};
+use super::thumbnail::{Small, thumbnail};
+use super::{FileRecord, Files, Thumbnail, Uploader, blocking, metadata, name};
+
+/// So many images are worked on at once: each may take twice its file and what decoding it may allocate. The others
+/// wait on the disk.
+pub(super) const WORKERS: usize = 2;
+
+/// What comes with an upload's bytes.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Whose it will be.
+    pub workspace: WorkspaceId,
+    /// Where alone it can be used.
+    pub conversation: ConversationId,
+    /// Who alone can use it.
+    pub uploader: Uploader,
+    /// What he calls it.
+    pub name: String,
+}
+
+/// A file was not taken; nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// It has more bytes than this.
+    #[error("the file has more than {0} bytes")]
+    TooLarge(u64),
+    /// It is of no kind that is taken.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The client left, or sent what is no upload.
+    #[error("the upload broke off: {0}")]
+    BrokeOff(String),
+    /// The disk is full.
+    #[error("the disk is full")]
+    StorageFull,
+    /// The folder could not be written.
+    #[error("writing an upload: {0}")]
+    Folder(io::Error),
+    /// Its record could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl From<io::Error> for UploadError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull,
+            _ => Self::Folder(error),
+        }
+    }
+}
+
+/// A file that is whole and has no name yet. It goes away when this is dropped.
+struct Received {
+    file: File,
+    path: TempPath,
+    size: u64,
+    sha256: Box<str>,
+}
+
+/// What the record will say of a thumbnail, and the file of one that was made, which has no name yet either.
+type NewThumbnail = (Thumbnail, Option<TempPath>);
+
+impl Files {
+    /// Takes a file whose bytes come in `body`. When it returns, bytes and record are durable; when it fails or is
+    /// dropped, nothing is left of it.
+    pub async fn receive<E: Display>(
+        &self,
+        upload: Upload,
+        body: impl Stream<Item = Result<Bytes, E>> + Send,
+    ) -> Result<Versioned<FileRecord>, UploadError> {
+        let (mut received, is_text) = self.stream(body).await?;
+        let Upload { workspace, conversation, uploader, name } = upload;
+        let pixels_max = self.limits.pixels_max;
+        let (kind, received, name) = blocking(move || {
+            let sniffed = sniff(&mut received.file, is_text, &name, pixels_max)?;
+            Ok(sniffed.map(|kind| (kind, received, name)))
+        })
+        .await??;
+        let (received, thumbnail) =
+            if kind.shown_inline() { self.work_on_image(kind, received).await? } else { (received, None) };
+
+        let now = self.clock.now();
+        let id = FileId::new(now, rand::random());
+        let Received { file, path, size, sha256 } = received;
+        let (thumbnail, small) = thumbnail.map_or((None, None), |(thumbnail, path)| (Some(thumbnail), path));
+        let folder = self.folder.clone();
+        blocking(move || {
+            file.sync_all()?;
+            folder.keep(workspace, id, path, small)
+        })
+        .await?;
+        let name = name::clean(&name, kind);
+        let mime = Mime::new(kind.mime());
+        let record = FileRecord {
+            id,
+            conversation,
+            uploader,
+            name,
+            mime,
+            size,
+            sha256,
+            uploaded_at: now,
+            used_by: None,
+            thumbnail,
+        };
+        // If this fails, the bytes are swept: no record speaks of them.
+        Ok(store::insert(self.records.as_ref(), workspace, record, now).await?)
+    }
+
+    /// Writes the body as it comes; says whether it is text.
+    async fn stream<E: Display>(
+        &self,
+        body: impl Stream<Item = Result<Bytes, E>> + Send,
+    ) -> Result<(Received, bool), UploadError> {
+        let folder = self.folder.clone();
+        // The path removes the file when it is dropped, so also when the client leaves in the middle.
+        let (file, path) = blocking(move || folder.receive()).await?;
+        let mut file = tokio::fs::File::from_std(file);
+        let mut body = pin!(body);
+        let (mut size, mut hash, mut text) = (0, Sha256::new(), TextCheck::default());
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|error| UploadError::BrokeOff(error.to_string()))?;
+            size += bytes.len() as u64;
+            if size > self.limits.bytes_max {
+                return Err(UploadError::TooLarge(self.limits.bytes_max));
+            }
+            hash.update(&bytes);
+            text.push(&bytes);
+            file.write_all(&bytes).await?;
+        }
+        file.flush().await?;
+        let file = file.into_std().await;
+        Ok((Received { file, path, size, sha256: in_hexadecimal(hash) }, text.is_text()))
+    }
+
+    /// Leaves nothing of an image but the picture, and makes the small one.
+    async fn work_on_image(
+        &self,
+        kind: Kind,
+        mut received: Received,
+    ) -> Result<(Received, Option<NewThumbnail>), UploadError> {
+        let permit = Arc::clone(&self.workers).acquire_owned().await;
+        let permit = permit.expect("it is never closed");
+        let folder = self.folder.clone();
+        let worked = blocking(move || {
+            // Also held when the client has left meanwhile.
+            let _permit = permit;
+            Ok(work_on_image(kind, &mut received, &folder)?.map(|thumbnail| (received, thumbnail)))
+        });
+        Ok(worked.await??)
+    }
+}
+
+fn work_on_image(
+    kind: Kind,
+    received: &mut Received,
+    folder: &Folder,
+) -> io::Result<Result<Option<NewThumbnail>, Refusal>> {
+    let Received { file, path: _, size, sha256 } = received;
+    let mut bytes = Vec::with_capacity(*size as usize);
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    let Some(image) = metadata::strip(kind, bytes) else { return Ok(Err(Refusal::DamagedImage)) };
+    let made = match thumbnail(kind, &image) {
+        Ok(made) => made,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&image.bytes)?;
+    *size = image.bytes.len() as u64;
+    *sha256 = in_hexadecimal(Sha256::new_with_prefix(&image.bytes));
+    let thumbnail = match made {
+        None => None,
+        Some(Small::Itself) => Some((Thumbnail::Itself, None)),
+        Some(Small::Picture { kind, bytes }) => {
+            let (mut file, path) = folder.receive()?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            let thumbnail = Thumbnail::Made { mime: Mime::new(kind.mime()), size: bytes.len() as u64 };
+            Some((thumbnail, Some(path)))
+        }
+    };
+    Ok(Ok(thumbnail))
+}
+
+fn in_hexadecimal(hash: Sha256) -> Box<str> {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
