@@ -13,3 +13,4 @@ pub mod simulate;
 pub mod socket;
 pub mod talk;
 pub mod telemetry;
+pub mod view;

@@ -16,10 +16,18 @@ use crate::identity::{Identity, Revoked, SessionId};
 
 mod frames;
 mod greeting;
+mod places;
+mod pushed;
+mod replay;
 mod requests;
 mod session;
+mod side;
 mod subscriptions;
 pub mod upgrade;
+mod viewing;
+mod watches;
+mod watching;
+mod welcome;
 
 pub use greeting::serve;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use domain::{
-    Action, AgentId, Answer, Audience, Command, Conversation, Digest, Event, EventKind, Head, Principal,
-    Rejection, Request, Seq, Side, Standing, State, may,
+    Action, AgentId, Answer, Command, Conversation, Digest, Event, EventKind, Head, Principal, Rejection,
+    Request, Seq, Side, Standing, State, may,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{Append, Claim, ConversationKey, StoreError};
@@ -20,6 +20,7 @@ use crate::stats::Stats;
 use crate::{ExecuteError, PushSender};
 
 mod append;
+mod company;
 mod draft;
 mod marks;
 mod news;
@@ -30,6 +31,7 @@ pub(crate) use news::tell_router;
 pub use subscribers::{SubscriberId, Subscription};
 
 use append::Appended;
+use company::Company;
 use draft::{Draft, Waiter};
 use marks::MarkWrites;
 use news::Stand;
@@ -78,6 +80,13 @@ pub(crate) enum ConversationMessage {
         permit: Permit,
     },
     Unsubscribe(SubscriberId),
+    /// An agent who listens looks at it, or away.
+    Viewing {
+        id: SubscriberId,
+        viewing: bool,
+        reply: Reply<()>,
+        permit: Permit,
+    },
     Typing {
         who: Arc<Principal>,
         typing: bool,
@@ -145,6 +154,7 @@ pub(crate) struct Live {
     /// Where it stood as others were last told.
     stand: Stand,
     subscribers: Subscribers,
+    company: Company,
     typing: Typing,
     marks: MarkWrites,
     activity: Arc<Activity>,
@@ -170,6 +180,7 @@ impl Actor for ConversationActor {
             stand: Stand::of(head),
             refused: node.crashes.refused(&claim.key),
             subscribers: Subscribers::new(claim.key.conversation, Arc::clone(&activity)),
+            company: Company::default(),
             typing: Typing::default(),
             marks: MarkWrites::default(),
             draft: Draft::new(conversation),
@@ -194,6 +205,10 @@ impl Actor for ConversationActor {
                 live.subscribe(id, who, sender, reply);
             }
             ConversationMessage::Unsubscribe(id) => live.subscribers.remove(id),
+            ConversationMessage::Viewing { id, viewing, reply, permit: _permit } => {
+                // Whoever asked may be gone; the answer is only for him.
+                let _ = reply.send(live.view(id, viewing));
+            }
             ConversationMessage::Typing { who, typing, preview, reply, permit: _permit } => {
                 // Whoever asked may be gone; the answer is only for him.
                 let _ = reply.send(live.type_soft(&myself, &who, typing, preview));
@@ -210,6 +225,7 @@ impl Actor for ConversationActor {
                 let _ = reply.send(live.draft.conversation().clone());
             }
         }
+        live.look_around();
         live.flush_when_idle(&myself);
         live.stop_when_settled(&myself);
         Ok(())
@@ -313,6 +329,7 @@ impl Live {
         self.closing = true;
         let activity = &self.activity;
         self.node.conversations.forget(&self.key, |handle| Arc::ptr_eq(&handle.activity, activity));
+        self.part();
         self.subscribers.lose_owner();
     }
 
@@ -349,7 +366,9 @@ impl Live {
         } else if let Err(rejection) = may(self.draft.conversation().standing(&who), Action::Read) {
             Err(rejection.into())
         } else {
-            self.subscribers.add(Subscriber { id, who, sender });
+            let subscriber = Subscriber { id, who, sender, viewing: false };
+            self.subscribers.greet(&subscriber, &self.company);
+            self.subscribers.add(subscriber);
             Ok(self.durable)
         };
         if reply.send(answer).is_err() {
@@ -426,38 +445,8 @@ impl Live {
 
     fn marks_written(&mut self, myself: &ActorRef<ConversationMessage>) {
         self.marks.written();
-        self.node.watchers.touch(self.key, self.stand.team, self.stand.holder);
+        self.node.watchers.touch(self.key, self.stand.team, self.stand.assignee);
         self.write_marks(myself);
-    }
-
-    fn type_soft(
-        &mut self,
-        myself: &ActorRef<ConversationMessage>,
-        who: &Principal,
-        typing: bool,
-        preview: Option<Arc<str>>,
-    ) -> Result<(), Refusal> {
-        if self.closing {
-            return Err(Refusal::Moved);
-        }
-        self.touch();
-        let conversation = self.draft.conversation();
-        may(conversation.standing(who), Action::Write)?;
-        if conversation.head().state == State::Ended {
-            return Err(Rejection::ConversationEnded.into());
-        }
-        let author = who.author();
-        // What an agent is typing is shown to nobody.
-        let preview = preview.filter(|_| who.audience() == Audience::Visitor);
-        self.typing.set(author.clone(), typing, myself);
-        self.subscribers.typing(&author, typing, preview);
-        Ok(())
-    }
-
-    fn typing_due(&mut self, myself: &ActorRef<ConversationMessage>) {
-        for author in self.typing.take_due(myself) {
-            self.subscribers.typing(&author, false, None);
-        }
     }
 
     fn touch(&self) {

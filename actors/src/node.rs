@@ -226,6 +226,16 @@ impl Node {
         Ok(Subscription { id, actor, last_seq })
     }
 
+    /// The agent whose subscription this is looks at the conversation, or away; over with the subscription.
+    pub async fn viewing(
+        &self,
+        key: ConversationKey,
+        id: SubscriberId,
+        viewing: bool,
+    ) -> Result<(), ExecuteError> {
+        self.ask(key, |reply, permit| ConversationMessage::Viewing { id, viewing, reply, permit }).await
+    }
+
     /// `who` types, or stopped.
     pub async fn typing(
         &self,

@@ -290,6 +290,8 @@ impl Desk {
         if let Some(before) = self.queue.insert(waiting) {
             self.drop_step(&before, OfferEnd::Withdrawn);
         }
+        // It has a place now, which whoever was told of the conversation itself may not have seen.
+        self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
         self.route_soon();
     }
 

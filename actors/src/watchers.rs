@@ -4,12 +4,12 @@
 //! What happens between two looks of a socket is told once: an inbox keeps the newest of each conversation, so a busy
 //! workspace costs a slow socket no memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
-use domain::{AgentId, ConversationId, Head, State, TeamId, VisitorId, WorkspaceId};
+use domain::{AgentId, ConversationId, Head, TeamId, VisitorId, WorkspaceId};
 use store::ConversationKey;
 use tokio::sync::Notify;
 
@@ -18,7 +18,7 @@ use crate::team::Place;
 /// What can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// What this agent has.
+    /// What this agent has, or had when it ended.
     Agent(AgentId),
     /// The open conversations of this team, and those that just ended.
     Team(TeamId),
@@ -38,6 +38,8 @@ pub struct Changes {
     pub conversations: BTreeMap<ConversationId, Option<Arc<Head>>>,
     /// The visitor's places.
     pub places: BTreeMap<ConversationId, Place>,
+    /// Those of the visitor that left their queue; some may wait again since, and then have a place too.
+    pub left: BTreeSet<ConversationId>,
     /// There were too many: what is shown may be old.
     pub lost: bool,
 }
@@ -96,14 +98,14 @@ impl Watchers {
         }
     }
 
-    /// A conversation changed: `before` is the team and the agent that it had.
+    /// A conversation changed: `before` is the team and the agent that it had, or had when it ended.
     pub(crate) fn changed(&self, key: ConversationKey, before: (TeamId, Option<AgentId>), head: &Arc<Head>) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let holder = head.assignee.as_ref().filter(|_| head.state == State::Assigned).map(|agent| agent.id);
+        let assignee = head.assignee.as_ref().map(|agent| agent.id);
         let teams = [Some(before.0), Some(head.team).filter(|team| *team != before.0)];
-        let agents = [before.1, holder.filter(|_| holder != before.1)];
+        let agents = [before.1, assignee.filter(|_| assignee != before.1)];
         let teams = teams.into_iter().flatten().map(Topic::Team);
         let agents = agents.into_iter().flatten().map(Topic::Agent);
         for topic in teams.chain(agents).chain([Topic::All]) {
@@ -112,9 +114,9 @@ impl Watchers {
     }
 
     /// Something of it changed that is not in its head, such as to whom it is offered: whoever looks reads it.
-    pub(crate) fn touch(&self, key: ConversationKey, team: TeamId, holder: Option<AgentId>) {
+    pub(crate) fn touch(&self, key: ConversationKey, team: TeamId, assignee: Option<AgentId>) {
         for topic in
-            [Some(Topic::Team(team)), holder.map(Topic::Agent), Some(Topic::All)].into_iter().flatten()
+            [Some(Topic::Team(team)), assignee.map(Topic::Agent), Some(Topic::All)].into_iter().flatten()
         {
             self.each(key.workspace, topic, |inbox| inbox.put(key.conversation, None));
         }
@@ -129,6 +131,22 @@ impl Watchers {
     ) {
         self.each(workspace, Topic::Visitor(visitor), |inbox| {
             inbox.changes().places.insert(conversation, place);
+            inbox.filled.notify_one();
+        });
+    }
+
+    /// The conversation waits there no longer: a place that its visitor was not told yet is no news.
+    pub(crate) fn left_queue(
+        &self,
+        workspace: WorkspaceId,
+        visitor: VisitorId,
+        conversation: ConversationId,
+    ) {
+        self.each(workspace, Topic::Visitor(visitor), |inbox| {
+            let mut changes = inbox.changes();
+            changes.places.remove(&conversation);
+            changes.left.insert(conversation);
+            drop(changes);
             inbox.filled.notify_one();
         });
     }
@@ -200,8 +218,12 @@ mod tests {
             watchers.place(id(1), id(2), id(9), place(position));
         }
         watchers.place(id(7), id(2), id(9), place(5));
+        watchers.place(id(1), id(2), id(8), place(4));
+        watchers.left_queue(id(1), id(2), id(8));
         mine.changed().await;
-        assert_eq!(mine.take().places.into_iter().collect::<Vec<_>>(), [(id(9), place(1))]);
+        let changes = mine.take();
+        assert_eq!(changes.places.into_iter().collect::<Vec<_>>(), [(id(9), place(1))]);
+        assert_eq!(changes.left.into_iter().collect::<Vec<_>>(), [id(8)]);
         assert!(other.take().places.is_empty());
         mine.look_at(Vec::new());
         watchers.place(id(1), id(2), id(9), place(1));

@@ -6,6 +6,6 @@ mod router;
 pub use actors::{
     AgentBrief, AgentKey, AgentView, Attachment, Changes, Clock, ExecuteError, LATENCY_BOUNDS_US, Looks,
     Loss, OfferEnd, Outcome, Overflow, Place, Push, PushReceiver, PushSender, QueueNews, Settings, StatsView,
-    Subscription, TooSlow, Topic, Watcher, window,
+    SubscriberId, Subscription, TooSlow, Topic, Watcher, window,
 };
 pub use router::Router;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::{
     AgentBrief, AgentKey, AgentView, Attachment, Clock, ExecuteError, Node, Notice, Outcome, Place,
-    PushSender, Settings, StatsView, Subscription, Watcher,
+    PushSender, Settings, StatsView, SubscriberId, Subscription, Watcher,
 };
 use domain::{
     Agent, AgentCard, ClientId, Explanation, MessageId, MessageText, Principal, Request, Seq, Status, TeamId,
@@ -102,6 +102,16 @@ impl Router {
         sender: PushSender,
     ) -> Result<Subscription, ExecuteError> {
         self.node.subscribe(key, who, sender).await
+    }
+
+    /// The agent whose subscription this is looks at the conversation, or away; over with the subscription.
+    pub async fn viewing(
+        &self,
+        key: ConversationKey,
+        subscription: SubscriberId,
+        viewing: bool,
+    ) -> Result<(), ExecuteError> {
+        self.node.viewing(key, subscription, viewing).await
     }
 
     /// `who` types, or stopped; over by itself after six seconds.

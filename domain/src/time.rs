@@ -14,7 +14,8 @@ impl Seq {
     /// The position after this one.
     #[must_use]
     pub const fn next(self) -> Seq {
-        Seq(self.0 + 1)
+        // No log is so long; what a client asks for may be.
+        Seq(self.0.saturating_add(1))
     }
 }
 

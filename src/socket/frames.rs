@@ -1,6 +1,6 @@
 //! The socket's frames, in and out. Names are the contract's.
 
-use domain::ConversationId;
+use domain::{ConversationId, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::http::error::ErrorBody;
@@ -45,7 +45,7 @@ pub(super) struct Subscribe {
     pub(super) after: Option<u64>,
 }
 
-/// `unsubscribe` and `accept`.
+/// `unsubscribe`, `accept` and `decline`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfConversation {
@@ -95,6 +95,30 @@ pub(super) struct Read {
     _kind: IgnoredText,
     pub(super) conversation_id: IdText,
     pub(super) seq: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Viewing {
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    #[serde(rename = "type")]
+    _kind: IgnoredText,
+    pub(super) conversation_id: IdText,
+    pub(super) viewing: bool,
+}
+
+/// `watch` and `unwatch`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfList {
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    #[serde(rename = "type")]
+    _kind: IgnoredText,
+    pub(super) view: String,
+    #[serde(default)]
+    pub(super) team_id: Option<IdText>,
 }
 
 #[derive(Deserialize)]
@@ -204,6 +228,24 @@ pub(super) enum Frame<'a> {
         team_id: String,
         waiting: usize,
         longest_wait_s: u64,
+    },
+    /// In a list that is watched, or his own.
+    Conversation {
+        conversation: ConversationJson<'a>,
+    },
+    ConversationRemoved {
+        conversation_id: Shown<ConversationId>,
+        view: &'static str,
+        /// As the list was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        team_id: Option<Shown<TeamId>>,
+    },
+    /// Where a visitor's conversation waits.
+    Queue {
+        conversation_id: Shown<ConversationId>,
+        position: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected_wait_s: Option<u64>,
     },
     Presence {
         conversation_id: Shown<ConversationId>,

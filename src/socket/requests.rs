@@ -2,92 +2,22 @@
 
 use std::sync::Arc;
 
-use cluster::{AgentKey, AgentView};
+use cluster::AgentKey;
 use domain::{ConversationId, Seq};
 
 use super::Close;
-use super::frames::{
-    Frame, Hello, LimitsJson, OfConversation, OfferJson, Ping, PrincipalJson, Read, RenewToken, Send,
-    SetStatus, Subscribe, Typing, Welcome, WelcomeAgent,
-};
+use super::frames::{Frame, OfConversation, Ping, Read, RenewToken, Send, SetStatus, Subscribe, Typing};
 use super::session::{Session, ends_at};
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in::{JsonError, Node};
 use crate::identity::Caller;
-use crate::json::{ConversationJson, Rfc3339, Shown};
+use crate::json::{Rfc3339, Shown};
 use crate::talk;
 
-/// A socket may name this many conversations in its hello.
-const RESUMES_MAX: usize = 200;
 /// Further behind than this a socket is told of a gap, and pages it.
 const REPLAY_MAX: u64 = 1_000;
 
 impl Session {
-    /// Answers the hello: the welcome, then each resumed conversation as by `subscribe`.
-    pub(super) async fn welcome(&mut self, hello: &Hello, view: Option<AgentView>) -> Result<(), Close> {
-        let app = Arc::clone(&self.app);
-        let (kind, id, site_id) = match &self.caller {
-            Caller::Visitor { visitor, site, .. } => {
-                ("visitor", visitor.id.to_string(), Some(site.to_string()))
-            }
-            Caller::Agent { agent, .. } => ("agent", agent.id.to_string(), None),
-            Caller::Anonymous | Caller::Site { .. } => return Err(Close::Unauthenticated),
-        };
-        let (mut heads, mut offers) = (Vec::new(), Vec::new());
-        for conversation in view.iter().flat_map(|view| &view.conversations) {
-            // One that cannot be read now is told of by its next event.
-            if let Ok(Some(head)) = app.store.heads.get(self.key(*conversation)).await {
-                heads.push((*conversation, head));
-            }
-        }
-        for (conversation, expires_at) in view.iter().flat_map(|view| &view.offers) {
-            let key = self.key(*conversation);
-            if let Ok(Some(head)) = app.store.heads.get(key).await {
-                let place = talk::place(&app, key, &head).await;
-                offers.push((*conversation, head, place, *expires_at));
-            }
-        }
-        let audience = self.who.audience();
-        let agent = view.map(|view| WelcomeAgent {
-            status: view.status,
-            capacity: view.capacity,
-            held: heads.iter().map(|(id, head)| ConversationJson::of(*id, head, audience)).collect(),
-            offers: offers
-                .iter()
-                .map(|(id, head, place, expires_at)| OfferJson {
-                    conversation: ConversationJson::of(*id, head, audience).placed(*place, audience),
-                    expires_at: Rfc3339(*expires_at),
-                })
-                .collect(),
-        });
-        let limits = &app.config.limits;
-        let welcome = Welcome {
-            reply_to: hello.id.as_deref(),
-            session_id: self.request_id.as_str().to_owned(),
-            principal: PrincipalJson { kind, id, workspace_id: self.workspace.to_string(), site_id },
-            heartbeat_s: limits.ping_interval_s,
-            limits: LimitsJson {
-                frame_bytes_max: limits.frame_bytes_max,
-                text_bytes_max: limits.text_bytes_max,
-                upload_bytes_max: limits.upload_bytes_max,
-                frames_burst: limits.frames_burst,
-                frames_per_s: limits.frames_per_s,
-                subscriptions_per_socket: limits.subscriptions_per_socket,
-            },
-            agent,
-        };
-        self.write(&Frame::Welcome(Box::new(welcome))).await?;
-        if hello.resume.len() > RESUMES_MAX {
-            let error = ApiError::invalid_field("resume", "must be at most 200 conversations");
-            return self.settle(Err(error.into()), hello.id.as_deref(), None).await;
-        }
-        for resume in &hello.resume {
-            let resumed = self.subscribe(hello.id.as_deref(), &resume.conversation_id, resume.after).await;
-            self.settle(resumed, hello.id.as_deref(), Some(&resume.conversation_id)).await?;
-        }
-        Ok(())
-    }
-
     /// Does what a frame asks; a refusal is an `error` frame, and the socket lives.
     pub(super) async fn request(&mut self, text: &str) -> Result<(), Close> {
         let frame = match Node::parse(text.as_bytes()) {
@@ -103,7 +33,7 @@ impl Session {
         self.settle(done, reply_to.as_deref(), conversation_id.as_deref()).await
     }
 
-    async fn settle(
+    pub(super) async fn settle(
         &mut self,
         done: Result<(), Stop>,
         reply_to: Option<&str>,
@@ -152,6 +82,25 @@ impl Session {
                 accepted.map_err(ApiError::from)?;
                 self.ok(id.as_deref()).await
             }
+            "decline" => {
+                let OfConversation { id, conversation_id, .. } = frame.decode()?;
+                self.agent_key()?;
+                let key = self.key(parse_id(&conversation_id)?);
+                self.app.router.decline(key, &self.who).await.map_err(ApiError::from)?;
+                self.ok(id.as_deref()).await
+            }
+            "viewing" => {
+                self.agent_key()?;
+                self.viewing(frame.decode()?).await
+            }
+            "watch" => {
+                self.agent_key()?;
+                self.watch(frame.decode()?).await
+            }
+            "unwatch" => {
+                self.agent_key()?;
+                self.unwatch(frame.decode()?).await
+            }
             "status" => {
                 let SetStatus { id, status, .. } = frame.decode()?;
                 talk::set_status(&self.app, self.agent_key()?, status).await?;
@@ -173,16 +122,16 @@ impl Session {
         }
     }
 
-    async fn ok(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
+    pub(super) async fn ok(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
         Ok(self.write(&Frame::Ok { reply_to }).await?)
     }
 
     /// Typing and read marks are answered only to who named his frame.
-    async fn ok_if_asked(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
+    pub(super) async fn ok_if_asked(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
         if reply_to.is_some() { self.ok(reply_to).await } else { Ok(()) }
     }
 
-    fn agent_key(&self) -> Result<AgentKey, ApiError> {
+    pub(super) fn agent_key(&self) -> Result<AgentKey, ApiError> {
         match &self.caller {
             Caller::Agent { workspace, agent, .. } => Ok(AgentKey { workspace: *workspace, agent: agent.id }),
             Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } => {
@@ -191,7 +140,7 @@ impl Session {
         }
     }
 
-    async fn subscribe(
+    pub(super) async fn subscribe(
         &mut self,
         reply_to: Option<&str>,
         conversation_id: &str,
@@ -217,6 +166,7 @@ impl Session {
             Some(after) => (Seq(after).min(head), true),
         };
         self.subscriptions.add(conversation, subscription, written, announce);
+        self.view_again(conversation).await;
         Ok(())
     }
 
@@ -253,7 +203,7 @@ impl Session {
 }
 
 /// Why a frame was not carried out.
-enum Stop {
+pub(super) enum Stop {
     /// The client is told, and the socket lives.
     Refuse(ApiError),
     /// The socket ends.
@@ -278,6 +228,6 @@ impl From<JsonError> for Stop {
     }
 }
 
-fn parse_id(text: &str) -> Result<ConversationId, ApiError> {
+pub(super) fn parse_id(text: &str) -> Result<ConversationId, ApiError> {
     text.parse().map_err(|_| ApiError::not_found())
 }

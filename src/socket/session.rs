@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::{
-    AgentKey, Attachment, ExecuteError, Overflow, Push, PushReceiver, PushSender, QueueNews, window,
-};
-use domain::{ConversationId, Event, Principal, Rejection, Timestamp, WorkspaceId};
+use cluster::{AgentKey, Overflow, Push, PushReceiver, PushSender, window};
+use domain::{ConversationId, Principal, WorkspaceId};
 use futures_util::{SinkExt, StreamExt};
 use store::ConversationKey;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -15,26 +13,17 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::frames::{Frame, Hello};
 use super::greeting::{Ws, close_for};
-use super::subscriptions::{Place, Subscriptions};
+use super::side::Side;
+use super::subscriptions::Subscriptions;
 use super::{Close, Entry, Order};
 use crate::http::App;
 use crate::http::rate::{Bucket, Key, Quota};
 use crate::http::request_id::RequestId;
 use crate::identity::{AuthError, Caller};
-use crate::json::{ByJson, ConversationJson, EventJson, Rfc3339, Show, Shown, looks, loss, offer_end};
 use crate::metrics::{OpenSocket, SocketKind};
-use crate::talk;
 
-/// How many events a replay reads at once.
-const REPLAY_PAGE: usize = 128;
-/// How soon an agent's token is looked at again: a revocation on any node closes his sockets within 5 s.
-const AGENT_CHECK: Duration = Duration::from_secs(4);
-/// How soon a lost owner is looked for again.
-const FIND_OWNER: Duration = Duration::from_millis(500);
 /// How long after its end a token may be renewed on the socket.
 const RENEW_WITHIN: Duration = Duration::from_secs(60);
-/// Pushes that are written together before the socket is flushed.
-const WRITE_TOGETHER: usize = 64;
 
 /// A greeted socket.
 pub(super) struct Session {
@@ -46,10 +35,9 @@ pub(super) struct Session {
     entry: Entry,
     /// Counts it for the operator.
     _open: OpenSocket,
-    /// Tells the agent's actor that he is present.
-    _attachment: Option<Attachment>,
+    pub(super) side: Side,
     pub(super) sender: PushSender,
-    pushes: PushReceiver,
+    pub(super) pushes: PushReceiver,
     overflow: Overflow,
     pub(super) subscriptions: Subscriptions,
     frames: Option<Bucket>,
@@ -57,8 +45,7 @@ pub(super) struct Session {
     timing: Timing,
     heard_at: Instant,
     ping_at: Instant,
-    check_at: Option<Instant>,
-    find_owner_at: Instant,
+    pub(super) find_owner_at: Instant,
     /// When the token's time, and the time to renew it, is over.
     pub(super) ends_at: Instant,
 }
@@ -78,6 +65,8 @@ enum Step {
     Push(Option<Push>),
     Frame(Option<Result<Message, WsError>>),
     Replay,
+    Changed,
+    Lists,
 }
 
 impl Session {
@@ -111,15 +100,9 @@ impl Session {
             Caller::Anonymous | Caller::Site { .. } => return Err((Box::new(ws), Close::Unauthenticated)),
         };
         let (sender, pushes) = window(limits.push_window_events, limits.push_window_bytes);
-        let attachment = match &caller {
-            Caller::Agent { agent, .. } => {
-                let key = AgentKey { workspace, agent: agent.id };
-                match app.router.attach(key, sender.clone()).await {
-                    Ok(attachment) => Some(attachment),
-                    Err(_) => return Err((Box::new(ws), Close::Overloaded)),
-                }
-            }
-            Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } => None,
+        let (side, view) = match Side::open(&app, &caller, workspace, &sender).await {
+            Ok(opened) => opened,
+            Err(close) => return Err((Box::new(ws), close)),
         };
         let timing = Timing {
             ping: Duration::from_secs(ping_s),
@@ -128,7 +111,6 @@ impl Session {
         };
         let frames = Quota::burst(limits.frames_burst, limits.frames_per_s).map(Bucket::full);
         let now = Instant::now();
-        let view = attachment.as_ref().map(|attachment| attachment.view.clone());
         let mut session = Box::new(Self {
             entry: app.sockets.enter(person, session, max),
             _open: app.metrics.socket_opened(if session.is_some() {
@@ -137,13 +119,12 @@ impl Session {
                 SocketKind::Visitor
             }),
             ends_at: ends_at(&app, &caller),
-            check_at: session.map(|_| now + AGENT_CHECK),
             who: Arc::new(who),
             workspace,
             app,
             ws,
             caller,
-            _attachment: attachment,
+            side,
             sender,
             overflow: pushes.overflow(),
             pushes,
@@ -174,7 +155,7 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), Close> {
-        let wake = self.wakes_at();
+        let (wake, may_look) = (self.wakes_at(), Instant::now() >= self.side.look_at());
         let step = tokio::select! {
             order = self.entry.handle.next_order() => Step::Order(order),
             () = self.overflow.happened() => Step::TooSlow,
@@ -182,6 +163,8 @@ impl Session {
             push = self.pushes.next() => Step::Push(push),
             frame = self.ws.next() => Step::Frame(frame),
             () = std::future::ready(()), if self.subscriptions.has_replays() => Step::Replay,
+            () = self.side.watcher().changed(), if may_look => Step::Changed,
+            () = std::future::ready(()), if self.side.has_lists() => Step::Lists,
         };
         match step {
             Step::Order(Order::Close(close)) => Err(close),
@@ -191,13 +174,19 @@ impl Session {
             Step::Push(Some(push)) => Box::pin(self.push_all(push)).await,
             Step::Frame(frame) => Box::pin(self.heard(frame)).await,
             Step::Replay => Box::pin(self.replay()).await,
+            Step::Changed => Box::pin(self.look()).await,
+            Step::Lists => Box::pin(self.show_lists()).await,
         }
     }
 
     fn wakes_at(&self) -> Instant {
         let mut wake = self.ping_at.min(self.heard_at + self.timing.dead).min(self.ends_at);
-        if let Some(check_at) = self.check_at {
+        if let Some(check_at) = self.side.check_at() {
             wake = wake.min(check_at);
+        }
+        // Once that time has come, what changed wakes by itself.
+        if self.side.look_at() > Instant::now() {
+            wake = wake.min(self.side.look_at());
         }
         if self.subscriptions.has_lost() {
             wake = wake.min(self.find_owner_at);
@@ -213,9 +202,9 @@ impl Session {
         if now >= self.ends_at {
             return Err(Close::Unauthenticated);
         }
-        if self.check_at.is_some_and(|check_at| now >= check_at) {
-            self.check_at = Some(now + AGENT_CHECK);
+        if self.side.check_at().is_some_and(|check_at| now >= check_at) {
             self.recheck().await?;
+            self.check_agent().await?;
         }
         if self.subscriptions.has_lost() && now >= self.find_owner_at {
             self.find_owners().await?;
@@ -246,144 +235,11 @@ impl Session {
             for conversation in self.subscriptions.all() {
                 self.subscriptions.lose_owner(conversation);
             }
+            self.look_as_changed();
             self.find_owners().await?;
         }
         self.caller = caller;
         Ok(())
-    }
-
-    async fn find_owners(&mut self) -> Result<(), Close> {
-        self.find_owner_at = Instant::now() + FIND_OWNER;
-        for conversation in self.subscriptions.take_lost() {
-            match self
-                .app
-                .router
-                .subscribe(self.key(conversation), Arc::clone(&self.who), self.sender.clone())
-                .await
-            {
-                Ok(subscription) => self.subscriptions.found_owner(conversation, subscription),
-                Err(ExecuteError::Rejected(Rejection::NotFound)) => self.lose_sight(conversation).await?,
-                Err(
-                    ExecuteError::Rejected(_)
-                    | ExecuteError::Overloaded
-                    | ExecuteError::Unknown
-                    | ExecuteError::Poisoned
-                    | ExecuteError::Store(_),
-                ) => self.subscriptions.lose_owner(conversation),
-            }
-        }
-        self.flush().await
-    }
-
-    async fn lose_sight(&mut self, conversation: ConversationId) -> Result<(), Close> {
-        if self.subscriptions.remove(conversation) {
-            let conversation_id = Shown(conversation);
-            self.write(&Frame::Unsubscribed { conversation_id, reason: "sight_lost" }).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes a push and those that came with it, then flushes once.
-    async fn push_all(&mut self, first: Push) -> Result<(), Close> {
-        self.push(first).await?;
-        for _ in 1..WRITE_TOGETHER {
-            let Some(push) = self.pushes.try_next() else { break };
-            self.push(push).await?;
-        }
-        self.flush().await
-    }
-
-    async fn push(&mut self, push: Push) -> Result<(), Close> {
-        match push {
-            Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
-                Place::Next => self.write_event(conversation, &event).await,
-                Place::Skip | Place::Missing => Ok(()),
-            },
-            Push::Typing { conversation, by, typing, preview } => {
-                let (conversation_id, preview) = (Shown(conversation), preview.as_deref());
-                self.write(&Frame::Typing { conversation_id, by: ByJson::of(&by), typing, preview }).await
-            }
-            Push::Read { conversation, by, seq } => {
-                let conversation_id = Shown(conversation);
-                self.write(&Frame::Read { conversation_id, by: ByJson::of(&by), seq: seq.0 }).await
-            }
-            Push::SightLost { conversation } => self.lose_sight(conversation).await,
-            Push::OwnerLost { conversation } => {
-                self.subscriptions.lose_owner(conversation);
-                self.find_owner_at = Instant::now();
-                Ok(())
-            }
-            Push::Assigned { conversation, head } => {
-                let conversation = ConversationJson::of(conversation, &head, self.who.audience());
-                self.write(&Frame::Assigned { conversation }).await
-            }
-            Push::Unassigned { conversation, why } => {
-                let (conversation_id, reason) = (Shown(conversation), loss(why));
-                self.write(&Frame::Unassigned { conversation_id, reason }).await
-            }
-            Push::Status(status) => self.write(&Frame::Status { status }).await,
-            Push::Offer { conversation, expires_at } => self.write_offer(conversation, expires_at).await,
-            Push::OfferEnded { conversation, why } => {
-                let (conversation_id, reason) = (Shown(conversation), offer_end(why));
-                self.write(&Frame::OfferEnded { conversation_id, reason }).await
-            }
-            Push::Queue(QueueNews { team, waiting, since }) => {
-                let now = self.app.clock.now();
-                let longest_wait_s = since.map_or(0, |since| now.ms_since(since) / 1000);
-                self.write(&Frame::QueueChanged { team_id: team.to_string(), waiting, longest_wait_s }).await
-            }
-            Push::Presence { conversation, by, state } => {
-                let (conversation_id, by, state) = (Shown(conversation), ByJson::of(&by), looks(state));
-                self.write(&Frame::Presence { conversation_id, by, state }).await
-            }
-        }
-    }
-
-    /// With the conversation as it is now; of one that is gone nothing need be said.
-    async fn write_offer(
-        &mut self,
-        conversation: ConversationId,
-        expires_at: Timestamp,
-    ) -> Result<(), Close> {
-        let app = Arc::clone(&self.app);
-        let key = self.key(conversation);
-        let head = match app.store.heads.get(key).await {
-            Ok(Some(head)) => head,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                tracing::warn!(%conversation, %error, "an offer was not shown");
-                return Ok(());
-            }
-        };
-        let (audience, place) = (self.who.audience(), talk::place(&app, key, &head).await);
-        let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
-        self.write(&Frame::Offer { conversation, expires_at: Rfc3339(expires_at) }).await
-    }
-
-    /// Reads and writes one page of one conversation's missing events.
-    async fn replay(&mut self) -> Result<(), Close> {
-        let Some(replay) = self.subscriptions.next_replay() else { return Ok(()) };
-        let conversation = replay.conversation;
-        let page = match self.app.store.log.read(self.key(conversation), replay.after, REPLAY_PAGE).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(%conversation, %error, "a replay waits for the store");
-                self.subscriptions.replay_failed(conversation);
-                // The store is given a moment; orders and frames wait as long.
-                tokio::time::sleep(FIND_OWNER).await;
-                return Ok(());
-            }
-        };
-        let mut written = replay.after;
-        for event in &page {
-            self.write_event(conversation, event).await?;
-            written = event.seq;
-        }
-        if self.subscriptions.replayed(conversation, written) {
-            let conversation_id = Shown(conversation);
-            self.write(&Frame::CaughtUp { conversation_id, seq: written.0 }).await?;
-        }
-        self.flush().await
     }
 
     async fn heard(&mut self, frame: Option<Result<Message, WsError>>) -> Result<(), Close> {
@@ -397,6 +253,9 @@ impl Session {
             Some(Ok(Message::Text(text))) => (Some(text), true),
         };
         self.heard_at = Instant::now();
+        if let Caller::Visitor { visitor, .. } = &self.caller {
+            self.app.router.visitor_seen(self.workspace, visitor.id);
+        }
         if let Some(bucket) = &mut self.frames
             && counts
             && bucket.take().is_err()
@@ -417,14 +276,6 @@ impl Session {
         ConversationKey { workspace: self.workspace, conversation }
     }
 
-    async fn write_event(&mut self, conversation: ConversationId, event: &Event) -> Result<(), Close> {
-        let app = Arc::clone(&self.app);
-        let (audience, workspace) = (self.who.audience(), self.workspace);
-        let show = Show { audience, workspace, links: &app.file_links, now: app.clock.now() };
-        let (conversation_id, seq) = (Shown(conversation), event.seq.0);
-        self.write(&Frame::Event { conversation_id, seq, event: EventJson::of(event, show) }).await
-    }
-
     /// Writes a frame without flushing it.
     pub(super) async fn write(&mut self, frame: &Frame<'_>) -> Result<(), Close> {
         let text = serde_json::to_string(frame).expect("frames have text keys and no failing serializer");
@@ -442,7 +293,7 @@ impl Session {
         }
     }
 
-    async fn flush(&mut self) -> Result<(), Close> {
+    pub(super) async fn flush(&mut self) -> Result<(), Close> {
         tokio::select! {
             flushed = timeout(self.timing.stall, self.ws.flush()) => match flushed {
                 Ok(Ok(())) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use cluster::Subscription;
+use cluster::{SubscriberId, Subscription};
 use domain::{ConversationId, Seq};
 
 /// One conversation that the socket listens to.
@@ -17,6 +17,8 @@ pub(super) struct Position {
     replaying: bool,
     /// The client waits for `caught_up`.
     announce: bool,
+    /// An agent who has the conversation before him.
+    viewing: bool,
 }
 
 /// What to do with a pushed event.
@@ -85,7 +87,9 @@ impl Subscriptions {
     ) {
         let head = subscription.last_seq;
         let replaying = written < head || announce;
-        let position = Position { subscription: Some(subscription), written, head, replaying, announce };
+        let viewing = self.is_viewing(conversation);
+        let position =
+            Position { subscription: Some(subscription), written, head, replaying, announce, viewing };
         self.positions.insert(conversation, position);
         self.lost.retain(|other| *other != conversation);
         self.replays.retain(|other| *other != conversation);
@@ -98,6 +102,22 @@ impl Subscriptions {
         self.lost.retain(|other| *other != conversation);
         self.replays.retain(|other| *other != conversation);
         self.positions.remove(&conversation).is_some()
+    }
+
+    /// The agent looks at it, or away; remembered for the next owner.
+    pub(super) fn view(&mut self, conversation: ConversationId, viewing: bool) {
+        if let Some(position) = self.positions.get_mut(&conversation) {
+            position.viewing = viewing;
+        }
+    }
+
+    pub(super) fn is_viewing(&self, conversation: ConversationId) -> bool {
+        self.positions.get(&conversation).is_some_and(|position| position.viewing)
+    }
+
+    /// Names the subscription; none while the owner is being found again.
+    pub(super) fn id_of(&self, conversation: ConversationId) -> Option<SubscriberId> {
+        self.positions.get(&conversation)?.subscription.as_ref().map(Subscription::id)
     }
 
     pub(super) fn place(&mut self, conversation: ConversationId, seq: Seq) -> Place {
@@ -175,7 +195,8 @@ mod tests {
     use super::*;
 
     fn at(written: u64, head: u64, replaying: bool) -> Position {
-        Position { subscription: None, written: Seq(written), head: Seq(head), replaying, announce: false }
+        let (written, head) = (Seq(written), Seq(head));
+        Position { subscription: None, written, head, replaying, announce: false, viewing: false }
     }
 
     #[test]

@@ -23,6 +23,28 @@ pub enum HeadView {
     Ended(Option<(Vec<TeamId>, AgentId)>),
 }
 
+impl HeadView {
+    /// The time by which the view orders a conversation; none: it is not in the view.
+    pub fn time_of(&self, head: &Head) -> Option<Timestamp> {
+        let assignee = head.assignee.as_ref().map(|agent| agent.id);
+        let of = |teams: &Option<Vec<TeamId>>| teams.as_ref().is_none_or(|teams| teams.contains(&head.team));
+        match self {
+            HeadView::OfVisitor(visitor) => (head.visitor.id == *visitor).then_some(head.created_at),
+            HeadView::HeldBy(agent) => {
+                (head.state == State::Assigned && assignee == Some(*agent)).then_some(head.last_event_at)
+            }
+            HeadView::Open(teams) => (head.state != State::Ended && of(teams)).then_some(head.last_event_at),
+            HeadView::Queue(teams) => (head.state == State::Queued && of(teams)).then_some(head.queued_at),
+            HeadView::Ended(whose) => {
+                let seen = whose
+                    .as_ref()
+                    .is_none_or(|(teams, agent)| teams.contains(&head.team) || assignee == Some(*agent));
+                head.ended_at.filter(|_| head.state == State::Ended && seen)
+            }
+        }
+    }
+}
+
 /// What a list leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeadFilter {
@@ -32,6 +54,16 @@ pub struct HeadFilter {
     pub assignee: Option<AgentId>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+}
+
+impl HeadFilter {
+    /// The list does not leave it out.
+    pub fn passes(&self, head: &Head) -> bool {
+        let assignee = head.assignee.as_ref().map(|agent| agent.id);
+        self.team.is_none_or(|team| team == head.team)
+            && self.assignee.is_none_or(|agent| Some(agent) == assignee)
+            && self.tag.as_ref().is_none_or(|tag| head.tags.contains(tag))
+    }
 }
 
 /// Where a page ends and the next begins: the ordering time of a row, and its id.

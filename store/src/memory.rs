@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use domain::{ConversationId, Event, Head, Marks, Seq, State, Timestamp, Unread, WorkspaceId};
+use domain::{Event, Head, Marks, Seq, State, Unread, WorkspaceId};
 use uuid::Uuid;
 
 use crate::heads::Reading;
@@ -177,8 +177,12 @@ impl Heads for MemoryStore {
         let logs = self.logs();
         let mut rows: Vec<ListedHead> = logs
             .iter()
-            .filter(|(key, log)| key.workspace == workspace && passes(filter, &log.head))
-            .filter_map(|(key, log)| listed(view, key.conversation, &log.head))
+            .filter(|(key, log)| key.workspace == workspace && filter.passes(&log.head))
+            .filter_map(|(key, log)| {
+                let (at, conversation) = (view.time_of(&log.head)?, key.conversation);
+                let position = HeadPosition { at, conversation };
+                Some(ListedHead { conversation, head: log.head.clone(), position })
+            })
             .collect();
         let order = |position: HeadPosition| (position.at, position.conversation);
         let oldest_first = matches!(view, HeadView::Queue(_));
@@ -210,33 +214,4 @@ impl Heads for MemoryStore {
         let open = logs.range((behind, Bound::Unbounded)).map(row).filter(|row| row.state != State::Ended);
         Ok(open.take(limit).collect())
     }
-}
-
-fn passes(filter: &HeadFilter, head: &Head) -> bool {
-    let assignee = head.assignee.as_ref().map(|agent| agent.id);
-    filter.team.is_none_or(|team| team == head.team)
-        && filter.assignee.is_none_or(|agent| Some(agent) == assignee)
-        && filter.tag.as_ref().is_none_or(|tag| head.tags.contains(tag))
-}
-
-/// The row, if the view has it.
-fn listed(view: &HeadView, conversation: ConversationId, head: &Head) -> Option<ListedHead> {
-    let assignee = head.assignee.as_ref().map(|agent| agent.id);
-    let of = |teams: &Option<Vec<_>>| teams.as_ref().is_none_or(|teams| teams.contains(&head.team));
-    let at: Option<Timestamp> = match view {
-        HeadView::OfVisitor(visitor) => (head.visitor.id == *visitor).then_some(head.created_at),
-        HeadView::HeldBy(agent) => {
-            (head.state == State::Assigned && assignee == Some(*agent)).then_some(head.last_event_at)
-        }
-        HeadView::Open(teams) => (head.state != State::Ended && of(teams)).then_some(head.last_event_at),
-        HeadView::Queue(teams) => (head.state == State::Queued && of(teams)).then_some(head.queued_at),
-        HeadView::Ended(whose) => {
-            let seen = whose
-                .as_ref()
-                .is_none_or(|(teams, agent)| teams.contains(&head.team) || assignee == Some(*agent));
-            head.ended_at.filter(|_| head.state == State::Ended && seen)
-        }
-    };
-    let position = HeadPosition { at: at?, conversation };
-    Some(ListedHead { conversation, head: head.clone(), position })
 }

@@ -10,12 +10,15 @@ mod drain;
 mod frames;
 mod hello;
 mod raw;
+mod routing;
 mod send;
 mod sight;
 mod slow;
 mod soft;
 mod subscribe;
 mod upgrade;
+mod viewing;
+mod watch;
 
 /// How long anything that is awaited may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -134,6 +137,12 @@ async fn events(socket: &mut Socket, conversation: &str, seqs: impl IntoIterator
         events.push(push["event"].clone());
     }
     events
+}
+
+/// Of events that came, none is left. A waiting visitor is told his place beside them.
+fn assert_no_more_events(socket: &mut Socket) {
+    let left: Vec<Value> = socket.take_pushes().into_iter().filter(|push| push["type"] != "queue").collect();
+    assert_eq!(left, Vec::<Value>::new());
 }
 
 /// The socket is open and answers.

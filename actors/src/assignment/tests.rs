@@ -261,3 +261,20 @@ async fn an_agents_actor_finds_what_he_holds_again() {
     let full = second.accept(key(3), agent(1), None, false).await;
     assert_eq!(rejected(full), Some(Rejection::CapacityExceeded));
 }
+
+#[tokio::test]
+async fn a_socket_whose_agents_actor_ended_attaches_anew_and_is_told_again() {
+    let fixture = Fixture::start(1, 5).await;
+    fixture.conversation(1).await;
+    let (sender, mut pushes) = window(16, 16 * 1024);
+    let attachment = fixture.node.attach(agent_key(1), sender.clone()).await.unwrap();
+    assert!(attachment.lives());
+    fixture.node.end_agent(agent_key(1)).await;
+    assert!(!attachment.lives());
+
+    let again = fixture.node.attach(agent_key(1), sender).await.unwrap();
+    drop(attachment);
+    assert!(again.lives() && fixture.view(1).await.present);
+    fixture.node.accept(key(1), agent(1), None, false).await.unwrap();
+    while !matches!(pushes.next().await, Some(Push::Assigned { .. })) {}
+}

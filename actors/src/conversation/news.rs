@@ -15,7 +15,9 @@ use crate::{Joined, Loss, Notice, Outbox, TeamKey};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stand {
     pub(super) team: TeamId,
-    pub(super) holder: Option<AgentId>,
+    holder: Option<AgentId>,
+    /// Who has it, or after its end had it last.
+    pub(super) assignee: Option<AgentId>,
     queued: bool,
     epoch: u64,
     visitor: VisitorId,
@@ -27,6 +29,7 @@ impl Stand {
         Self {
             team: head.team,
             holder: holder.map(|agent| agent.id),
+            assignee: head.assignee.as_ref().map(|agent| agent.id),
             queued: head.state == State::Queued,
             epoch: head.assignment_epoch,
             visitor: head.visitor.id,
@@ -65,7 +68,7 @@ impl Live {
     pub(super) fn tell_others(&mut self, head: &Arc<Head>, released: Option<(AgentId, ReleaseReason)>) {
         let now = Stand::of(head);
         let before = std::mem::replace(&mut self.stand, now);
-        self.node.watchers.changed(self.key, (before.team, before.holder), head);
+        self.node.watchers.changed(self.key, (before.team, before.assignee), head);
         if before == now {
             return;
         }
@@ -73,6 +76,7 @@ impl Live {
         if before.queued && !(now.queued && now.team == before.team) {
             let team = TeamKey { workspace, team: before.team };
             let (conversation, taken) = (self.key.conversation, now.holder);
+            self.node.watchers.left_queue(workspace, before.visitor, conversation);
             self.node.outbox.put(Notice::Left { team, conversation, taken });
         }
         if now.queued {

@@ -1,12 +1,14 @@
 //! Who types: kept in memory alone, and over by itself after six seconds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Author;
+use domain::{Action, Audience, Author, Principal, Rejection, State, may};
 use ractor::ActorRef;
 use tokio::time::Instant;
 
-use super::ConversationMessage;
+use super::{ConversationMessage, Live, Refusal};
+use crate::Looks;
 
 /// How long "is typing" holds without a further word.
 const TYPING_FOR: Duration = Duration::from_secs(6);
@@ -18,10 +20,13 @@ pub(super) struct Typing {
     until: Vec<(Author, Instant)>,
     /// A message to look again is on its way.
     due: bool,
+    /// Somebody began or stopped: who is told of agents who type is not told yet.
+    moved: bool,
 }
 
 impl Typing {
     pub(super) fn set(&mut self, author: Author, typing: bool, myself: &ActorRef<ConversationMessage>) {
+        self.moved = true;
         self.until.retain(|(who, _)| *who != author);
         if typing && self.until.len() < TYPISTS_MAX {
             self.until.push((author, Instant::now() + TYPING_FOR));
@@ -32,6 +37,7 @@ impl Typing {
     /// Who sends has stopped typing; says whether he was.
     pub(super) fn stop_of(&mut self, author: &Author) -> Option<Author> {
         let place = self.until.iter().position(|(who, _)| who == author)?;
+        self.moved = true;
         Some(self.until.swap_remove(place).0)
     }
 
@@ -40,8 +46,20 @@ impl Typing {
         self.due = false;
         let now = Instant::now();
         let over = self.until.extract_if(.., |(_, until)| *until <= now).map(|(who, _)| who).collect();
+        self.moved = true;
         self.look_again(myself);
         over
+    }
+
+    /// Whether somebody began or stopped since this was last asked.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// The agents who type.
+    pub(super) fn replying(&self) -> impl Iterator<Item = (Author, Looks)> + '_ {
+        let agents = self.until.iter().filter(|(who, _)| matches!(who, Author::Agent(_)));
+        agents.map(|(who, _)| (who.clone(), Looks::Replying))
     }
 
     fn look_again(&mut self, myself: &ActorRef<ConversationMessage>) {
@@ -56,5 +74,37 @@ impl Typing {
             // An actor that ended has nobody to tell.
             let _ = myself.cast(ConversationMessage::TypingDue);
         });
+    }
+}
+
+impl Live {
+    pub(super) fn type_soft(
+        &mut self,
+        myself: &ActorRef<ConversationMessage>,
+        who: &Principal,
+        typing: bool,
+        preview: Option<Arc<str>>,
+    ) -> Result<(), Refusal> {
+        if self.closing {
+            return Err(Refusal::Moved);
+        }
+        self.touch();
+        let conversation = self.draft.conversation();
+        may(conversation.standing(who), Action::Write)?;
+        if conversation.head().state == State::Ended {
+            return Err(Rejection::ConversationEnded.into());
+        }
+        let author = who.author();
+        // What an agent is typing is shown to nobody.
+        let preview = preview.filter(|_| who.audience() == Audience::Visitor);
+        self.typing.set(author.clone(), typing, myself);
+        self.subscribers.typing(&author, typing, preview);
+        Ok(())
+    }
+
+    pub(super) fn typing_due(&mut self, myself: &ActorRef<ConversationMessage>) {
+        for author in self.typing.take_due(myself) {
+            self.subscribers.typing(&author, false, None);
+        }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::{Audience, Author, ConversationId, Event, Head, Principal, Seq};
 use ractor::ActorRef;
 
+use super::company::Company;
 use super::{Activity, ConversationMessage};
-use crate::{Push, PushSender};
+use crate::{Looks, Push, PushSender};
 
 /// Names one subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +28,13 @@ pub struct Subscription {
     pub last_seq: Seq,
 }
 
+impl Subscription {
+    /// Names it to the conversation.
+    pub fn id(&self) -> SubscriberId {
+        self.id
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
         // An actor that ended has no subscribers left.
@@ -38,17 +46,21 @@ pub(super) struct Subscriber {
     pub(super) id: SubscriberId,
     pub(super) who: Arc<Principal>,
     pub(super) sender: PushSender,
+    /// An agent who has the conversation before him.
+    pub(super) viewing: bool,
 }
 
 pub(super) struct Subscribers {
     conversation: ConversationId,
     all: Vec<Subscriber>,
     activity: Arc<Activity>,
+    /// Somebody came, went, or looks up: the others are not told yet.
+    moved: bool,
 }
 
 impl Subscribers {
     pub(super) fn new(conversation: ConversationId, activity: Arc<Activity>) -> Self {
-        Self { conversation, all: Vec::new(), activity }
+        Self { conversation, all: Vec::new(), activity, moved: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -65,7 +77,8 @@ impl Subscribers {
         self.count();
     }
 
-    fn count(&self) {
+    fn count(&mut self) {
+        self.moved = true;
         self.activity.subscribers.store(self.all.len(), Ordering::Relaxed);
     }
 
@@ -78,6 +91,47 @@ impl Subscribers {
         });
         if self.all.len() != before {
             self.count();
+        }
+    }
+
+    /// An agent looks at the conversation, or away.
+    pub(super) fn view(&mut self, id: SubscriberId, viewing: bool) {
+        if let Some(subscriber) = self.all.iter_mut().find(|subscriber| subscriber.id == id) {
+            self.moved |= subscriber.viewing != viewing;
+            subscriber.viewing = viewing;
+        }
+    }
+
+    /// Whether somebody came, went, looks up or away since this was last asked.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Who is there, each as often as he listens: visitors, and agents who look.
+    pub(super) fn there(&self) -> impl Iterator<Item = (Author, Looks)> + '_ {
+        self.all.iter().filter_map(|subscriber| match (subscriber.who.audience(), subscriber.viewing) {
+            (Audience::Visitor, _) => Some((subscriber.who.author(), Looks::Online)),
+            (Audience::Agent, true) => Some((subscriber.who.author(), Looks::Viewing)),
+            (Audience::Agent, false) => None,
+        })
+    }
+
+    /// Tells one who just came who is there; only agents are told.
+    pub(super) fn greet(&self, newcomer: &Subscriber, company: &Company) {
+        if newcomer.who.audience() == Audience::Agent {
+            for (by, state) in company.all().filter(|(by, _)| !is_his(&newcomer.who, by)) {
+                let (conversation, by, state) = (self.conversation, Arc::clone(by), *state);
+                newcomer.sender.push_soft(Push::Presence { conversation, by, state });
+            }
+        }
+    }
+
+    /// Tells the other agents what somebody does.
+    pub(super) fn presence(&self, by: &Arc<Author>, state: Looks) {
+        let agents = self.all_but(by).filter(|subscriber| subscriber.who.audience() == Audience::Agent);
+        for subscriber in agents {
+            let (conversation, by) = (self.conversation, Arc::clone(by));
+            subscriber.sender.push_soft(Push::Presence { conversation, by, state });
         }
     }
 
@@ -105,7 +159,7 @@ impl Subscribers {
     }
 
     fn all_but(&self, author: &Author) -> impl Iterator<Item = &Subscriber> {
-        self.all.iter().filter(move |subscriber| !is_same(&subscriber.who, author))
+        self.all.iter().filter(move |subscriber| !is_his(&subscriber.who, author))
     }
 
     pub(super) fn drop_those_who_lost_sight(&mut self, head: &Head) {
@@ -138,7 +192,7 @@ impl Drop for Subscribers {
     }
 }
 
-fn is_same(who: &Principal, author: &Author) -> bool {
+fn is_his(who: &Principal, author: &Author) -> bool {
     match (who, author) {
         (Principal::Visitor { id, .. }, Author::Visitor { id: author, .. }) => id == author,
         (Principal::Agent { card, .. }, Author::Agent(author)) => card.id == author.id,

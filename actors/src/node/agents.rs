@@ -113,6 +113,14 @@ impl Node {
         self.shared.agents.get_or_start(key, || agent::activate(&self.shared, key)).await
     }
 
+    /// Ends the agent's actor as a crash would.
+    #[cfg(test)]
+    pub(crate) async fn end_agent(&self, key: AgentKey) {
+        let actor = self.agent_handle(key).await.expect("the test has made him").actor;
+        actor.kill();
+        actor.wait(None).await.expect("it ends");
+    }
+
     async fn ask_agent<T>(
         &self,
         key: AgentKey,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use cluster::AgentKey;
-use domain::{AgentId, Command, MessageId, MessageText, ReleaseReason, Role, TeamId};
+use domain::{AgentId, Command, MessageId, MessageText, ReleaseReason, TeamId};
 use http::Method;
 use serde::Deserialize;
-use store::{ConversationKey, HeadFilter, HeadView};
+use store::{ConversationKey, HeadFilter};
 use utoipa::ToSchema;
 
 use super::conversations::{CURSOR_DOC, ConversationPage, LIMIT_DOC, page, parse_tag};
@@ -22,6 +22,7 @@ use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::talk;
+use crate::view::View;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -125,7 +126,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 async fn list(call: Call) -> Result<Reply, ApiError> {
-    let Caller::Agent { agent, teams, .. } = &call.caller else { return Err(ApiError::not_found()) };
+    let Caller::Agent { agent, .. } = &call.caller else { return Err(ApiError::not_found()) };
     let mut query = Query::parse(&call.query)?;
     let name = query.text("view").unwrap_or("mine".into());
     let filter = HeadFilter {
@@ -137,18 +138,7 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     let cursor = query.text("cursor");
     query.finish()?;
 
-    let supervises = agent.role >= Role::Supervisor;
-    // Whoever supervises sees the whole workspace; another his teams, and what he holds.
-    let of_teams = || (!supervises).then(|| teams.to_vec());
-    let view = match &*name {
-        "mine" => HeadView::HeldBy(agent.id),
-        "team" => HeadView::Open(Some(teams.to_vec())),
-        "all" if supervises => HeadView::Open(None),
-        "all" => return Err(ApiError::forbidden("only supervisors list all conversations")),
-        "queue" => HeadView::Queue(of_teams()),
-        "ended" => HeadView::Ended(of_teams().map(|teams| (teams, agent.id))),
-        _ => return Err(ApiError::invalid_field("view", "must be mine, team, all, queue or ended")),
-    };
+    let view = View::parse(&name)?.for_agent(&principal_of(&call)?)?;
     let shown = |id: Option<String>| id.unwrap_or_default();
     let bound_to = [
         &*name,

@@ -3,7 +3,7 @@
 use driver::Options;
 use serde_json::{Value, json};
 
-use super::{Stage, Talk, assert_lives, code, events, send, subscribe};
+use super::{Stage, Talk, assert_lives, assert_no_more_events, code, events, send, subscribe};
 
 #[tokio::test]
 async fn a_message_is_sent_once_however_often_it_is_repeated() {
@@ -35,7 +35,7 @@ async fn a_message_is_sent_once_however_often_it_is_repeated() {
     assert!(same(&by_http.clone().expect(200).unwrap()), "{by_http}");
     assert_eq!(send(&mut socket, conversation, "c2", text).await["seq"], 3);
     events(&mut socket, conversation, 3..=3).await;
-    assert_eq!(socket.take_pushes().len(), 0);
+    assert_no_more_events(&mut socket);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use driver::{Options, Socket};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Stage, Talk, assert_lives, code, events, push, send, subscribe};
+use super::{Stage, Talk, assert_lives, assert_no_more_events, code, events, push, send, subscribe};
 
 /// Further behind than this a subscriber is told of a gap.
 const REPLAY_MAX: u64 = 1_000;
@@ -52,7 +52,7 @@ async fn a_subscription_begins_after_its_position_or_else_now_and_can_be_moved()
     }
     stage.say(talk, "d").await;
     events(&mut socket, conversation, 8..=8).await;
-    assert_eq!(socket.take_pushes().len(), 0);
+    assert_no_more_events(&mut socket);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn who_is_more_than_a_thousand_behind_is_told_of_a_gap_and_goes_on_live() 
     subscribe(&mut socket, conversation, Some(3)).await;
     events(&mut socket, conversation, 4..=head + 1).await;
     assert_caught_up(&mut socket, conversation, head + 1).await;
-    assert_eq!(socket.take_pushes().len(), 0);
+    assert_no_more_events(&mut socket);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn what_is_unsubscribed_is_silent() {
     subscribe(&mut socket, conversation, None).await;
     stage.say(talk, "b").await;
     events(&mut socket, conversation, 3..=3).await;
-    assert_eq!(socket.take_pushes().len(), 0);
+    assert_no_more_events(&mut socket);
     // What was not subscribed needs no word.
     socket.request(frame.clone()).await.unwrap();
     assert_eq!(socket.request(frame).await.unwrap()["type"], "ok");

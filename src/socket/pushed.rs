@@ -1,0 +1,96 @@
+//! What actors push to a socket, as frames.
+
+use std::sync::Arc;
+
+use cluster::{Push, QueueNews};
+use domain::{ConversationId, Timestamp};
+use tokio::time::Instant;
+
+use super::Close;
+use super::frames::Frame;
+use super::session::Session;
+use super::subscriptions::Place;
+use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, looks, loss, offer_end};
+use crate::talk;
+
+/// Pushes that are written together before the socket is flushed.
+const WRITE_TOGETHER: usize = 64;
+
+impl Session {
+    /// Writes a push and those that came with it, then flushes once.
+    pub(super) async fn push_all(&mut self, first: Push) -> Result<(), Close> {
+        self.push(first).await?;
+        for _ in 1..WRITE_TOGETHER {
+            let Some(push) = self.pushes.try_next() else { break };
+            self.push(push).await?;
+        }
+        self.flush().await
+    }
+
+    async fn push(&mut self, push: Push) -> Result<(), Close> {
+        match push {
+            Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
+                Place::Next => self.write_event(conversation, &event).await,
+                Place::Skip | Place::Missing => Ok(()),
+            },
+            Push::Typing { conversation, by, typing, preview } => {
+                let (conversation_id, preview) = (Shown(conversation), preview.as_deref());
+                self.write(&Frame::Typing { conversation_id, by: ByJson::of(&by), typing, preview }).await
+            }
+            Push::Read { conversation, by, seq } => {
+                let conversation_id = Shown(conversation);
+                self.write(&Frame::Read { conversation_id, by: ByJson::of(&by), seq: seq.0 }).await
+            }
+            Push::SightLost { conversation } => self.lose_sight(conversation).await,
+            Push::OwnerLost { conversation } => {
+                self.subscriptions.lose_owner(conversation);
+                self.find_owner_at = Instant::now();
+                Ok(())
+            }
+            Push::Assigned { conversation, head } => {
+                let conversation = ConversationJson::of(conversation, &head, self.who.audience());
+                self.write(&Frame::Assigned { conversation }).await
+            }
+            Push::Unassigned { conversation, why } => {
+                let (conversation_id, reason) = (Shown(conversation), loss(why));
+                self.write(&Frame::Unassigned { conversation_id, reason }).await
+            }
+            Push::Status(status) => self.write(&Frame::Status { status }).await,
+            Push::Offer { conversation, expires_at } => self.write_offer(conversation, expires_at).await,
+            Push::OfferEnded { conversation, why } => {
+                let (conversation_id, reason) = (Shown(conversation), offer_end(why));
+                self.write(&Frame::OfferEnded { conversation_id, reason }).await
+            }
+            Push::Queue(QueueNews { team, waiting, since }) => {
+                let now = self.app.clock.now();
+                let longest_wait_s = since.map_or(0, |since| now.ms_since(since) / 1000);
+                self.write(&Frame::QueueChanged { team_id: team.to_string(), waiting, longest_wait_s }).await
+            }
+            Push::Presence { conversation, by, state } => {
+                let (conversation_id, by, state) = (Shown(conversation), ByJson::of(&by), looks(state));
+                self.write(&Frame::Presence { conversation_id, by, state }).await
+            }
+        }
+    }
+
+    /// With the conversation as it is now; of one that is gone nothing need be said.
+    async fn write_offer(
+        &mut self,
+        conversation: ConversationId,
+        expires_at: Timestamp,
+    ) -> Result<(), Close> {
+        let app = Arc::clone(&self.app);
+        let key = self.key(conversation);
+        let head = match app.store.heads.get(key).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "an offer was not shown");
+                return Ok(());
+            }
+        };
+        let (audience, place) = (self.who.audience(), talk::place(&app, key, &head).await);
+        let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
+        self.write(&Frame::Offer { conversation, expires_at: Rfc3339(expires_at) }).await
+    }
+}

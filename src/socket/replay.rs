@@ -1,0 +1,92 @@
+//! Keeping a socket's positions: what it missed is read from the store, and whoever owns a conversation is found again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::ExecuteError;
+use domain::{ConversationId, Event, Rejection};
+use tokio::time::Instant;
+
+use super::Close;
+use super::frames::Frame;
+use super::session::Session;
+use crate::json::{EventJson, Show, Shown};
+
+/// How many events a replay reads at once.
+const REPLAY_PAGE: usize = 128;
+/// How soon a lost owner is looked for again.
+const FIND_OWNER: Duration = Duration::from_millis(500);
+
+impl Session {
+    pub(super) async fn find_owners(&mut self) -> Result<(), Close> {
+        self.find_owner_at = Instant::now() + FIND_OWNER;
+        for conversation in self.subscriptions.take_lost() {
+            match self
+                .app
+                .router
+                .subscribe(self.key(conversation), Arc::clone(&self.who), self.sender.clone())
+                .await
+            {
+                Ok(subscription) => {
+                    self.subscriptions.found_owner(conversation, subscription);
+                    self.view_again(conversation).await;
+                }
+                Err(ExecuteError::Rejected(Rejection::NotFound)) => self.lose_sight(conversation).await?,
+                Err(
+                    ExecuteError::Rejected(_)
+                    | ExecuteError::Overloaded
+                    | ExecuteError::Unknown
+                    | ExecuteError::Poisoned
+                    | ExecuteError::Store(_),
+                ) => self.subscriptions.lose_owner(conversation),
+            }
+        }
+        self.flush().await
+    }
+
+    /// Reads and writes one page of one conversation's missing events.
+    pub(super) async fn replay(&mut self) -> Result<(), Close> {
+        let Some(replay) = self.subscriptions.next_replay() else { return Ok(()) };
+        let conversation = replay.conversation;
+        let page = match self.app.store.log.read(self.key(conversation), replay.after, REPLAY_PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "a replay waits for the store");
+                self.subscriptions.replay_failed(conversation);
+                // The store is given a moment; orders and frames wait as long.
+                tokio::time::sleep(FIND_OWNER).await;
+                return Ok(());
+            }
+        };
+        let mut written = replay.after;
+        for event in &page {
+            self.write_event(conversation, event).await?;
+            written = event.seq;
+        }
+        if self.subscriptions.replayed(conversation, written) {
+            let conversation_id = Shown(conversation);
+            self.write(&Frame::CaughtUp { conversation_id, seq: written.0 }).await?;
+        }
+        self.flush().await
+    }
+
+    pub(super) async fn write_event(
+        &mut self,
+        conversation: ConversationId,
+        event: &Event,
+    ) -> Result<(), Close> {
+        let app = Arc::clone(&self.app);
+        let (audience, workspace) = (self.who.audience(), self.workspace);
+        let show = Show { audience, workspace, links: &app.file_links, now: app.clock.now() };
+        let (conversation_id, seq) = (Shown(conversation), event.seq.0);
+        self.write(&Frame::Event { conversation_id, seq, event: EventJson::of(event, show) }).await
+    }
+
+    pub(super) async fn lose_sight(&mut self, conversation: ConversationId) -> Result<(), Close> {
+        if self.subscriptions.remove(conversation) {
+            let conversation_id = Shown(conversation);
+            self.write(&Frame::Unsubscribed { conversation_id, reason: "sight_lost" }).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! An agent who has a conversation before him: the others who listen to it are told.
+
+use domain::ConversationId;
+
+use super::frames::Viewing;
+use super::requests::{Stop, parse_id};
+use super::session::Session;
+use crate::http::error::{ApiError, ErrorCode};
+
+impl Session {
+    pub(super) async fn viewing(&mut self, frame: Viewing) -> Result<(), Stop> {
+        let Viewing { id, conversation_id, viewing, .. } = frame;
+        let conversation = parse_id(&conversation_id)?;
+        if !self.subscriptions.contains(conversation) {
+            let head = self.app.store.heads.get(self.key(conversation)).await.map_err(ApiError::from)?;
+            let sees = head.is_some_and(|head| head.seen_by(&self.who));
+            let unheard = || ApiError::new(ErrorCode::Conflict, "subscribe to the conversation first");
+            return Err(if sees { unheard().into() } else { ApiError::not_found().into() });
+        }
+        self.subscriptions.view(conversation, viewing);
+        self.tell_viewing(conversation).await?;
+        self.ok_if_asked(id.as_deref()).await
+    }
+
+    /// After a new subscription, which knows nothing of the last one.
+    pub(super) async fn view_again(&mut self, conversation: ConversationId) {
+        if self.subscriptions.is_viewing(conversation)
+            && let Err(error) = self.tell_viewing(conversation).await
+        {
+            // Others miss that he looks on; he is told nothing of it.
+            error.log(&self.request_id);
+        }
+    }
+
+    /// While the owner is being found again, that is left to [`Self::view_again`].
+    async fn tell_viewing(&self, conversation: ConversationId) -> Result<(), ApiError> {
+        let Some(subscription) = self.subscriptions.id_of(conversation) else { return Ok(()) };
+        let viewing = self.subscriptions.is_viewing(conversation);
+        Ok(self.app.router.viewing(self.key(conversation), subscription, viewing).await?)
+    }
+}

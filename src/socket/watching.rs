@@ -1,0 +1,163 @@
+//! Lists that an agent's socket watches: shown as they are, page by page, then what changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::Place;
+use domain::{ConversationId, Head, TeamId};
+use tokio::time::Instant;
+
+use super::Close;
+use super::frames::{Frame, OfList};
+use super::requests::Stop;
+use super::session::Session;
+use super::side::Side;
+use super::watches::{List, TooMany, Verdict};
+use crate::http::error::{ApiError, ErrorCode};
+use crate::json::{ConversationJson, Shown};
+use crate::talk;
+use crate::view::View;
+
+/// A change of a conversation is not told more often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Changes that are written together, before frames are heard again.
+const WRITE_TOGETHER: usize = 32;
+/// So long at most places in queues are asked for in between; then conversations are shown without.
+const PLACES_WITHIN: Duration = Duration::from_millis(200);
+/// After a failed read.
+const AGAIN: Duration = Duration::from_millis(500);
+
+impl Session {
+    pub(super) async fn watch(&mut self, frame: OfList) -> Result<(), Stop> {
+        let list = parse(&frame)?;
+        let view = list.view.for_agent(&self.who)?;
+        let rows_max = list.rows_max(self.app.config.limits.page_max);
+        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
+        // First, so that what changes from now on is not missed between the list and the topics.
+        desk.watches.add(list, view, rows_max).map_err(|TooMany(max)| {
+            ApiError::new(ErrorCode::Conflict, format!("a socket watches at most {max} lists"))
+        })?;
+        desk.watcher.look_at(desk.watches.topics());
+        self.ok(frame.id.as_deref()).await
+    }
+
+    pub(super) async fn unwatch(&mut self, frame: OfList) -> Result<(), Stop> {
+        let list = parse(&frame)?;
+        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
+        desk.watches.remove(list);
+        desk.watcher.look_at(desk.watches.topics());
+        self.ok(frame.id.as_deref()).await
+    }
+
+    /// What he may see has changed: what he no longer sees leaves the lists.
+    pub(super) fn look_as_changed(&mut self) {
+        if let Side::Agent(desk) = &mut self.side {
+            desk.watches.look_as(&self.who, self.app.config.limits.page_max);
+            desk.watcher.look_at(desk.watches.topics());
+        }
+    }
+
+    /// Takes what changed since the last look.
+    pub(super) async fn look(&mut self) -> Result<(), Close> {
+        match &mut self.side {
+            Side::Visitor(_) => self.look_at_places().await,
+            Side::Agent(desk) => {
+                desk.look_at = Instant::now() + LOOK_EVERY;
+                desk.watches.take(desk.watcher.take(), self.app.config.limits.page_max);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a few of the changes, and a page of a list that is being read.
+    pub(super) async fn show_lists(&mut self) -> Result<(), Close> {
+        let places_until = Instant::now() + PLACES_WITHIN;
+        for _ in 0..WRITE_TOGETHER {
+            let Side::Agent(desk) = &mut self.side else { return Ok(()) };
+            let Some((conversation, head)) = desk.watches.next_changed() else { break };
+            if !self.show_changed(conversation, head, places_until).await? {
+                return self.flush().await;
+            }
+        }
+        self.show_page(places_until).await?;
+        self.flush().await
+    }
+
+    /// False: it could not be read, and is tried again.
+    async fn show_changed(
+        &mut self,
+        conversation: ConversationId,
+        known: Option<Arc<Head>>,
+        places_until: Instant,
+    ) -> Result<bool, Close> {
+        let head = match known {
+            Some(head) => Some(head),
+            None => match self.app.store.heads.get(self.key(conversation)).await {
+                Ok(read) => read.map(Arc::new),
+                Err(error) => {
+                    tracing::warn!(%conversation, %error, "a change waits for the store");
+                    if let Side::Agent(desk) = &mut self.side {
+                        desk.watches.read_again([conversation]);
+                    }
+                    // The store is given a moment; orders and frames wait as long.
+                    tokio::time::sleep(AGAIN).await;
+                    return Ok(false);
+                }
+            },
+        };
+        let Side::Agent(desk) = &mut self.side else { return Ok(true) };
+        let Verdict { show, left } = desk.watches.judge(conversation, head.as_deref());
+        if let Some(head) = head.filter(|_| show) {
+            self.show(conversation, &head, places_until).await?;
+        }
+        for List { view, team } in left {
+            let (conversation_id, view, team_id) = (Shown(conversation), view.name(), team.map(Shown));
+            self.write(&Frame::ConversationRemoved { conversation_id, view, team_id }).await?;
+        }
+        Ok(true)
+    }
+
+    async fn show_page(&mut self, places_until: Instant) -> Result<(), Close> {
+        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
+        let Some(page) = desk.watches.next_page() else { return Ok(()) };
+        let heads = &self.app.store.heads;
+        let rows = match heads.list(self.workspace, &page.view, &page.filter, page.after, page.limit).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(%error, "a watched list waits for the store");
+                // The store is given a moment; orders and frames wait as long.
+                tokio::time::sleep(AGAIN).await;
+                return Ok(());
+            }
+        };
+        desk.watches.listed(page.list, &rows, page.limit);
+        for row in &rows {
+            self.show(row.conversation, &row.head, places_until).await?;
+        }
+        Ok(())
+    }
+
+    async fn show(
+        &mut self,
+        conversation: ConversationId,
+        head: &Head,
+        places_until: Instant,
+    ) -> Result<(), Close> {
+        let audience = self.who.audience();
+        let place: Option<Place> = if Instant::now() < places_until {
+            talk::place(&self.app, self.key(conversation), head).await
+        } else {
+            None
+        };
+        let conversation = ConversationJson::of(conversation, head, audience).placed(place, audience);
+        self.write(&Frame::Conversation { conversation }).await
+    }
+}
+
+fn parse(frame: &OfList) -> Result<List, ApiError> {
+    let view = View::parse(&frame.view)?;
+    let parse_team = |text: &String| {
+        text.parse::<TeamId>().map_err(|_| ApiError::invalid_field("team_id", "must be the id of a team"))
+    };
+    Ok(List { view, team: frame.team_id.as_ref().map(parse_team).transpose()? })
+}
