@@ -176,7 +176,8 @@ struct Desk {
     capacity: u32,
     disabled: bool,
     load: Load,
-    /// What came to him although he was full, and is given back. (Who is given less capacity keeps what he has.)
+    /// What came to him although he was full, and is given back. (Who is given less capacity keeps what he has, as
+    /// long as this actor lives.)
     surplus: BTreeSet<ConversationId>,
     /// Reservations that were not settled yet.
     reservations: usize,
@@ -233,8 +234,12 @@ impl Actor for AgentActor {
     async fn pre_start(&self, _: ActorRef<AgentMessage>, opened: Opened) -> Result<Desk, ActorProcessingErr> {
         let Opened { node, agent, workspace, teams, held, presence } = opened;
         let mut load = Load::default();
-        for (conversation, epoch) in held {
-            load.hold(conversation, epoch, agent.capacity);
+        // What passes his capacity, the newest first, was approved by an earlier actor of his and heard of by nobody.
+        let mut surplus = Vec::new();
+        for (conversation, epoch) in held.into_iter().rev() {
+            if load.hold(conversation, epoch, agent.capacity) {
+                surplus.push((conversation, epoch));
+            }
         }
         let mut desk = Desk {
             node,
@@ -253,6 +258,9 @@ impl Actor for AgentActor {
             queues: BTreeMap::new(),
             told: Vec::new(),
         };
+        for (conversation, epoch) in surplus {
+            desk.give_back_surplus(conversation, epoch);
+        }
         desk.publish();
         Ok(desk)
     }

@@ -1,6 +1,8 @@
 //! What spans a conversation and an agent: reserve a place with the agent's actor, have the conversation write it,
 //! settle the place. Run by the caller's task, never inside an actor.
 
+use std::time::Duration;
+
 use domain::{
     AgentCard, AgentId, AssignReason, Command, Explanation, Head, Principal, Rejection, Request, State,
 };
@@ -52,7 +54,7 @@ pub(crate) async fn give(
     let reason = AssignReason::Auto;
     let command = Command::Assign { agent: to, assignment_epoch, reason, why: Some(Box::new(why)) };
     let outcome = node.execute(key, Request { by: Principal::System, client_id: None, command }).await;
-    place.settle(&outcome).await;
+    place.settle(&outcome);
     match outcome {
         Ok(_) => Given::Done,
         Err(ExecuteError::Rejected(_)) => Given::Moved,
@@ -78,7 +80,7 @@ async fn assign(
     }
     let place = Place { node: node.clone(), agent_key, key, settled: false };
     let outcome = node.execute(key, request).await;
-    place.settle(&outcome).await;
+    place.settle(&outcome);
     outcome
 }
 
@@ -103,7 +105,7 @@ struct Place {
 }
 
 impl Place {
-    async fn settle(mut self, outcome: &Result<Outcome, ExecuteError>) {
+    fn settle(mut self, outcome: &Result<Outcome, ExecuteError>) {
         self.settled = true;
         match outcome {
             Ok(outcome) => {
@@ -114,7 +116,8 @@ impl Place {
                 });
                 self.tell(his.map(|head| head.assignment_epoch));
             }
-            Err(ExecuteError::Unknown) => look_and_settle(&self).await,
+            // Beside: whoever asked hears at once that nobody knows.
+            Err(ExecuteError::Unknown) => drop(tokio::spawn(async move { look_and_settle(&self).await })),
             Err(
                 ExecuteError::Rejected(_)
                 | ExecuteError::Overloaded
@@ -141,18 +144,25 @@ impl Drop for Place {
     }
 }
 
+/// How often a look that fails is tried again, and how long it waits before: longer each time.
+const LOOKS_MAX: u32 = 8;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// A fresh activation claims the log, so no late append can pass it: what it reads is what became of the assignment.
 async fn look_and_settle(place: &Place) {
     let his = |head: &Head| {
         let his = head.assignee.as_ref().is_some_and(|now| now.id == place.agent_key.agent);
         (his && head.state == State::Assigned).then_some(head.assignment_epoch)
     };
-    match place.node.settled_head(place.key).await {
-        Ok(head) => place.tell(his(&head)),
-        // The agent's sweep finds what was written; the place must not be kept for ever.
-        Err(error) => {
-            tracing::warn!(conversation = %place.key.conversation, %error, "a reservation was given up unseen");
-            place.tell(None);
+    for look in 1.. {
+        match place.node.settled_head(place.key).await {
+            Ok(head) => return place.tell(his(&head)),
+            Err(error) if look >= LOOKS_MAX => {
+                // The agent's sweep finds what was written; the place must not be kept for ever.
+                tracing::warn!(conversation = %place.key.conversation, %error, "a reservation was given up unseen");
+                return place.tell(None);
+            }
+            Err(_) => tokio::time::sleep(LOOK_AGAIN * 2_u32.pow(look)).await,
         }
     }
 }

@@ -157,6 +157,10 @@ impl World {
     async fn calm(&mut self) {
         self.office.log.calm();
         *self.office.astray.lock().unwrap() = Astray::default();
+        // What was late comes now: any call lets it through.
+        while self.office.log.late() > 0 {
+            self.office.store.log.peek(key(1)).await.unwrap();
+        }
         // A socket whose agent's actor died attaches anew, as the session does.
         for (who, sockets) in &mut self.sockets {
             let dead = sockets.iter().filter(|(attachment, _)| !attachment.lives()).count();
