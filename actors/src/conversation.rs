@@ -24,6 +24,7 @@ mod company;
 mod draft;
 mod marks;
 mod news;
+mod owner;
 mod soft;
 mod subscribers;
 
@@ -101,6 +102,8 @@ pub(crate) enum ConversationMessage {
         permit: Permit,
     },
     Appended(Box<Appended>),
+    /// The log has a newer owner.
+    Overtaken,
     MarksWritten,
     TypingDue,
     Passivate {
@@ -199,7 +202,7 @@ impl Actor for ConversationActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ConversationMessage::Execute { request, probe, reply, permit } => {
-                live.execute(&request, probe, reply, permit);
+                live.execute(&myself, &request, probe, reply, permit);
             }
             ConversationMessage::Subscribe { id, who, sender, reply, permit: _permit } => {
                 live.subscribe(id, who, sender, reply);
@@ -217,6 +220,7 @@ impl Actor for ConversationActor {
                 live.read(&myself, &who, seq, reply, permit);
             }
             ConversationMessage::Appended(appended) => live.appended(*appended),
+            ConversationMessage::Overtaken => live.give_up(&ExecuteErrorKind::Unknown),
             ConversationMessage::MarksWritten => live.marks_written(&myself),
             ConversationMessage::TypingDue => live.typing_due(&myself),
             ConversationMessage::Passivate { only_idle } => live.passivate(only_idle),
@@ -235,7 +239,14 @@ impl Actor for ConversationActor {
 impl Live {
     /// Decides on the draft, as if everything staged were written. The answer, also a refusal, waits for what it was
     /// decided on.
-    fn execute(&mut self, request: &Request, probe: bool, reply: Reply<Outcome>, permit: Permit) {
+    fn execute(
+        &mut self,
+        myself: &ActorRef<ConversationMessage>,
+        request: &Request,
+        probe: bool,
+        reply: Reply<Outcome>,
+        permit: Permit,
+    ) {
         if self.closing {
             let _ = reply.send(Err(Refusal::Moved));
             return;
@@ -266,7 +277,12 @@ impl Live {
             head: wants_head.then(|| Arc::new(self.draft.conversation().head().clone())),
         });
         witness.dismiss();
-        self.draft.wait(Waiter { reply, answer, _permit: permit });
+        let waiter = Waiter { reply, answer, _permit: permit };
+        if self.draft.is_settled() {
+            owner::tell_if_owner(&self.node.store, Arc::clone(&self.claim), waiter, myself.clone());
+        } else {
+            self.draft.wait(waiter);
+        }
     }
 
     /// At most one append is in flight; what is staged meanwhile goes out together when it is back.

@@ -17,9 +17,13 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    fn tell(self) {
+    pub(super) fn tell(self) {
         // Whoever asked may be gone; the log has it all the same.
         let _ = self.reply.send(self.answer.map_err(Refusal::from));
+    }
+
+    pub(super) fn refuse(self, refusal: Refusal) {
+        let _ = self.reply.send(Err(refusal));
     }
 }
 
@@ -118,7 +122,7 @@ impl Draft {
     pub(super) fn refuse_all(&mut self, refusal: impl Fn() -> Refusal) {
         let staged = self.staged.drain(..).flat_map(|group| group.waiters);
         for waiter in self.in_flight.take().into_iter().flatten().chain(staged) {
-            let _ = waiter.reply.send(Err(refusal()));
+            waiter.refuse(refusal());
         }
     }
 }
