@@ -9,6 +9,7 @@ use domain::{
 };
 
 use super::Live;
+use crate::team::Before;
 use crate::{Joined, Loss, Notice, Outbox, TeamKey};
 
 /// Where the conversation stood as others were last told.
@@ -16,6 +17,8 @@ use crate::{Joined, Loss, Notice, Outbox, TeamKey};
 pub(super) struct Stand {
     pub(super) team: TeamId,
     pub(super) holder: Option<AgentId>,
+    /// Who has it; after its end who had it last.
+    last: Option<AgentId>,
     queued: bool,
     epoch: u64,
     visitor: VisitorId,
@@ -27,6 +30,7 @@ impl Stand {
         Self {
             team: head.team,
             holder: holder.map(|agent| agent.id),
+            last: head.assignee.as_ref().map(|agent| agent.id),
             queued: head.state == State::Queued,
             epoch: head.assignment_epoch,
             visitor: head.visitor.id,
@@ -77,7 +81,13 @@ impl Live {
         }
         if now.queued {
             let team = TeamKey { workspace, team: now.team };
-            tell_router(&self.node.outbox, team, self.key.conversation, head, released);
+            // Who had it when it ended is its visitor's last agent.
+            let reopened_from = before.last.filter(|_| before.holder.is_none());
+            let from = match released {
+                Some((agent, reason)) => Some(Before::Lost(agent, reason)),
+                None => reopened_from.map(Before::Ended),
+            };
+            tell_router(&self.node.outbox, team, self.key.conversation, head, from);
         }
     }
 }
@@ -88,7 +98,7 @@ pub(crate) fn tell_router(
     team: TeamKey,
     conversation: ConversationId,
     head: &Head,
-    from: Option<(AgentId, ReleaseReason)>,
+    from: Option<Before>,
 ) {
     let joined = Joined {
         conversation,
