@@ -2,8 +2,10 @@
 
 pub mod admin;
 pub mod agent_conversations;
+pub mod assignments;
 pub mod auth;
 pub mod canned;
+pub mod colleagues;
 pub mod conversations;
 pub mod documents;
 pub mod events;
@@ -14,7 +16,10 @@ pub mod health;
 mod hours;
 pub mod messages;
 mod once;
+pub mod routing;
 pub mod status;
+pub mod tags;
+pub mod transfers;
 pub mod uploads;
 mod versioned;
 pub mod visitors;

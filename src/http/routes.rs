@@ -227,7 +227,7 @@ impl SchemaOf {
 
 /// All rows, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 18] = [
+    let resources: [&'static [Route]; 23] = [
         api::auth::ROUTES,
         api::widget::ROUTES,
         api::visitors::ROUTES,
@@ -237,6 +237,11 @@ pub fn table() -> impl Iterator<Item = &'static Route> {
         api::uploads::ROUTES,
         api::files::ROUTES,
         api::agent_conversations::ROUTES,
+        api::assignments::ROUTES,
+        api::transfers::ROUTES,
+        api::tags::ROUTES,
+        api::routing::ROUTES,
+        api::colleagues::ROUTES,
         api::status::ROUTES,
         api::canned::ROUTES,
         api::admin::workspaces::ROUTES,
