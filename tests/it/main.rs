@@ -20,5 +20,6 @@ mod layering;
 mod matrix;
 mod program;
 mod race;
+mod routing;
 mod socket;
 mod tidy;
