@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 
 mod conversation;
 mod event;
+mod routing;
 
 pub use conversation::{ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
 pub use event::{EventJson, assign_reason, looks, loss, offer_end};
+pub use routing::{CandidateJson, RoutedEntryJson};
 
 use crate::files::{FileLinks, Rendition};
 

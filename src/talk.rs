@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster::{AgentKey, AgentView, ExecuteError, Place};
 use domain::{
     Answer, ClientId, Command, FileCard, FileId, Head, Id, Kind, MessageId, MessageText, Principal,
-    Rejection, Request, Seq, State, Status, Team, TextError, Timestamp, WorkspaceId,
+    Rejection, Request, Seq, State, Status, Team, TeamId, TextError, Timestamp, WorkspaceId,
 };
 use rand::RngExt;
 use store::{ConversationKey, HeadFilter, HeadView, StoreError};
@@ -177,6 +177,24 @@ pub async fn queue_is_full(app: &App, workspace: WorkspaceId, team: &Team) -> Re
     let (view, filter) = (HeadView::Queue(Some(vec![team.id])), HeadFilter::default());
     let waiting = app.store.heads.list(workspace, &view, &filter, None, max as usize).await?;
     Ok(waiting.len() >= max as usize)
+}
+
+/// How many wait for the team.
+pub async fn waiting(app: &App, workspace: WorkspaceId, team: TeamId) -> Result<usize, StoreError> {
+    const PAGE: usize = 200;
+    if let Some(waiting) = app.router.waiting_for(workspace, team).await {
+        return Ok(waiting);
+    }
+    let (view, filter) = (HeadView::Queue(Some(vec![team])), HeadFilter::default());
+    let (mut waiting, mut after) = (0, None);
+    loop {
+        let page = app.store.heads.list(workspace, &view, &filter, after, PAGE).await?;
+        waiting += page.len();
+        after = page.last().map(|row| row.position);
+        if page.len() < PAGE {
+            return Ok(waiting);
+        }
+    }
 }
 
 /// The agent wants to be taken for this.

@@ -33,7 +33,7 @@ pub use node::{AgentBrief, Attachment, Node, Settings};
 pub use outbox::{Loss, Notice, OfferEnd, Outbox, QueueNews};
 pub use push::{Looks, Overflow, Push, PushReceiver, PushSender, TooSlow, window};
 pub use stats::{LATENCY_BOUNDS_US, Stats, StatsView};
-pub use team::{Joined, Place, TeamKey};
+pub use team::{Before, Joined, Place, TeamKey};
 pub use watchers::{Changes, Topic, Watcher};
 
 /// A command was not carried out, or nobody can say whether it was.

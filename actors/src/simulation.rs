@@ -74,7 +74,7 @@ impl World {
                 let taken = node.accept(key(n), supervisor(who), None, true).await;
                 format!("{who} takes {n} over: {:?}", taken.map(|_| ()))
             }
-            40..=44 => format!("{who} declines {n}: {:?}", node.decline(key(n), &agent(who)).await),
+            40..=44 => format!("{who} declines {n}: {:?}", node.decline(key(n), &agent(who), None).await),
             45..=49 => {
                 let given = node.transfer(key(n), supervisor(who), None, card(to), None).await;
                 format!("{who} gives {n} to {to}: {:?}", given.map(|_| ()))

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{
-    AgentId, AssignmentMode, ConversationId, Exclusion, Explanation, Needs, Pace, Rejection, ReleaseReason,
-    Rule, Team, TeamId, Timestamp, VisitorId, WorkspaceId, choose,
+    AgentId, ClientId, ConversationId, Exclusion, Explanation, Needs, Pace, Rejection, ReleaseReason, Team,
+    TeamId, Timestamp, VisitorId, WorkspaceId,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{ConversationKey, StoreError};
@@ -27,10 +27,13 @@ use crate::{AgentKey, AgentState, ExecuteError, Notice, OfferEnd, QueueNews};
 mod history;
 mod members;
 mod offers;
+mod places;
 mod queue;
 mod sweep;
 
 use members::Members;
+use offers::Declined;
+use places::Asked;
 use queue::{Queue, Step, Waiting};
 
 pub(crate) use offers::Given;
@@ -58,8 +61,17 @@ pub struct Joined {
     pub visitor: VisitorId,
     /// What it asks of its agent.
     pub needs: Needs,
-    /// Who had it until now, and why no longer.
-    pub from: Option<(AgentId, ReleaseReason)>,
+    /// What was before it joined.
+    pub from: Option<Before>,
+}
+
+/// What was before a conversation joined a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// This agent had it, and lost it.
+    Lost(AgentId, ReleaseReason),
+    /// It had ended, and this agent had it last.
+    Ended(AgentId),
 }
 
 /// Where a conversation stands in its queue.
@@ -89,6 +101,8 @@ pub(crate) enum TeamMessage {
     Decline {
         conversation: ConversationId,
         agent: AgentId,
+        /// His own name for it: a repeat declines nothing more.
+        client_id: Option<ClientId>,
         reply: oneshot::Sender<Result<(), Rejection>>,
         permit: Permit,
     },
@@ -105,6 +119,17 @@ pub(crate) enum TeamMessage {
     Place {
         conversation: ConversationId,
         reply: oneshot::Sender<Option<Place>>,
+        permit: Permit,
+    },
+    /// The same of one that is on its way here: answered when it has come.
+    PlaceWhenKnown {
+        conversation: ConversationId,
+        reply: oneshot::Sender<Option<Place>>,
+        permit: Permit,
+    },
+    /// How many wait; none: not known yet.
+    Waiting {
+        reply: oneshot::Sender<Option<usize>>,
         permit: Permit,
     },
     /// Why it is offered to whom it is offered, or would be; none: it does not wait here.
@@ -157,6 +182,10 @@ pub(crate) struct Desk {
     team: Option<Team>,
     members: Members,
     queue: Queue,
+    /// The queue was read since this router began. Before that its order is not known, and nothing is routed.
+    read: bool,
+    asked: Asked,
+    declined: Declined,
     pace: Pace,
     /// A message to route is on its way.
     route_due: bool,
@@ -206,6 +235,9 @@ impl Actor for RouterActor {
             team: None,
             members: Members::default(),
             queue: Queue::default(),
+            read: false,
+            asked: Asked::default(),
+            declined: Declined::default(),
             pace: Pace::default(),
             route_due: false,
             moves: 0,
@@ -233,13 +265,20 @@ impl Actor for RouterActor {
             TeamMessage::Recalled { conversation, agent } => desk.recalled(conversation, agent),
             TeamMessage::Agent(state) => desk.agent(*state),
             // Whoever asked may be gone; the answer is only for him.
-            TeamMessage::Decline { conversation, agent, reply, permit: _permit } => {
-                let _ = reply.send(desk.decline(conversation, agent));
+            TeamMessage::Decline { conversation, agent, client_id, reply, permit: _permit } => {
+                let _ = reply.send(desk.decline(conversation, agent, client_id));
             }
             TeamMessage::Refused { conversation, agent } => desk.refused(conversation, agent),
             TeamMessage::Given { conversation, agent, given } => desk.given(conversation, agent, given),
             TeamMessage::Place { conversation, reply, permit: _permit } => {
                 let _ = reply.send(desk.place(conversation));
+            }
+            // He waits in a list with a bound of its own.
+            TeamMessage::PlaceWhenKnown { conversation, reply, permit: _permit } => {
+                desk.place_when_known(conversation, reply);
+            }
+            TeamMessage::Waiting { reply, permit: _permit } => {
+                let _ = reply.send(desk.waiting());
             }
             TeamMessage::Explain { conversation, reply, permit: _permit } => {
                 let _ = reply.send(desk.explain(conversation));
@@ -271,7 +310,11 @@ impl Desk {
         let order = self.members.next_turn();
         match from {
             None => self.recall(conversation, visitor),
-            Some((agent, reason)) => {
+            Some(Before::Ended(agent)) => {
+                waiting.step = Step::Free;
+                waiting.preferred = Some(agent);
+            }
+            Some(Before::Lost(agent, reason)) => {
                 waiting.step = Step::Free;
                 match reason {
                     ReleaseReason::Released => {
@@ -292,6 +335,7 @@ impl Desk {
         }
         // It has a place now, which whoever was told of the conversation itself may not have seen.
         self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
+        self.answer_asked();
         self.route_soon();
     }
 
@@ -351,38 +395,10 @@ impl Desk {
         }
     }
 
-    fn place(&self, conversation: ConversationId) -> Option<Place> {
-        let offered_to = self.queue.get(conversation)?.offer().map(|offer| offer.agent);
-        let position = self.queue.position(conversation)?;
-        Some(Place { position, expected_wait_s: self.expected_wait_s(position), offered_to })
-    }
-
-    fn expected_wait_s(&self, position: u64) -> Option<u64> {
-        self.members.there().next()?;
-        self.pace.expected_wait_s(position)
-    }
-
-    fn explain(&self, conversation: ConversationId) -> Option<(Place, Explanation)> {
-        let waiting = self.queue.get(conversation)?;
-        let place = self.place(conversation)?;
-        if let Some(offer) = waiting.offer() {
-            return Some((place, offer.why.clone()));
-        }
-        let team = self.team.as_ref()?;
-        let candidates = self.candidates(waiting);
-        let rule = match team.assignment {
-            AssignmentMode::Manual => Rule::Manual,
-            AssignmentMode::Offer | AssignmentMode::Auto => {
-                choose(team.strategy, waiting.preferred, &candidates)
-                    .map_or(Rule::Nobody, |choice| choice.rule)
-            }
-        };
-        Some((place, Explanation::of(rule, &candidates)))
-    }
-
     fn tick(&mut self) {
         let now = Instant::now();
         self.expire_offers(now);
+        self.asked.drop_gone();
         if self.visitors_due && now >= self.visitors_told + TELL_VISITORS {
             self.visitors_due = false;
             self.visitors_told = now;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::{
     AgentBrief, AgentKey, AgentView, Attachment, Clock, ExecuteError, Node, Notice, Outcome, Place,
-    PushSender, Settings, StatsView, SubscriberId, Subscription, Watcher,
+    PushSender, Settings, StatsView, SubscriberId, Subscription, TeamKey, Watcher,
 };
 use domain::{
     Agent, AgentCard, ClientId, Explanation, MessageId, MessageText, Principal, Request, Seq, Status, TeamId,
@@ -80,8 +80,13 @@ impl Router {
     }
 
     /// The agent does not want what he is offered: it goes on at once.
-    pub async fn decline(&self, key: ConversationKey, by: &Principal) -> Result<(), ExecuteError> {
-        self.node.decline(key, by).await
+    pub async fn decline(
+        &self,
+        key: ConversationKey,
+        by: &Principal,
+        client_id: Option<ClientId>,
+    ) -> Result<(), ExecuteError> {
+        self.node.decline(key, by, client_id).await
     }
 
     /// Where a conversation that waits for `team` stands; none: it does not wait there, or its router is silent.
@@ -89,7 +94,17 @@ impl Router {
         self.node.place(key, team).await
     }
 
-    /// The same, with why it is offered to whom it is offered, or would be.
+    /// The same of one that has just come to wait: an answer may take a moment.
+    pub async fn place_when_known(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
+        self.node.place_when_known(key, team).await
+    }
+
+    /// How many wait for a team; none: its router is not in memory, does not know yet, or is silent.
+    pub async fn waiting_for(&self, workspace: WorkspaceId, team: TeamId) -> Option<usize> {
+        self.node.waiting_for(TeamKey { workspace, team }).await
+    }
+
+    /// Where it stands, with why it is offered to whom it is offered, or would be.
     pub async fn explain(&self, key: ConversationKey, team: TeamId) -> Option<(Place, Explanation)> {
         self.node.explain(key, team).await
     }

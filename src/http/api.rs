@@ -2,8 +2,10 @@
 
 pub mod admin;
 pub mod agent_conversations;
+pub mod assignments;
 pub mod auth;
 pub mod canned;
+pub mod colleagues;
 pub mod conversations;
 pub mod documents;
 pub mod events;
@@ -14,8 +16,11 @@ pub mod health;
 mod hours;
 pub mod messages;
 mod once;
+pub mod routing;
 mod rows;
 pub mod status;
+pub mod tags;
+pub mod transfers;
 pub mod uploads;
 mod versioned;
 pub mod visitors;

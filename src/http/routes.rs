@@ -233,7 +233,7 @@ pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
 
 /// All rows but that of `/metrics`, by resource.
 pub fn table() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 19] = [
+    let resources: [&'static [Route]; 24] = [
         api::auth::ROUTES,
         api::widget::ROUTES,
         api::visitors::ROUTES,
@@ -243,6 +243,11 @@ pub fn table() -> impl Iterator<Item = &'static Route> {
         api::uploads::ROUTES,
         api::files::ROUTES,
         api::agent_conversations::ROUTES,
+        api::assignments::ROUTES,
+        api::transfers::ROUTES,
+        api::tags::ROUTES,
+        api::routing::ROUTES,
+        api::colleagues::ROUTES,
         api::status::ROUTES,
         api::canned::ROUTES,
         api::admin::workspaces::ROUTES,

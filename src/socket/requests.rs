@@ -86,7 +86,7 @@ impl Session {
                 let OfConversation { id, conversation_id, .. } = frame.decode()?;
                 self.agent_key()?;
                 let key = self.key(parse_id(&conversation_id)?);
-                self.app.router.decline(key, &self.who).await.map_err(ApiError::from)?;
+                self.app.router.decline(key, &self.who, None).await.map_err(ApiError::from)?;
                 self.ok(id.as_deref()).await
             }
             "viewing" => {

@@ -10,6 +10,7 @@ mod limits;
 mod lists;
 mod messages;
 mod status;
+mod tags;
 mod transfer;
 mod verbs;
 mod visitors;

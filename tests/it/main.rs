@@ -22,6 +22,7 @@ mod matrix;
 mod operator;
 mod program;
 mod race;
+mod routing;
 mod site_key;
 mod socket;
 mod tidy;

@@ -47,6 +47,11 @@ const TABLE: &str = "
   POST   /api/v1/chat/agent/conversations/{id}/accept      401  401  403     422   422        422   422      403           404         404
   POST   /api/v1/chat/agent/conversations/{id}/release     401  401  403     422   422        422   422      403           404         404
   POST   /api/v1/chat/agent/conversations/{id}/transfer    401  401  403     422   422        422   422      403           404         404
+  POST   /api/v1/chat/agent/conversations/{id}/decline     401  401  403     422   422        422   422      403           404         404
+  POST   /api/v1/chat/agent/conversations/{id}/reopen      401  401  403     422   422        422   422      403           404         404
+  POST   /api/v1/chat/agent/conversations/{id}/tags        401  401  403     422   422        422   422      403           404         404
+  GET    /api/v1/chat/agent/conversations/{id}/routing     401  401  403     200   200        200   200      403           404         404
+  GET    /api/v1/chat/agent/colleagues                     401  401  403     200   200        200   200      403           200         200
   GET    /api/v1/chat/agent/status                         401  401  403     200   200        200   200      403           200         200
   PUT    /api/v1/chat/agent/status                         401  401  403     422   422        422   422      403           422         422
 

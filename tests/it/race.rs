@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 mod ledger;
 mod office;
+mod storm;
 
 use ledger::Ledger;
 use office::{Came, Clerk, Office, ids};

@@ -9,6 +9,7 @@ use domain::{
 };
 
 use super::Live;
+use crate::team::Before;
 use crate::{Joined, Loss, Notice, Outbox, TeamKey};
 
 /// Where the conversation stood as others were last told.
@@ -81,7 +82,13 @@ impl Live {
         }
         if now.queued {
             let team = TeamKey { workspace, team: now.team };
-            tell_router(&self.node.outbox, team, self.key.conversation, head, released);
+            // Who had it when it ended is its visitor's last agent.
+            let reopened_from = before.assignee.filter(|_| before.holder.is_none());
+            let from = match released {
+                Some((agent, reason)) => Some(Before::Lost(agent, reason)),
+                None => reopened_from.map(Before::Ended),
+            };
+            tell_router(&self.node.outbox, team, self.key.conversation, head, from);
         }
     }
 }
@@ -92,7 +99,7 @@ pub(crate) fn tell_router(
     team: TeamKey,
     conversation: ConversationId,
     head: &Head,
-    from: Option<(AgentId, ReleaseReason)>,
+    from: Option<Before>,
 ) {
     let joined = Joined {
         conversation,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Action, Explanation, Principal, Rejection, State, TeamId, WorkspaceId, may};
+use domain::{Action, ClientId, Explanation, Principal, Rejection, State, TeamId, WorkspaceId, may};
 use store::ConversationKey;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,19 @@ impl Node {
         self.ask_team(key, team, message).await
     }
 
+    /// The same of one that has just come to wait, of which its router may hear in a moment.
+    pub async fn place_when_known(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
+        let team = self.team_handle(TeamKey { workspace: key.workspace, team }).await.ok()?;
+        let conversation = key.conversation;
+        ask(&team, |reply, permit| TeamMessage::PlaceWhenKnown { conversation, reply, permit }).await
+    }
+
+    /// How many wait for the team; none: its router does not know, or is silent.
+    pub async fn waiting_for(&self, key: TeamKey) -> Option<usize> {
+        let team = self.shared.teams.get(&key)?;
+        ask(&team, |reply, permit| TeamMessage::Waiting { reply, permit }).await
+    }
+
     /// Where a waiting conversation stands, and why it is offered to whom it is offered, or would be.
     pub async fn explain(&self, key: ConversationKey, team: TeamId) -> Option<(Place, Explanation)> {
         let conversation = key.conversation;
@@ -31,21 +44,26 @@ impl Node {
     }
 
     /// The agent does not want what he is offered.
-    pub async fn decline(&self, key: ConversationKey, by: &Principal) -> Result<(), ExecuteError> {
+    pub async fn decline(
+        &self,
+        key: ConversationKey,
+        by: &Principal,
+        client_id: Option<ClientId>,
+    ) -> Result<(), ExecuteError> {
         let head = self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?;
         may(head.standing(by, |_| false), Action::Read)?;
         let Principal::Agent { card, .. } = by else { return Err(Rejection::Forbidden.into()) };
-        if head.state == State::Ended {
-            return Err(Rejection::ConversationEnded.into());
-        }
         let team = self.team_handle(TeamKey { workspace: key.workspace, team: head.team }).await?;
         let permit = team.admission.enter()?;
         let (reply, answer) = oneshot::channel();
         let (conversation, agent) = (key.conversation, card.id);
-        if team.actor.cast(TeamMessage::Decline { conversation, agent, reply, permit }).is_err() {
+        let message = TeamMessage::Decline { conversation, agent, client_id, reply, permit };
+        if team.actor.cast(message).is_err() {
             return Err(ExecuteError::Overloaded);
         }
         match tokio::time::timeout(self.shared.settings.deadline, answer).await {
+            // A repeat comes before the state, and the router knows repeats.
+            Ok(Ok(Err(_))) if head.state == State::Ended => Err(Rejection::ConversationEnded.into()),
             Ok(Ok(answer)) => Ok(answer?),
             Ok(Err(_)) | Err(_) => Err(ExecuteError::Unknown),
         }
@@ -96,9 +114,16 @@ impl Node {
         message: impl FnOnce(oneshot::Sender<Option<T>>, Permit) -> TeamMessage,
     ) -> Option<T> {
         let team = self.shared.teams.get(&TeamKey { workspace: key.workspace, team })?;
-        let (reply, answer) = oneshot::channel();
-        let permit = team.admission.enter().ok()?;
-        team.actor.cast(message(reply, permit)).ok()?;
-        tokio::time::timeout(PLACE_WITHIN, answer).await.ok()?.ok()?
+        ask(&team, message).await
     }
+}
+
+async fn ask<T>(
+    team: &TeamHandle,
+    message: impl FnOnce(oneshot::Sender<Option<T>>, Permit) -> TeamMessage,
+) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    let permit = team.admission.enter().ok()?;
+    team.actor.cast(message(reply, permit)).ok()?;
+    tokio::time::timeout(PLACE_WITHIN, answer).await.ok()?.ok()?
 }

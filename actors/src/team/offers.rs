@@ -1,9 +1,11 @@
 //! From the queue to an agent: choosing, offering, giving, and what becomes of it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use domain::{
-    AgentId, AssignmentMode, Candidate, Choice, ConversationId, Exclusion, Explanation, Rejection, choose,
+    AgentId, AssignmentMode, Candidate, Choice, ClientId, ConversationId, Exclusion, Explanation, Rejection,
+    choose,
 };
 use tokio::time::Instant;
 
@@ -15,6 +17,26 @@ use crate::{Notice, OfferEnd, assignment};
 
 /// Assignments of one team that are being written at once.
 const GIVING_MAX: usize = 64;
+
+/// So many noes are remembered by their names.
+const DECLINED_MAX: usize = 1_000;
+
+/// Noes that came with a name of their sender's, newest last: memory alone, as offers are.
+#[derive(Debug, Default)]
+pub(super) struct Declined(VecDeque<(ConversationId, AgentId, ClientId)>);
+
+impl Declined {
+    fn remember(&mut self, conversation: ConversationId, agent: AgentId, client_id: ClientId) {
+        if self.0.len() == DECLINED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((conversation, agent, client_id));
+    }
+
+    fn knows(&self, conversation: ConversationId, agent: AgentId, client_id: &ClientId) -> bool {
+        self.0.iter().any(|(known, by, name)| (*known, *by, name) == (conversation, agent, client_id))
+    }
+}
 
 /// What became of giving a conversation to an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +55,7 @@ impl Desk {
     /// Offers or gives, from the front of the queue, as long as somebody is free.
     pub(super) fn route(&mut self) {
         self.route_due = false;
-        let Some(team) = &self.team else { return };
+        let Some(team) = self.team.as_ref().filter(|_| self.read) else { return };
         let (mode, strategy) = (team.assignment, team.strategy);
         if mode == AssignmentMode::Manual || !self.members.somebody_is_free() {
             return;
@@ -137,10 +159,21 @@ impl Desk {
         }
     }
 
-    pub(super) fn decline(&mut self, conversation: ConversationId, agent: AgentId) -> Result<(), Rejection> {
+    pub(super) fn decline(
+        &mut self,
+        conversation: ConversationId,
+        agent: AgentId,
+        client_id: Option<ClientId>,
+    ) -> Result<(), Rejection> {
+        if client_id.as_ref().is_some_and(|name| self.declined.knows(conversation, agent, name)) {
+            return Ok(());
+        }
         let offered = self.queue.get(conversation).and_then(Waiting::offer);
         if offered.is_none_or(|offer| offer.agent != agent) {
             return Err(Rejection::Conflict("the conversation is not offered to this agent"));
+        }
+        if let Some(client_id) = client_id {
+            self.declined.remember(conversation, agent, client_id);
         }
         self.pass_over(conversation, agent, OfferEnd::Declined);
         Ok(())

@@ -70,13 +70,19 @@ impl Desk {
     }
 
     pub(super) fn sweep(&mut self) {
-        let began = self.moves;
+        let (began, first) = (self.moves, !self.read);
         let (node, key, myself) = (Arc::clone(&self.node), self.key, self.myself.clone());
         tokio::spawn(async move {
             match read_queue(&node, key).await {
                 // A router that ended sweeps no more.
                 Ok(listed) => drop(myself.cast(TeamMessage::Swept { began, listed })),
-                Err(error) => tracing::debug!(team = %key.team, %error, "its queue was not read"),
+                Err(error) => {
+                    tracing::debug!(team = %key.team, %error, "its queue was not read");
+                    if first {
+                        tokio::time::sleep(AGAIN).await;
+                        let _ = myself.cast(TeamMessage::Sweep);
+                    }
+                }
             }
         });
     }
@@ -107,6 +113,8 @@ impl Desk {
             self.joined(joined);
         }
         self.moved.retain(|_, at| *at > began);
+        self.read = true;
+        self.answer_asked();
         self.route_soon();
     }
 }

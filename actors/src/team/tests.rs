@@ -100,13 +100,13 @@ async fn who_declines_is_asked_again_when_he_is_alone_and_only_then() {
     let two = Socket::open(&office, 2).await;
     office.start(1, 1, 1).await.unwrap();
     until_offered(&office, 1, 1).await;
-    assert!(office.node.decline(key(1), &agent(2)).await.is_err(), "it is not offered to him");
-    office.node.decline(key(1), &agent(1)).await.unwrap();
+    assert!(office.node.decline(key(1), &agent(2), None).await.is_err(), "it is not offered to him");
+    office.node.decline(key(1), &agent(1), None).await.unwrap();
     until_offered(&office, 1, 2).await;
     drop(two);
     office.node.set_status(agent_key(2), Status::Offline).await.unwrap();
     until_offered(&office, 1, 1).await;
-    office.node.decline(key(1), &agent(1)).await.unwrap();
+    office.node.decline(key(1), &agent(1), None).await.unwrap();
     until_offered(&office, 1, 1).await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     let declined = Some(OfferEnd::Declined);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Head, Line, Principal, Rating, Reason,
-    Request, Start, State, Subject, TeamId, VisitorId,
+    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Head, Principal, Rating, Reason,
+    Request, Start, State, Subject, Tag, TeamId, VisitorId,
 };
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -231,8 +231,14 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
         }
         Answer::Done { .. } => None,
     };
+    // Its router hears of it about now.
+    let place = match head.state {
+        State::Queued => app.router.place_when_known(key, head.team).await,
+        State::Assigned | State::Bot | State::Ended => None,
+    };
     let audience = domain::Audience::Visitor;
-    let started = StartedJson { conversation: ConversationJson::of(conversation, &head, audience), message };
+    let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
+    let started = StartedJson { conversation, message };
     let status = if outcome.answer.is_repeated() { StatusCode::OK } else { StatusCode::CREATED };
     Ok(Reply::json(status, &started))
 }
@@ -389,7 +395,7 @@ async fn rate(mut call: Call) -> Result<Reply, ApiError> {
     verb_reply(&call, key, client_id.as_deref(), Command::Rate(Rating { score, comment })).await
 }
 
-/// A tag as a filter takes it.
-pub(super) fn parse_tag(text: &str) -> Result<Line<40>, ApiError> {
-    valid("tag", Line::parse(&text.to_lowercase()))
+/// A tag, in lower case as all of them are kept.
+pub(super) fn parse_tag(field: &str, text: &str) -> Result<Tag, ApiError> {
+    valid(field, Tag::parse(&text.to_lowercase()))
 }

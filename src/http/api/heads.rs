@@ -15,6 +15,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, SchemaOf};
 use crate::json::{ConversationJson, RoutedJson, Show};
+use crate::talk;
 
 /// How every verb on a conversation is answered.
 pub(super) const VERB_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
@@ -99,9 +100,17 @@ pub(super) async fn or_not_found(call: &Call, key: ConversationKey, wrong: ApiEr
     }
 }
 
-/// A client's own name for a request, when he gave one.
-pub(super) fn parse_client_id(given: Option<&str>) -> Result<Option<ClientId>, ApiError> {
-    given.map(|text| valid("client_id", ClientId::parse(text))).transpose()
+/// A client's own name for a request, when he gave one. What is wrong with it is told only to who sees the
+/// conversation.
+pub(super) async fn client_id_of(
+    call: &Call,
+    key: ConversationKey,
+    given: Option<&str>,
+) -> Result<Option<ClientId>, ApiError> {
+    match given.map(|text| valid("client_id", ClientId::parse(text))).transpose() {
+        Ok(client_id) => Ok(client_id),
+        Err(wrong) => Err(or_not_found(call, key, wrong).await),
+    }
 }
 
 /// Has the conversation carry out `command`, and answers with the conversation.
@@ -111,13 +120,13 @@ pub(super) async fn verb_reply(
     client_id: Option<&str>,
     command: Command,
 ) -> Result<Reply, ApiError> {
-    let (by, client_id) = (principal_of(call)?, parse_client_id(client_id)?);
+    let (by, client_id) = (principal_of(call)?, client_id_of(call, key, client_id).await?);
     let outcome = call.app.router.execute(key, Request { by, client_id, command }).await?;
-    conversation_reply(call, key, &outcome)
+    conversation_reply(call, key, &outcome).await
 }
 
 /// The conversation after a verb; to an agent who no longer sees it only where it went.
-pub(super) fn conversation_reply(
+pub(super) async fn conversation_reply(
     call: &Call,
     key: ConversationKey,
     outcome: &Outcome,
@@ -126,7 +135,8 @@ pub(super) fn conversation_reply(
     let head =
         outcome.head.as_ref().ok_or_else(|| ApiError::internal("a verb was answered without its head"))?;
     if head.seen_by(&who) {
-        let conversation = ConversationJson::of(key.conversation, head, who.audience());
+        let (place, audience) = (talk::place(&call.app, key, head).await, who.audience());
+        let conversation = ConversationJson::of(key.conversation, head, audience).placed(place, audience);
         Ok(Reply::ok(&OneJson { conversation }))
     } else {
         Ok(Reply::ok(&NoLongerSeenJson { conversation: RoutedJson::of(key.conversation, head) }))

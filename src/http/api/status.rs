@@ -72,7 +72,7 @@ pub struct StatusJson {
     present: bool,
     /// How many conversations he may hold.
     capacity: u32,
-    /// How many he holds or is about to.
+    /// How many he holds, is about to, or is offered.
     load: usize,
     /// What he holds.
     conversation_ids: Vec<String>,

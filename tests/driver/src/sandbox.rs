@@ -126,6 +126,14 @@ impl Options {
         self
     }
 
+    /// These and `more`, which win where both set the same.
+    pub fn and(mut self, more: Self) -> Self {
+        self.environment.extend(more.environment);
+        self.arguments.extend(more.arguments);
+        self.core = more.core.or(self.core);
+        self
+    }
+
     fn command(&self, binary: &Path) -> Command {
         let mut command = match self.core {
             Some(core) => {

@@ -40,12 +40,17 @@ impl Office {
     pub(super) async fn open(count: usize, capacity: u32) -> Self {
         // Those who use REST are there for as long as the test takes.
         let options = Options::unlimited().setting("routing.agent_grace_s", "600");
+        Self::open_as(options, &json!({ "assignment": "manual" }), count, capacity).await
+    }
+
+    /// The same, and its team has these fields.
+    pub(super) async fn open_as(options: Options, team: &Value, count: usize, capacity: u32) -> Self {
         let sandbox = Sandbox::start(options.limit("agent_dead_after_s", 600)).await.unwrap();
         let (api, ready) = (sandbox.api(), sandbox.ready());
         let admin = api.login(&ready.admin.email, &ready.admin.password).await.unwrap();
-        let team = format!("/api/v1/admin/teams/{}", ready.team_id);
-        let manual = api.patch(team).bearer(&admin.token).json(&json!({ "assignment": "manual" }));
-        manual.send().await.unwrap().expect(200).unwrap();
+        let path = format!("/api/v1/admin/teams/{}", ready.team_id);
+        let patched = api.patch(path).bearer(&admin.token).json(team);
+        patched.send().await.unwrap().expect(200).unwrap();
 
         let mut clerks = Vec::new();
         for number in 0..count {
@@ -156,6 +161,29 @@ impl Clerk {
         ids(page["data"].as_array().unwrap().iter().map(|conversation| &conversation["id"]))
     }
 
+    pub(super) async fn decline(&self, conversation: &str) -> Came {
+        self.verb(conversation, "decline", &json!({})).await
+    }
+
+    pub(super) async fn reopen(&self, conversation: &str) -> Came {
+        self.verb(conversation, "reopen", &json!({})).await
+    }
+
+    pub(super) async fn end(&self, conversation: &str) -> Came {
+        Came::of(&self.api.end(&self.who.token, conversation).await.unwrap())
+    }
+
+    /// His socket, if he has one, is cut; he is without one for so long.
+    pub(super) async fn be_gone_for(&self, time: std::time::Duration) {
+        if let Some(socket) = &self.socket {
+            let mut held = socket.lock().await;
+            // What it is replaced with says no hello, so it makes him present no longer than the old one did.
+            *held = Socket::open(&self.api).await.unwrap();
+            tokio::time::sleep(time).await;
+            held.hello(&self.who.token, &[]).await.unwrap();
+        }
+    }
+
     async fn verb(&self, conversation: &str, verb: &str, body: &Value) -> Came {
         let path = format!("/api/v1/chat/agent/conversations/{conversation}/{verb}");
         Came::of(&self.api.post(path).bearer(&self.who.token).json(body).send().await.unwrap())
@@ -165,7 +193,7 @@ impl Clerk {
 impl Came {
     fn of(answer: &Answer) -> Self {
         match answer.status {
-            200 => Came::Won,
+            200 | 204 => Came::Won,
             409 | 403 => Came::Refused(answer.code().to_owned()),
             _ => panic!("neither won nor lost: {answer}"),
         }

@@ -1,0 +1,155 @@
+//! Who has a conversation: accept, decline, release, reopen.
+
+use domain::{Command, ReleaseReason};
+use http::Method;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::heads::{
+    VERB_ANSWERS, body_of, client_id_of, conversation_reply, judged_key, principal_of, verb_reply,
+};
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/agent/conversations/{id}/accept",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(accept(call)),
+        doc: Doc {
+            summary: "Take a conversation; of many who ask at once exactly one gets it",
+            tag: "agents",
+            request: Some(SchemaOf::of::<AcceptJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[
+                ErrorCode::AlreadyAssigned,
+                ErrorCode::CapacityExceeded,
+                ErrorCode::AgentOffline,
+                ErrorCode::ConversationEnded,
+                ErrorCode::IdempotencyConflict,
+            ],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/agent/conversations/{id}/decline",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(decline(call)),
+        doc: Doc {
+            summary: "Pass over a conversation that one is offered: it goes on at once",
+            tag: "agents",
+            request: Some(SchemaOf::of::<NamedJson>()),
+            answers: &[AnswerDoc { status: 204, description: "The offer has gone on.", body: None }],
+            errors: &[ErrorCode::Conflict, ErrorCode::ConversationEnded],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/agent/conversations/{id}/release",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(release(call)),
+        doc: Doc {
+            summary: "Give a conversation back to the queue",
+            tag: "agents",
+            request: Some(SchemaOf::of::<NamedJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[
+                ErrorCode::StaleAssignment,
+                ErrorCode::ConversationEnded,
+                ErrorCode::Conflict,
+                ErrorCode::IdempotencyConflict,
+            ],
+            ..Doc::NONE
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/agent/conversations/{id}/reopen",
+        who: Who::AGENT,
+        rates: &[],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(reopen(call)),
+        doc: Doc {
+            summary: "Open an ended conversation again: for its last agent his, for a supervisor queued",
+            tag: "agents",
+            request: Some(SchemaOf::of::<NamedJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[
+                ErrorCode::StaleAssignment,
+                ErrorCode::CapacityExceeded,
+                ErrorCode::AgentOffline,
+                ErrorCode::ConversationFull,
+                ErrorCode::Conflict,
+                ErrorCode::IdempotencyConflict,
+            ],
+            ..Doc::NONE
+        },
+    },
+];
+
+/// How a conversation is taken.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptJson {
+    /// The client's own name for this request.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// Also from another agent; supervisors only.
+    #[serde(default)]
+    take_over: bool,
+}
+
+async fn accept(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let AcceptJson { client_id, take_over } = body_of(&mut call, key).await?;
+    let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
+    let outcome = call.app.router.accept(key, by, client_id, take_over).await?;
+    conversation_reply(&call, key, &outcome).await
+}
+
+/// A verb that needs no more than its name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedJson {
+    /// The client's own name for this request.
+    #[serde(default)]
+    client_id: Option<String>,
+}
+
+async fn decline(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let NamedJson { client_id } = body_of(&mut call, key).await?;
+    let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
+    call.app.router.decline(key, &by, client_id).await?;
+    Ok(Reply::no_content())
+}
+
+async fn release(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let NamedJson { client_id } = body_of(&mut call, key).await?;
+    // Whether he sees it is the conversation's to say: it knows a repeat, also of one who sees it no longer.
+    let head = call.app.store.heads.get(key).await?.ok_or_else(ApiError::not_found)?;
+    let assignment_epoch = head.assignment_epoch;
+    let command = Command::Release { assignment_epoch, reason: ReleaseReason::Released };
+    verb_reply(&call, key, client_id.as_deref(), command).await
+}
+
+async fn reopen(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let NamedJson { client_id } = body_of(&mut call, key).await?;
+    let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
+    let outcome = call.app.router.reopen(key, by, client_id).await?;
+    conversation_reply(&call, key, &outcome).await
+}

@@ -1,0 +1,152 @@
+//! With whom an agent works: who is there, who has room, and what waits for his teams.
+
+use std::collections::BTreeMap;
+
+use cluster::AgentKey;
+use domain::{Agent, AgentId, Role, Status, Team, WorkspaceId};
+use futures_util::future::try_join_all;
+use http::Method;
+use serde::Serialize;
+use store::StoreError;
+use utoipa::ToSchema;
+
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+use crate::http::query::Query;
+use crate::http::reply::Reply;
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::identity::Caller;
+use crate::talk;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[Route {
+    method: Method::GET,
+    path: "/api/v1/chat/agent/colleagues",
+    who: Who::AGENT,
+    rates: &[],
+    body: BodyKind::None,
+    handler: |call| Box::pin(get(call)),
+    doc: Doc {
+        summary: "List one's teams and their agents; for supervisors those of the workspace",
+        tag: "agents",
+        answers: &[AnswerDoc {
+            status: 200,
+            description: "Agents and teams by name. Who may not log in is left out.",
+            body: Some(SchemaOf::of::<ColleaguesJson>()),
+        }],
+        ..Doc::NONE
+    },
+}];
+
+/// With whom an agent works.
+#[derive(Serialize, ToSchema)]
+pub struct ColleaguesJson {
+    /// Himself too.
+    agents: Vec<ColleagueJson>,
+    teams: Vec<TeamBriefJson>,
+}
+
+/// An agent, as his colleagues see him.
+#[derive(Serialize, ToSchema)]
+pub struct ColleagueJson {
+    /// Names him.
+    agent_id: String,
+    /// For people.
+    name: String,
+    /// His will: `online`, `away` or `offline`.
+    #[schema(value_type = String)]
+    status: Status,
+    /// A socket of his is open, or he asked for something a moment ago.
+    present: bool,
+    /// How many he holds, is about to, or is offered.
+    load: u32,
+    /// How many conversations he may hold.
+    capacity: u32,
+    /// Those of the teams below that he is in.
+    team_ids: Vec<String>,
+}
+
+/// A team, as its agents see it.
+#[derive(Serialize, ToSchema)]
+pub struct TeamBriefJson {
+    /// Names it.
+    id: String,
+    /// For people.
+    name: String,
+    /// How many of its agents are online and present.
+    online: usize,
+    /// How many wait for it.
+    waiting: usize,
+}
+
+async fn get(call: Call) -> Result<Reply, ApiError> {
+    let Caller::Agent { workspace, agent: me, .. } = &call.caller else { return Err(ApiError::not_found()) };
+    Query::parse(&call.query)?.finish()?;
+    let app = &call.app;
+    let everything = me.role >= Role::Supervisor;
+    let all = app.identity.teams(*workspace).await?;
+    let mut teams: Vec<&Team> =
+        all.iter().filter(|team| everything || team.agents.contains(&me.id)).collect();
+    teams.sort_by_key(|team| (&team.name, team.id));
+    let mut agents = if everything {
+        let all = store::all::<Agent>(app.store.records.as_ref(), *workspace).await?;
+        all.into_iter().map(|agent| agent.document).collect()
+    } else {
+        members(app, *workspace, me.id, &teams).await?
+    };
+    agents.retain(|agent| !agent.disabled);
+    agents.sort_by_key(|agent| (agent.name.clone(), agent.id));
+    let waiting = try_join_all(teams.iter().map(|team| talk::waiting(app, *workspace, team.id))).await?;
+    let agents: Vec<ColleagueJson> =
+        agents.iter().map(|agent| ColleagueJson::of(app, *workspace, agent, &teams)).collect();
+    let teams = teams.iter().zip(waiting).map(|(team, waiting)| TeamBriefJson::of(team, waiting, &agents));
+    let teams = teams.collect();
+    Ok(Reply::ok(&ColleaguesJson { agents, teams }))
+}
+
+/// Who is in one of the teams, and himself.
+async fn members(
+    app: &App,
+    workspace: WorkspaceId,
+    me: AgentId,
+    teams: &[&Team],
+) -> Result<Vec<Agent>, StoreError> {
+    let mut found = BTreeMap::new();
+    for id in teams.iter().flat_map(|team| &team.agents).chain([&me]) {
+        if !found.contains_key(id)
+            && let Some(agent) = app.identity.agent(workspace, *id).await?
+        {
+            found.insert(*id, Agent::clone(&agent));
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+impl ColleagueJson {
+    fn of(app: &App, workspace: WorkspaceId, agent: &Agent, teams: &[&Team]) -> Self {
+        // Who is not in memory asked for nothing for long.
+        let brief = app.router.agent_brief(AgentKey { workspace, agent: agent.id });
+        let his = teams.iter().filter(|team| team.agents.contains(&agent.id));
+        Self {
+            agent_id: agent.id.to_string(),
+            name: agent.name.as_str().to_owned(),
+            status: brief.map_or(agent.status, |brief| brief.status),
+            present: brief.is_some_and(|brief| brief.present),
+            load: brief.map_or(0, |brief| brief.load),
+            capacity: agent.capacity,
+            team_ids: his.map(|team| team.id.to_string()).collect(),
+        }
+    }
+}
+
+impl TeamBriefJson {
+    fn of(team: &Team, waiting: usize, agents: &[ColleagueJson]) -> Self {
+        let id = team.id.to_string();
+        let there = |agent: &&ColleagueJson| {
+            agent.present && agent.status == Status::Online && agent.team_ids.contains(&id)
+        };
+        let online = agents.iter().filter(there).count();
+        Self { id, name: team.name.as_str().to_owned(), online, waiting }
+    }
+}

@@ -1,0 +1,75 @@
+//! A conversation's tags.
+
+use std::collections::BTreeSet;
+
+use domain::{Command, Tag};
+use http::Method;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::conversations::parse_tag;
+use super::heads::{VERB_ANSWERS, body_of, judged_key, or_not_found, verb_reply};
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+use crate::http::routes::{BodyKind, Doc, Route, SchemaOf, Who};
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[Route {
+    method: Method::POST,
+    path: "/api/v1/chat/agent/conversations/{id}/tags",
+    who: Who::AGENT,
+    rates: &[],
+    body: BodyKind::OptionalJson,
+    handler: |call| Box::pin(change(call)),
+    doc: Doc {
+        summary: "Add and remove tags",
+        tag: "agents",
+        request: Some(SchemaOf::of::<TagsJson>()),
+        answers: VERB_ANSWERS,
+        errors: &[
+            ErrorCode::StaleAssignment,
+            ErrorCode::ConversationEnded,
+            ErrorCode::ConversationFull,
+            ErrorCode::Conflict,
+            ErrorCode::IdempotencyConflict,
+        ],
+        ..Doc::NONE
+    },
+}];
+
+/// So many tags go with one request, in each list.
+const GIVEN_MAX: usize = 20;
+
+/// What changes. A tag in both lists is added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TagsJson {
+    /// The client's own name for this request.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// At most 20, of 1 to 40 characters each; kept in lower case.
+    #[serde(default)]
+    add: Vec<String>,
+    /// The same; those that it has not are no error.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+async fn change(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let TagsJson { client_id, add, remove } = body_of(&mut call, key).await?;
+    let parsed = parse_tags("add", &add).and_then(|add| Ok((add, parse_tags("remove", &remove)?)));
+    let (add, remove) = match parsed {
+        Ok(parsed) => parsed,
+        Err(wrong) => return Err(or_not_found(&call, key, wrong).await),
+    };
+    verb_reply(&call, key, client_id.as_deref(), Command::Tag { add, remove }).await
+}
+
+fn parse_tags(field: &str, given: &[String]) -> Result<BTreeSet<Tag>, ApiError> {
+    if given.len() > GIVEN_MAX {
+        return Err(ApiError::invalid_field(field, "must be at most 20 tags"));
+    }
+    given.iter().enumerate().map(|(place, text)| parse_tag(&format!("{field}[{place}]"), text)).collect()
+}

@@ -1,0 +1,124 @@
+//! Giving a conversation to another agent, or to a team's queue.
+
+use std::sync::Arc;
+
+use domain::{AgentId, Command, MessageId, MessageText, TeamId};
+use http::Method;
+use serde::Deserialize;
+use store::ConversationKey;
+use utoipa::ToSchema;
+
+use super::heads::{
+    VERB_ANSWERS, body_of, client_id_of, conversation_reply, judged_key, or_not_found, principal_of,
+    verb_reply,
+};
+use crate::http::App;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+use crate::http::routes::{BodyKind, Doc, Route, SchemaOf, Who};
+use crate::talk;
+
+/// The rows of this resource.
+pub const ROUTES: &[Route] = &[Route {
+    method: Method::POST,
+    path: "/api/v1/chat/agent/conversations/{id}/transfer",
+    who: Who::AGENT,
+    rates: &[],
+    body: BodyKind::Json,
+    handler: |call| Box::pin(transfer(call)),
+    doc: Doc {
+        summary: "Give a conversation to another agent, or to a team's queue",
+        tag: "agents",
+        request: Some(SchemaOf::of::<TransferJson>()),
+        answers: VERB_ANSWERS,
+        errors: &[
+            ErrorCode::StaleAssignment,
+            ErrorCode::CapacityExceeded,
+            ErrorCode::AgentOffline,
+            ErrorCode::ConversationEnded,
+            ErrorCode::Conflict,
+            ErrorCode::IdempotencyConflict,
+        ],
+        ..Doc::NONE
+    },
+}];
+
+/// To whom a conversation is given.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferJson {
+    /// The client's own name for this request.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// An agent or a team.
+    to: TransferToJson,
+    /// A private note for the one who gets it.
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// Exactly one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferToJson {
+    /// An agent who is there and has room.
+    #[serde(default)]
+    agent_id: Option<String>,
+    /// A team, whose queue it joins.
+    #[serde(default)]
+    team_id: Option<String>,
+}
+
+async fn transfer(mut call: Call) -> Result<Reply, ApiError> {
+    let key = judged_key(&mut call).await?;
+    let request: TransferJson = body_of(&mut call, key).await?;
+    let who = principal_of(&call)?;
+    let client_id = client_id_of(&call, key, request.client_id.as_deref()).await?;
+    let app = Arc::clone(&call.app);
+    let target = match Target::parse(&app, key, &request).await {
+        Ok(target) => target,
+        Err(wrong) => return Err(or_not_found(&call, key, wrong).await),
+    };
+    match target {
+        Target::Agent(card, note) => {
+            let outcome = app.router.transfer(key, who, client_id, card, note).await?;
+            conversation_reply(&call, key, &outcome).await
+        }
+        Target::Team(team, note) => {
+            let command = Command::TransferToTeam { team, note };
+            verb_reply(&call, key, request.client_id.as_deref(), command).await
+        }
+    }
+}
+
+type Note = Option<(MessageId, MessageText)>;
+
+enum Target {
+    Agent(domain::AgentCard, Note),
+    Team(TeamId, Note),
+}
+
+impl Target {
+    async fn parse(app: &App, key: ConversationKey, request: &TransferJson) -> Result<Self, ApiError> {
+        let note = request.note.as_deref().map(|text| talk::parse_text(app, "note", text)).transpose()?;
+        let note = note.map(|text| (talk::fresh_id(app), text));
+        match (&request.to.agent_id, &request.to.team_id) {
+            (Some(agent), None) => {
+                let unknown = || ApiError::invalid_field("to.agent_id", "must be an agent of this workspace");
+                let id: AgentId = agent.parse().map_err(|_| unknown())?;
+                let agent = app.identity.agent(key.workspace, id).await?.ok_or_else(unknown)?;
+                Ok(Target::Agent(agent.card(), note))
+            }
+            (None, Some(team)) => {
+                let unknown = || ApiError::invalid_field("to.team_id", "must be a team of this workspace");
+                let id: TeamId = team.parse().map_err(|_| unknown())?;
+                let known = app.identity.teams(key.workspace).await?.iter().any(|team| team.id == id);
+                if known { Ok(Target::Team(id, note)) } else { Err(unknown()) }
+            }
+            (None, None) | (Some(_), Some(_)) => {
+                Err(ApiError::invalid_field("to", "must have exactly one of agent_id and team_id"))
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The commands of docs/routing.md, as its readers run them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use driver::{Options, Sandbox};
+use serde_json::json;
+
+/// How long all of them may take.
+const SECONDS: &str = "90";
+
+/// What stands in the page's shell blocks.
+fn commands(page: &str) -> String {
+    let mut script = String::from("set -euo pipefail\n");
+    let mut inside = false;
+    for line in page.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            _ if inside => script.extend([line, "\n"]),
+            _ => {}
+        }
+    }
+    script
+}
+
+#[tokio::test]
+async fn its_commands_do_what_it_says() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/routing.md");
+    let script = commands(&fs::read_to_string(page).unwrap());
+    // Of the demo as it is, but for the patience of a slow machine.
+    let options = Options::unlimited().setting("routing.agent_grace_s", "60");
+    let sandbox = Sandbox::start(options.setting("routing.accept_timeout_s", "60")).await.unwrap();
+    let ready = sandbox.ready();
+    let login = |email: &str, password: &str| json!({ "email": email, "password": password });
+    let told = json!({
+        "url": ready.url, "site_key": ready.site_key, "team_id": ready.team_id,
+        "admin": login(&ready.admin.email, &ready.admin.password),
+        "agents": ready.agents.iter().map(|one| login(&one.email, &one.password)).collect::<Vec<_>>(),
+    });
+    fs::write(sandbox.folder().join("ready.json"), told.to_string()).unwrap();
+    let mut bash = Command::new("timeout");
+    bash.args([SECONDS, "bash", "-c", &script]).current_dir(sandbox.folder()).stdin(Stdio::null());
+    let ran = tokio::task::spawn_blocking(move || bash.output()).await.unwrap().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}\n{wrong}");
+    for word in [
+        r#""reason":"offered","rule":"least_busy""#,
+        r#""reason":"accept","rule":"least_busy""#,
+        r#""excluded_by":"passed_over""#,
+        r#""excluded_by":"released""#,
+        r#""reason":"auto""#,
+        r#""excluded_by":"language""#,
+        r#""online":2,"waiting":1"#,
+        r#""queue_position":3"#,
+        r#""accepting":false"#,
+    ] {
+        assert!(said.contains(word), "{word} is missing in what they said:\n{said}\n{wrong}");
+    }
+}
