@@ -14,7 +14,7 @@ const HOME: &str = include_str!("home.html");
 
 const DEMO: &str = include_str!("../../web/demo/index.html");
 /// What the demo's page loads, under `/demo/`.
-const DEMO_FILES: [(&str, &str, &str); 21] = [
+const DEMO_FILES: [(&str, &str, &str); 24] = [
     ("demo.css", STYLE_SHEET, include_str!("../../web/demo/demo.css")),
     ("desk.css", STYLE_SHEET, include_str!("../../web/demo/desk.css")),
     ("shop.css", STYLE_SHEET, include_str!("../../web/demo/shop.css")),
@@ -29,12 +29,15 @@ const DEMO_FILES: [(&str, &str, &str); 21] = [
     ("desk-list.js", JAVASCRIPT, include_str!("../../web/demo/desk-list.js")),
     ("desk-view.js", JAVASCRIPT, include_str!("../../web/demo/desk-view.js")),
     ("dom.js", JAVASCRIPT, include_str!("../../web/demo/dom.js")),
+    ("handover.js", JAVASCRIPT, include_str!("../../web/demo/handover.js")),
+    ("offers-view.js", JAVASCRIPT, include_str!("../../web/demo/offers-view.js")),
     ("outbox.js", JAVASCRIPT, include_str!("../../web/demo/outbox.js")),
     ("person.js", JAVASCRIPT, include_str!("../../web/demo/person.js")),
     ("thread-view.js", JAVASCRIPT, include_str!("../../web/demo/thread-view.js")),
     ("thread.js", JAVASCRIPT, include_str!("../../web/demo/thread.js")),
     ("visitor-view.js", JAVASCRIPT, include_str!("../../web/demo/visitor-view.js")),
     ("visitor.js", JAVASCRIPT, include_str!("../../web/demo/visitor.js")),
+    ("why-view.js", JAVASCRIPT, include_str!("../../web/demo/why-view.js")),
     ("words.js", JAVASCRIPT, include_str!("../../web/demo/words.js")),
 ];
 

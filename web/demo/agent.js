@@ -1,31 +1,41 @@
 /**
- * An agent: his status, the queue and his own conversations, and what he does with them.
+ * An agent: his status, his offers, the queue and his own conversations, and what he does with them. All of it is
+ * pushed: the welcome says how things are, the watched queue and the frames for his own what changes.
  * @module
  */
 
 import { newClientId } from "./outbox.js";
 import { Person } from "./person.js";
 
-const POLL_EVERY_MS = 2_000;
 /** So many of those who wait are followed live; of the others the list says enough. */
 const QUEUE_FOLLOWED_MAX = 20;
+/** Changes of the lists come in bursts; who is followed is looked at after each. */
+const FOLLOW_AFTER_MS = 150;
 
-/** One who answers. Fires also `waiting` with the conversation, when somebody new is in the queue. */
+/**
+ * @typedef {{agent_id: string, name: string, status: string, present: boolean, load: number, capacity: number}}
+ *   Colleague
+ */
+
+/** One who answers. Fires also `offered` with the conversation when he is offered one. */
 export class Agent extends Person {
-  /** @type {any[]} conversations that nobody has, in the server's order */
-  queue = [];
-  /** @type {any[]} his own, those with the newest events first */
-  mine = [];
   /** @type {"online" | "away" | "offline"} */
   status = "offline";
+  /** He is away for the offers that he missed. */
+  missedOffers = false;
   capacity = 0;
+  /** @type {{id: string, from: number, until: number}[]} what he may accept (ms), the first to expire first */
+  offers = [];
   /** @type {string | null} the conversation on his desk */
   openId = null;
   isStarted = false;
 
+  /** @type {Map<string, any>} heads of those that wait or are his */
+  #heads = new Map();
   #started;
-  #poll = 0;
-  #isPolled = false;
+  #follow = 0;
+  /** The status that he asked for himself. */
+  #wanted = "";
 
   /**
    * @param {import("./credentials.js").DemoAgent} who
@@ -36,9 +46,6 @@ export class Agent extends Person {
     this.id = who.agent_id;
     this.name = who.name;
     this.openId = sessionStorage.getItem(this.#openKey);
-    document.addEventListener("visibilitychange", () => {
-      if (this.isStarted && document.visibilityState === "visible") this.poll();
-    });
   }
 
   /**
@@ -55,9 +62,17 @@ export class Agent extends Person {
   }
 
   /** @protected */
-  async welcomed({ status, capacity }) {
-    this.status = status;
+  async welcomed({ status, capacity, held, offers }) {
+    this.status = this.#wanted = status;
     this.capacity = capacity;
+    this.#heads.clear();
+    this.offers = [];
+    for (const head of held) this.#learn(head);
+    for (const { conversation, expires_at } of offers) this.#offered(conversation, expires_at);
+    this.changed();
+    this.connection.request({ type: "watch", view: "queue" }).catch((failure) => {
+      console.warn("the queue cannot be seen:", failure.message);
+    });
     const seenBefore = `agent.${this.id}.was-online`;
     try {
       if (status === "offline" && sessionStorage.getItem(seenBefore) === null) await this.setStatus("online");
@@ -66,21 +81,39 @@ export class Agent extends Person {
       console.warn("the status could not be set:", failure.message);
     }
     this.dispatchEvent(new Event("ready"));
-    await this.poll();
+    this.#followSoon();
   }
 
   /** @returns {any} the conversation's head, as new as it is known */
   head(id) {
-    return this.threads.get(id)?.conversation ?? this.#listed(id);
+    // A thread is live, a list may be a second old: where both know a conversation, the thread has the last word.
+    return this.threads.get(id)?.conversation ?? this.#heads.get(id);
   }
 
-  #listed(id) {
-    return [...this.mine, ...this.queue].find((head) => head.id === id);
+  get #known() {
+    return [...this.#heads.keys()].map((id) => this.head(id));
+  }
+
+  /** Conversations that nobody has, in the server's order. */
+  get queue() {
+    const waiting = this.#known.filter((head) => head.state === "queued");
+    return waiting.sort((a, b) => Date.parse(a.queued_at) - Date.parse(b.queued_at));
+  }
+
+  /** His own, those with the newest events first. */
+  get mine() {
+    const his = this.#known.filter((head) => this.holds(head));
+    return his.sort((a, b) => Date.parse(b.last_event_at) - Date.parse(a.last_event_at));
   }
 
   /** It is his to answer. */
   holds(head) {
     return head.state === "assigned" && head.assignee?.agent_id === this.id;
+  }
+
+  /** The offer of this conversation to him, if there is one. */
+  offerOf(id) {
+    return this.offers.find((offer) => offer.id === id);
   }
 
   /** The other side's messages that he has not seen, in all his conversations. */
@@ -92,42 +125,26 @@ export class Agent extends Person {
     return this.threads.get(head.id)?.unread ?? head.unread;
   }
 
-  /** Reads both lists now, and again every two seconds while somebody looks. */
-  async poll() {
-    clearTimeout(this.#poll);
-    try {
-      const lists = ["queue", "mine"].map((view) => this.api("GET", `/chat/agent/conversations?view=${view}`));
-      const [queue, mine] = await Promise.all(lists);
-      this.#listsRead(queue.data, mine.data);
-    } catch (failure) {
-      // The banner tells of a lost connection; the lists stay as they were.
-      if (!failure.isUnknown) console.warn("the lists could not be read:", failure.message);
-    }
-    // Another poll may have begun meanwhile: one goes on.
-    clearTimeout(this.#poll);
-    if (document.visibilityState === "visible") this.#poll = setTimeout(() => this.poll(), POLL_EVERY_MS);
+  #learn(head) {
+    if (head.state === "queued" || this.holds(head)) this.#heads.set(head.id, head);
+    else this.#heads.delete(head.id);
+    this.threads.get(head.id)?.merge(head);
   }
 
-  #listsRead(queue, mine) {
-    const known = new Set(this.queue.map((head) => head.id));
-    for (const head of [...queue, ...mine]) this.threads.get(head.id)?.merge(head);
-    // A thread is live, a list may be a second old: where both know a conversation, the thread has the last word.
-    const heads = new Map([...queue, ...mine].map((head) => [head.id, head]));
-    for (const [id, thread] of this.threads) heads.set(id, thread.conversation);
-    this.#place([...heads.values()]);
-    for (const head of this.queue) {
-      if (this.#isPolled && !known.has(head.id)) this.dispatchEvent(new CustomEvent("waiting", { detail: head }));
-    }
-    this.#isPolled = true;
-    this.changed();
-    this.#followWanted();
+  #offered(head, expiresAt) {
+    this.#learn(head);
+    this.#offerEnded(head.id);
+    this.offers.push({ id: head.id, from: Date.now(), until: Date.parse(expiresAt) });
+    this.offers.sort((a, b) => a.until - b.until);
   }
 
-  #place(heads) {
-    this.queue = heads.filter((head) => head.state === "queued");
-    this.mine = heads.filter((head) => this.holds(head));
-    this.queue.sort((a, b) => Date.parse(a.queued_at) - Date.parse(b.queued_at));
-    this.mine.sort((a, b) => Date.parse(b.last_event_at) - Date.parse(a.last_event_at));
+  #offerEnded(id) {
+    this.offers = this.offers.filter((offer) => offer.id !== id);
+  }
+
+  #followSoon() {
+    clearTimeout(this.#follow);
+    this.#follow = setTimeout(() => this.#followWanted(), FOLLOW_AFTER_MS);
   }
 
   /** Opens what is listed or on the desk, and leaves the rest. */
@@ -146,16 +163,9 @@ export class Agent extends Person {
   }
 
   /** @override */
-  changed() {
-    const listed = [...this.queue, ...this.mine].map((head) => this.head(head.id));
-    this.#place(listed);
-    super.changed();
-  }
-
-  /** @override */
   loseSight(id) {
-    this.queue = this.queue.filter((head) => head.id !== id);
-    this.mine = this.mine.filter((head) => head.id !== id);
+    this.#heads.delete(id);
+    this.#offerEnded(id);
     if (this.openId === id) {
       this.openId = null;
       sessionStorage.removeItem(this.#openKey);
@@ -166,30 +176,51 @@ export class Agent extends Person {
   /** @override */
   hear(frame) {
     super.hear(frame);
+    const { conversation, conversation_id: id } = frame;
     switch (frame.type) {
-      case "assigned":
-        this.#took(frame.conversation);
+      case "conversation":
+        this.#learn(conversation);
         break;
-      case "status":
-        this.status = frame.status;
-        this.changed();
+      case "conversation_removed":
+        if (!this.holds(this.head(id) ?? {})) this.#heads.delete(id);
+        break;
+      case "assigned":
+        this.#took(conversation);
         break;
       case "unassigned":
-      case "offer":
-      case "offer_ended":
-      case "queue_changed":
-        this.poll();
+        // The queue may have shown it already.
+        if (this.#heads.get(id)?.state !== "queued") this.#heads.delete(id);
         break;
+      case "offer":
+        this.#offered(conversation, frame.expires_at);
+        this.dispatchEvent(new CustomEvent("offered", { detail: conversation }));
+        break;
+      case "offer_ended":
+        this.#offerEnded(id);
+        break;
+      case "status":
+        this.#statusTold(frame.status);
+        break;
+      default:
+        return;
     }
+    this.changed();
+    this.#followSoon();
+  }
+
+  #statusTold(status) {
+    // Nobody asked for it: it is the server's doing.
+    if (status !== this.status) this.missedOffers = status === "away" && this.#wanted === "online";
+    this.status = this.#wanted = status;
   }
 
   #took(conversation) {
+    this.#offerEnded(conversation.id);
     // Where he sees it no longer, he is told only where it went.
     if (!conversation.visitor) return this.loseSight(conversation.id);
-    this.threads.get(conversation.id)?.merge(conversation);
-    if (!this.#listed(conversation.id)) this.mine.unshift(conversation);
+    this.#learn(conversation);
     this.changed();
-    this.#followWanted();
+    this.#followSoon();
   }
 
   /**
@@ -214,8 +245,10 @@ export class Agent extends Person {
    * @throws {import("./api.js").ApiFailure}
    */
   async setStatus(status) {
+    this.#wanted = status;
     const answer = await this.api("PUT", "/chat/agent/status", { status });
     this.status = answer.status;
+    this.missedOffers = false;
     this.changed();
   }
 
@@ -224,14 +257,25 @@ export class Agent extends Person {
     await this.#verb(`/chat/agent/conversations/${id}/accept`, {});
   }
 
+  /** @throws {import("./api.js").ApiFailure} */
+  async decline(id) {
+    // At once, not after the answer: if there is nobody else, it is offered to him again by then.
+    this.#offerEnded(id);
+    await this.connection.request({ type: "decline", conversation_id: id });
+  }
+
   /**
-   * @param {Agent} colleague
+   * @param {{agent_id: string} | {team_id: string}} to
+   * @param {string} note for whoever gets it; may be empty
    * @throws {import("./api.js").ApiFailure}
    */
-  async transfer(id, colleague) {
-    // Only one who is there can be given something, so whoever plays with the demo brings him to his desk first.
-    await colleague.start();
-    await this.#verb(`/chat/agent/conversations/${id}/transfer`, { to: { agent_id: colleague.id } });
+  async transfer(id, to, note) {
+    await this.#verb(`/chat/agent/conversations/${id}/transfer`, { to, ...(note && { note }) });
+  }
+
+  /** @throws {import("./api.js").ApiFailure} */
+  async release(id) {
+    await this.#verb(`/chat/agent/conversations/${id}/release`, {});
   }
 
   /** @throws {import("./api.js").ApiFailure} */
@@ -240,13 +284,26 @@ export class Agent extends Person {
   }
 
   async #verb(path, body) {
-    try {
-      const { conversation } = await this.api("POST", path, { client_id: newClientId(), ...body });
-      this.#took(conversation);
-    } finally {
-      // Also after a refusal, whose reason is mostly that the lists are old.
-      this.poll();
-    }
+    const { conversation } = await this.api("POST", path, { client_id: newClientId(), ...body });
+    this.#took(conversation);
+  }
+
+  /**
+   * With whom he works, himself included.
+   * @returns {Promise<{agents: Colleague[], teams: {id: string, name: string, online: number, waiting: number}[]}>}
+   * @throws {import("./api.js").ApiFailure}
+   */
+  async colleagues() {
+    return this.api("GET", "/chat/agent/colleagues");
+  }
+
+  /**
+   * Why a conversation is with whom it is, oldest first.
+   * @returns {Promise<any[]>}
+   * @throws {import("./api.js").ApiFailure}
+   */
+  async routing(id) {
+    return (await this.api("GET", `/chat/agent/conversations/${id}/routing`)).data;
   }
 
   /**

@@ -28,14 +28,12 @@ function startVisitor() {
 function startDesks(demo) {
   const template = document.getElementById("desk-template").content;
   const agents = demo.agents.map((who, place) => new Agent(who, new AgentCredentials(place)));
-  const desks = agents.map((agent, place) => {
-    const colleague = agents[(place + 1) % agents.length];
-    return new DeskView(template, agent, colleague === agent ? undefined : colleague, goTo);
+  const desks = agents.map((agent) => {
+    const colleagues = agents.filter((other) => other !== agent);
+    return new DeskView(template, agent, colleagues, goTo);
   });
-  const switches = agents.map((agent) => {
-    const badge = h("span", { class: "badge" });
-    return h("button", { type: "button", onclick: () => goTo(agent) }, agent.name, badge);
-  });
+  const switches = agents.map((agent) => h("button", { type: "button", onclick: () => goTo(agent) },
+    h("span", { class: "dot" }), agent.name, h("span", { class: "badge" })));
   document.getElementById("agents").replaceChildren(...switches);
   document.getElementById("desks").replaceChildren(...desks.map((desk) => desk.root));
 
@@ -73,10 +71,19 @@ function bindBadges(visitor, { agents, switches }) {
     showCount(badges.visitor, visitor.thread.unread, "unread");
     const waiting = agents[0].queue.length;
     showCount(badges.desk, agents.reduce((sum, agent) => sum + agent.unread, waiting), "unread or waiting");
-    agents.forEach((agent, place) => showCount(switches[place].lastElementChild, agent.unread, "unread"));
+    agents.forEach((agent, place) => drawSwitch(switches[place], agent));
   };
   for (const person of [visitor, ...agents]) person.addEventListener("change", draw);
   draw();
+}
+
+/** How he is, and how much wants him. */
+function drawSwitch({ firstElementChild: dot, lastElementChild: badge }, agent) {
+  const isThere = agent.isStarted && agent.connection.isOpen;
+  dot.className = `dot ${isThere ? agent.status : "offline"}`;
+  dot.setAttribute("role", "img");
+  dot.setAttribute("aria-label", isThere ? agent.status : "not at the desk");
+  showCount(badge, agent.unread + agent.offers.length, "unread or offered");
 }
 
 function showCount(badge, count, what) {

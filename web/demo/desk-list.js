@@ -4,6 +4,7 @@
  */
 
 import { h, setText, showRows } from "./dom.js";
+import { secondsLeft } from "./offers-view.js";
 import { visitorName, waited } from "./words.js";
 
 /** Both lists of one agent. */
@@ -13,7 +14,8 @@ export class DeskList {
   #does;
 
   /**
-   * @param {Record<string, HTMLElement>} parts `queue`, `mine` (lists) with their `Count`s and `Empty` hints
+   * @param {Record<string, HTMLElement>} parts `queue`, `mine` (lists) with their `Count`s and `Empty` hints, and
+   *   `longest`, the longest wait
    * @param {import("./agent.js").Agent} agent
    * @param {{show: (id: string) => void, accept: (id: string) => void}} does
    */
@@ -26,6 +28,7 @@ export class DeskList {
   /** Draws both anew; the waiting times go on with every call. */
   draw() {
     const { queue, mine } = this.#agent;
+    setText(this.#parts.longest, queue.length > 0 ? `longest ${waited(queue[0].queued_at, true)}` : "");
     this.#drawOne("queue", queue);
     this.#drawOne("mine", mine);
   }
@@ -47,19 +50,20 @@ export class DeskList {
     const item = h("li", {}, open);
     if (state === "queued") {
       const accept = () => this.#does.accept(id);
-      item.append(h("button", { type: "button", class: "accept", onclick: accept }, "Accept"));
+      item.append(h("button", { type: "button", class: "accept", onclick: accept }, "Accept"),
+        h("p", { class: "offered" }));
     }
     return item;
   }
 
   #update(item, head) {
-    const [open, accept] = item.children;
+    const [open, accept, offered] = item.children;
     const [name, since, last, unread] = open.children;
     const thread = this.#agent.threads.get(head.id);
     const count = this.#agent.unreadOf(head);
     const who = visitorName(head.visitor);
     setText(name, who);
-    accept?.setAttribute("aria-label", `Accept ${who}`);
+    if (accept) this.#updateQueued(accept, offered, head, who);
     setText(since, sinceOf(head, thread));
     since.title = head.state === "queued" ? "Waits since" : "Last said";
     setText(last, lastOf(thread));
@@ -68,6 +72,14 @@ export class DeskList {
     unread.setAttribute("aria-label", `${count} unread`);
     unread.hidden = count === 0;
     open.setAttribute("aria-current", String(head.id === this.#agent.openId));
+  }
+
+  #updateQueued(accept, offered, head, who) {
+    const offer = this.#agent.offerOf(head.id);
+    accept.setAttribute("aria-label", `Accept ${who}`);
+    const isOthers = head.offered_to && head.offered_to !== this.#agent.id;
+    setText(offered, offer ? `offered to you, ${secondsLeft(offer)} s` : isOthers ? "offered to a colleague" : "");
+    offered.hidden = offered.textContent === "";
   }
 }
 

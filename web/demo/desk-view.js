@@ -1,5 +1,5 @@
 /**
- * An agent's desk: his status, his lists, and the conversation in front of him.
+ * An agent's desk: his status, his offers, his lists, and the conversation in front of him.
  * @module
  */
 
@@ -7,10 +7,16 @@ import { bindBanner } from "./banner.js";
 import { CannedList } from "./canned.js";
 import { Composer } from "./composer.js";
 import { DeskList } from "./desk-list.js";
-import { announce, isSeen, oncePerFrame, partsOf, setText } from "./dom.js";
+import { announce, h, isSeen, oncePerFrame, partsOf, setText } from "./dom.js";
+import { Handover } from "./handover.js";
+import { OffersView } from "./offers-view.js";
 import { explain } from "./person.js";
 import { ThreadView } from "./thread-view.js";
+import { WhyView } from "./why-view.js";
 import { visitorName, waited } from "./words.js";
+
+/** More places than these are said in numbers alone. */
+const PIPS_MAX = 10;
 
 /** Draws an {@link import("./agent.js").Agent} and does what is clicked. */
 export class DeskView {
@@ -18,9 +24,12 @@ export class DeskView {
   root;
 
   #agent;
-  #colleague;
+  #colleagues;
   #parts;
+  #offers;
   #lists;
+  #why;
+  #handover;
   #thread;
   #canned;
   #composer;
@@ -29,19 +38,21 @@ export class DeskView {
   /**
    * @param {DocumentFragment} template which is cloned
    * @param {import("./agent.js").Agent} agent
-   * @param {import("./agent.js").Agent | undefined} colleague to whom he may transfer
+   * @param {import("./agent.js").Agent[]} colleagues the others who have a desk on this page
    * @param {(agent: import("./agent.js").Agent, id?: string) => void} goTo shows another desk, and this there
    */
-  constructor(template, agent, colleague, goTo) {
+  constructor(template, agent, colleagues, goTo) {
     this.root = /** @type {HTMLElement} */ (template.cloneNode(true)).firstElementChild;
     this.#agent = agent;
-    this.#colleague = colleague;
+    this.#colleagues = colleagues;
     this.#parts = partsOf(this.root);
     const parts = this.#parts;
-    this.#lists = new DeskList(parts, agent, {
-      show: (id) => this.show(id),
-      accept: (id) => this.#try(() => this.#accept(id)),
-    });
+    const accept = (id) => this.#try(() => this.#accept(id));
+    const decline = (id) => this.#try(() => this.#decline(id));
+    this.#offers = new OffersView(parts, agent, { accept, decline });
+    this.#lists = new DeskList(parts, agent, { show: (id) => this.show(id), accept });
+    this.#why = new WhyView(parts, agent, new Map([agent, ...colleagues].map(({ id, name }) => [id, name])));
+    this.#handover = new Handover(parts.handover, agent, colleagues);
     this.#thread = new ThreadView(parts, agent, (text) => this.#notify(text));
     parts.canned.id = `canned-${agent.id}`;
     this.#canned = new CannedList(parts.canned, parts.input, {
@@ -63,8 +74,8 @@ export class DeskView {
       if (!agent.holds(thread.conversation)) return;
       announce(`At the desk, ${visitorName(thread.conversation.visitor)} says: ${event.text ?? "a file"}`);
     });
-    agent.addEventListener("waiting", ({ detail }) => {
-      announce(`At the desk, ${visitorName(detail.visitor)} waits to be answered`);
+    agent.addEventListener("offered", ({ detail }) => {
+      announce(`${agent.name} is offered ${visitorName(detail.visitor)}, who waits to be answered`);
     });
   }
 
@@ -75,6 +86,10 @@ export class DeskView {
       await this.#try(() => agent.setStatus(parts.status.value));
       parts.status.value = agent.status;
     });
+    parts.goOnline.addEventListener("click", async () => {
+      await this.#try(() => agent.setStatus("online"));
+      parts.status.focus();
+    });
     parts.back.addEventListener("click", () => {
       const row = this.root.querySelector(".row[aria-current=true]");
       this.show(null);
@@ -84,13 +99,11 @@ export class DeskView {
     });
     parts.accept.addEventListener("click", () => this.#try(() => this.#accept(agent.openId)));
     parts.end.addEventListener("click", () => this.#try(() => agent.end(agent.openId)));
-    parts.transfer.addEventListener("click", () => this.#try(() => agent.transfer(agent.openId, this.#colleague)));
-    parts.goTo.addEventListener("click", () => goTo(this.#colleague, agent.openId));
-    parts.transfer.hidden = parts.goTo.hidden = !this.#colleague;
-    if (this.#colleague) {
-      setText(parts.transfer, `Transfer to ${this.#colleague.name}`);
-      setText(parts.goTo, `Go to ${this.#colleague.name}'s desk`);
-    }
+    parts.transfer.addEventListener("click", () => {
+      const head = agent.head(agent.openId);
+      this.#try(() => this.#handover.open(head, visitorName(head.visitor)));
+    });
+    parts.goTo.addEventListener("click", () => goTo(this.#holder(agent.head(agent.openId)), agent.openId));
     for (const mode of [parts.reply, parts.note]) {
       mode.addEventListener("change", () => {
         this.draw();
@@ -105,13 +118,26 @@ export class DeskView {
     const parts = this.#parts;
     if (document.activeElement !== parts.status) parts.status.value = agent.status;
     parts.status.dataset.status = agent.status;
-    setText(parts.load, agent.capacity ? `${agent.mine.length} of ${agent.capacity} places taken` : "");
+    parts.rests.hidden = !agent.connection.isOpen || agent.status === "online";
+    setText(parts.restsText, restsBecause(agent));
+    this.#drawLoad();
+    this.#offers.draw();
     this.#lists.draw();
     const thread = this.#open();
     this.root.classList.toggle("has-open", agent.openId !== null);
     parts.hint.hidden = agent.openId !== null;
     parts.thread.hidden = !thread;
     if (thread) this.#drawThread(thread);
+  }
+
+  #drawLoad() {
+    const { mine, capacity } = this.#agent;
+    setText(this.#parts.load, capacity ? `${mine.length} of ${capacity}` : "");
+    const pips = capacity > PIPS_MAX ? 0 : capacity;
+    if (this.#parts.pips.childElementCount !== pips) {
+      this.#parts.pips.replaceChildren(...Array.from({ length: pips }, () => h("i")));
+    }
+    [...this.#parts.pips.children].forEach((pip, place) => pip.classList.toggle("taken", place < mine.length));
   }
 
   #drawThread(thread) {
@@ -127,11 +153,20 @@ export class DeskView {
     parts.composer.hidden = !isMine;
     parts.elsewhere.hidden = isMine || isQueued;
     setText(parts.elsewhereText, elsewhere(head));
-    parts.goTo.hidden = head.state !== "assigned" || head.assignee?.agent_id !== this.#colleague?.id;
+    const holder = this.#holder(head);
+    parts.goTo.hidden = !holder;
+    setText(parts.goTo, `Go to ${holder?.name}'s desk`);
+    this.#why.draw(head);
     parts.composer.classList.toggle("note", this.#isNote);
     parts.input.placeholder = this.#isNote ? "Only agents will see this" : "Answer, or / for canned responses";
     this.#thread.draw(thread);
     if (isMine && isSeen(parts.log)) this.#agent.read(thread);
+  }
+
+  /** The colleague on this page who has it. */
+  #holder(head) {
+    if (head?.state !== "assigned") return undefined;
+    return this.#colleagues.find(({ id }) => id === head.assignee?.agent_id);
   }
 
   #stateOf(head) {
@@ -176,6 +211,14 @@ export class DeskView {
     this.#parts.input.focus();
   }
 
+  async #decline(id) {
+    const declined = this.#agent.decline(id);
+    // The button goes with its offer: the next one is where a keyboard goes on.
+    this.draw();
+    this.root.querySelector(".offer button, .row")?.focus();
+    await declined;
+  }
+
   #tell(typing) {
     const thread = this.#open();
     // A note is nothing that the visitor should wait for.
@@ -198,6 +241,11 @@ export class DeskView {
     this.#parts.notice.hidden = text === "";
     if (text) this.#noticeGoes = setTimeout(() => this.#notify(""), 8_000);
   }
+}
+
+function restsBecause({ status, missedOffers }) {
+  if (missedOffers) return "Two offers in a row were missed, so you are away now.";
+  return status === "away" ? "You are away: nothing is offered to you." : "You are offline: you cannot take anything.";
 }
 
 function elsewhere(head) {

@@ -267,7 +267,7 @@ const EXPLANATIONS = {
   ALREADY_ASSIGNED: "A colleague was quicker: the conversation is taken.",
   STALE_ASSIGNMENT: "The conversation is no longer with you.",
   CAPACITY_EXCEEDED: "No more room: every place for a conversation is taken.",
-  AGENT_OFFLINE: "Whoever is offline cannot take conversations. Set the status to online first.",
+  AGENT_OFFLINE: "Whoever is offline or not there cannot take conversations.",
   CONVERSATION_ENDED: "The conversation has ended.",
   RATE_LIMITED: "That was too quick. Wait a moment.",
 };

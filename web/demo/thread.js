@@ -117,7 +117,7 @@ export class Thread {
 
   /** What an event changes besides the log. */
   #account(event) {
-    const change = changeOfHead(event);
+    const change = changeOfHead(event, this.conversation);
     this.conversation = { ...this.conversation, ...change, last_seq: event.seq, last_event_at: event.at };
     if (event.kind !== "message") return;
     this.markRead(event.by.kind, event.seq);
@@ -126,13 +126,17 @@ export class Thread {
   }
 }
 
-/** @returns {object} the fields of a conversation that this event sets */
-function changeOfHead(event) {
+/** @returns {object} the fields of a conversation that this event sets, as it was before */
+function changeOfHead(event, { queued_at }) {
   switch (event.kind) {
     case "assigned":
-      return { state: "assigned", assignee: event.agent, assigned_at: event.at, queue_position: undefined };
+      return {
+        state: "assigned", assignee: event.agent, assignment_epoch: event.assignment_epoch, assigned_at: event.at,
+        queue_position: undefined,
+      };
     case "released":
-      return { state: "queued", assignee: undefined, queued_at: event.at };
+      // Its place in the queue is kept; a list that knows it better will say so.
+      return { state: "queued", assignee: undefined, queued_at: queued_at ?? event.at };
     case "transferred":
       // To an agent: `assigned` follows at once. To a team: it waits there from now.
       return event.to?.team_id ? { state: "queued", assignee: undefined, queued_at: event.at } : {};

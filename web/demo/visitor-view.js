@@ -64,6 +64,7 @@ export class VisitorView {
     const isEmpty = thread.events.length === 0 && thread.outbox.items.length === 0;
     setText(parts.title, head?.assignee?.name ?? "Leaf & Kettle");
     setText(parts.subtitle, subtitle(thread));
+    this.#drawPlace(this.#visitor.place);
     setText(document.getElementById("visitor-sees"), `What ${head?.visitor.name ?? "your customer"} sees`);
     parts.greeting.hidden = !isEmpty;
     parts.end.hidden = head === null || thread.isEnded;
@@ -73,6 +74,13 @@ export class VisitorView {
     this.#drawScore(head?.rating?.score ?? 0);
     this.#thread.draw(thread);
     if (head !== null && isSeen(this.#root)) this.#visitor.read(thread);
+  }
+
+  #drawPlace(place) {
+    this.#parts.place.hidden = place === null;
+    if (place === null) return;
+    setText(this.#parts.placeNumber, place.position ? String(place.position) : "…");
+    setText(this.#parts.placeText, placeInQueue(place));
   }
 
   #drawScore(score) {
@@ -109,7 +117,7 @@ function subtitle({ conversation }) {
     case undefined:
       return "We answer within minutes";
     case "queued":
-      return placeInQueue(conversation);
+      return "Soon with you";
     case "assigned":
       return "Support, here for you";
     case "bot":

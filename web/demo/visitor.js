@@ -16,6 +16,9 @@ export class Visitor extends Person {
   /** His last conversation, if any, was looked for. */
   isReady = false;
 
+  /** What was told last of where he waits; it may come before the answer that names his conversation. */
+  #place = {};
+
   /** @param {import("./credentials.js").VisitorCredentials} credentials */
   constructor(credentials) {
     super("visitor", "visitor", credentials);
@@ -77,11 +80,17 @@ export class Visitor extends Person {
 
   /** @override */
   hear(frame) {
-    if (frame.type === "queue" && frame.conversation_id === this.thread.id) {
-      const { position: queue_position, expected_wait_s } = frame;
-      this.thread.conversation = { ...this.thread.conversation, queue_position, expected_wait_s };
-    }
+    if (frame.type === "queue") this.#place = frame;
     super.hear(frame);
+    if (frame.type === "queue") this.changed();
+  }
+
+  /** Where he waits, as `{position, expected_wait_s}`; `null` when he does not. */
+  get place() {
+    const { id, conversation } = this.thread;
+    if (conversation?.state !== "queued") return null;
+    if (this.#place.conversation_id === id) return this.#place;
+    return { position: conversation.queue_position, expected_wait_s: conversation.expected_wait_s };
   }
 
   /** @throws {import("./api.js").ApiFailure} */

@@ -18,20 +18,29 @@ export function clock(at) {
 /**
  * How long ago, in the one or two units that matter.
  * @param {string} since RFC 3339
+ * @param {boolean} [isBrief] the largest unit is enough
  */
-export function waited(since) {
+export function waited(since, isBrief = false) {
   // The server's clock may be ahead of this one.
   const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000));
   if (seconds < 60) return `${seconds} s`;
+  if (isBrief && seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** @param {{position?: number, expected_wait_s?: number}} queue */
-export function placeInQueue({ queue_position: position, expected_wait_s: wait }) {
-  if (!position) return "Waiting for an agent";
-  const place = position === 1 ? "You are next" : `You are number ${position} in the queue`;
-  return wait === undefined ? place : `${place}, about ${Math.max(1, Math.round(wait / 60))} min`;
+/**
+ * Where a visitor waits.
+ * @param {{position?: number, expected_wait_s?: number}} place
+ */
+export function placeInQueue({ position, expected_wait_s: wait }) {
+  if (!position) return "You are in the queue";
+  const place = position === 1 ? "You are next" : `${position - 1} before you`;
+  return wait === undefined ? place : `${place}, ${roughly(wait)}`;
+}
+
+function roughly(seconds) {
+  return seconds < 60 ? "less than a minute" : `about ${Math.round(seconds / 60)} min`;
 }
 
 /**
@@ -47,9 +56,9 @@ export function lineOf(event, person) {
 function lineForVisitor(event) {
   switch (event.kind) {
     case "assigned":
-      return `${event.agent.name} is here for you`;
+      return joinedLine(event);
     case "released":
-      return "You are back in the queue: somebody else will answer";
+      return leftLine(event);
     case "ended":
       return event.by.kind === "visitor" ? "You ended the conversation" : `${nameOf(event.by)} ended the conversation`;
     case "reopened":
@@ -57,6 +66,18 @@ function lineForVisitor(event) {
     default:
       return null;
   }
+}
+
+function joinedLine({ agent, reason, by }) {
+  if (reason !== "transfer") return `${agent.name} has joined`;
+  return by?.kind === "agent" && by.name && by.id !== agent.agent_id
+    ? `${by.name} passed you on: ${agent.name} has joined`
+    : `You have been passed on: ${agent.name} has joined`;
+}
+
+function leftLine({ agent, reason }) {
+  if (reason === "transfer") return "You are being passed on to a colleague";
+  return `${agent?.name ?? "Your agent"} has left. You keep your place, and a colleague will answer`;
 }
 
 function lineForAgent(event, own) {
@@ -80,14 +101,14 @@ function lineForAgent(event, own) {
 
 function assignedLine({ agent, reason, by }, own) {
   const name = agent.agent_id === own ? "you" : agent.name;
-  if (reason === "transfer") return `${nameOf(by)} transferred it to ${name}`;
+  if (reason === "transfer") return `${by?.id === own ? "You" : nameOf(by)} passed it on to ${name}`;
   if (reason === "auto") return `Assigned to ${name}`;
   return `${name === "you" ? "You" : name} took the conversation`;
 }
 
 const RELEASES = {
   released: "its agent gave it back",
-  transfer: "transferred to a team",
+  transfer: "passed on to a team",
   agent_gone: "its agent was lost",
   offline: "its agent went offline",
   over_capacity: "its agent has no more room",
