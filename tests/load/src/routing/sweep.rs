@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tokio::time::{Instant, sleep};
 
 use super::Effort;
@@ -35,7 +35,7 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Sweep> {
     let office = Office::open().await?;
     let mut samples = Vec::new();
     for _ in 0..IDLE_SAMPLES {
-        samples.push(sample(&office).await?);
+        samples.push(sample(&office).await?.0);
     }
     let idle_empty = middle(&samples);
 
@@ -43,13 +43,14 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Sweep> {
     if let Some(seconds) = effort.passivation_s {
         sleep(Duration::from_secs(seconds)).await;
     }
-    let sweeps = async || office.metric("switchboard_sweeps_total").await;
     let seconds = async || office.metric("switchboard_sweep_seconds_total").await;
-    let (begun, swept, spent) = (Instant::now(), sweeps().await?, seconds().await?);
+    let (_, swept) = sample(&office).await?;
+    let (begun, spent) = (Instant::now(), seconds().await?);
     let mut samples = Vec::new();
     let seen = loop {
-        samples.push(sample(&office).await?);
-        if sweeps().await? > swept && samples.len() > SAMPLES_BEFORE {
+        let (cpu, sweeps) = sample(&office).await?;
+        samples.push(cpu);
+        if sweeps > swept && samples.len() > SAMPLES_BEFORE {
             break samples.len();
         }
         if begun.elapsed() > PATIENCE {
@@ -58,7 +59,7 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Sweep> {
     };
     let took = Duration::from_secs_f64(seconds().await? - spent);
     for _ in 0..SAMPLES_AFTER {
-        samples.push(sample(&office).await?);
+        samples.push(sample(&office).await?.0);
     }
     let open = office.metric("switchboard_conversations_open").await? as usize;
     if open != effort.open {
@@ -72,12 +73,13 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Sweep> {
     Ok(Sweep { open, alive, idle_empty: idle_empty * a_second, idle: idle * a_second, sweep_cpu, took })
 }
 
-/// The server's CPU over [`SAMPLE`].
-async fn sample(office: &Office) -> anyhow::Result<Duration> {
+/// The server's CPU over [`SAMPLE`], and how often it has swept; asking for that is part of every sample's CPU.
+async fn sample(office: &Office) -> anyhow::Result<(Duration, f64)> {
     let before = office.sandbox.cpu()?;
     sleep(SAMPLE).await;
+    let sweeps = office.metric("switchboard_sweeps_total").await?;
     // A thread that ended took its time along.
-    Ok(office.sandbox.cpu().context("the server is gone")?.saturating_sub(before))
+    Ok((office.sandbox.cpu()?.saturating_sub(before), sweeps))
 }
 
 fn middle(samples: &[Duration]) -> Duration {
