@@ -255,6 +255,7 @@ impl Collector for FiguresCollector {
             ("offers_missed", "Offers that were not answered", actors.offers_missed),
             ("routed", "Conversations that routers gave to agents", actors.given),
             ("agents_lost", "Agents who held something and stopped being present", actors.agents_lost),
+            ("sweeps", "Times that all open conversations were gone through", actors.sweeps),
             ("store_commits", "Commits of the store, each one fsync", figures.store_commits),
         ] {
             let counter = ConstCounter::new(count);
@@ -264,11 +265,20 @@ impl Collector for FiguresCollector {
             ("conversations_live", "Conversations in memory", figures.conversations_live),
             ("agents_live", "Agents in memory", figures.agents_live),
             ("conversations_waiting", "Conversations in teams' queues", figures.conversations_waiting),
+            (
+                "conversations_open",
+                "Conversations not ended, as the last sweep found them",
+                actors.open as usize,
+            ),
             ("store_queue_depth", "Writes that wait for the store", figures.store_queue_depth),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
+        let sweep_seconds = ConstCounter::new(actors.sweep_us as f64 / 1e6);
+        let help = "What going through all open conversations took together";
+        let counter = encoder.encode_descriptor("sweep", help, Some(&Unit::Seconds), MetricType::Counter)?;
+        sweep_seconds.encode(counter)?;
         let bounds = LATENCY_BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(actors.append_buckets).collect();
         let help = "From an append to its outcome";
@@ -319,11 +329,15 @@ mod tests {
         let mut buckets = [0; LATENCY_BOUNDS_US.len() + 1];
         (buckets[0], buckets[12]) = (2, 1);
         let actors = StatsView { events: 5, appends: 3, append_buckets: buckets, ..StatsView::default() };
+        let actors = StatsView { sweeps: 2, sweep_us: 1_500_000, open: 4, ..actors };
         metrics.watch(move || Figures { actors: actors.clone(), store_queue_depth: 7, ..Figures::default() });
         let text = metrics.text();
         for line in [
             "switchboard_events_appended_total 5",
             "switchboard_store_queue_depth 7",
+            "switchboard_sweeps_total 2",
+            "switchboard_sweep_seconds_total 1.5",
+            "switchboard_conversations_open 4",
             "switchboard_append_seconds_count 3",
             "switchboard_append_seconds_bucket{le=\"0.0001\"} 2",
             "switchboard_append_seconds_bucket{le=\"+Inf\"} 3",

@@ -22,6 +22,9 @@ pub struct Stats {
     pub(crate) offers_missed: AtomicU64,
     pub(crate) given: AtomicU64,
     pub(crate) agents_lost: AtomicU64,
+    sweeps: AtomicU64,
+    sweep_us: AtomicU64,
+    open: AtomicU64,
     append_us: AtomicU64,
     append_buckets: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
 }
@@ -53,6 +56,12 @@ pub struct StatsView {
     pub given: u64,
     /// How often an agent who held something stopped being present.
     pub agents_lost: u64,
+    /// How often the live index was read through.
+    pub sweeps: u64,
+    /// What that took together, in microseconds.
+    pub sweep_us: u64,
+    /// How many conversations were open when it last was.
+    pub open: u64,
     /// The appends' time together, in microseconds.
     pub append_us: u64,
     /// How many appends took at most each of [`LATENCY_BOUNDS_US`], and more than the last; not cumulative.
@@ -73,6 +82,12 @@ impl Stats {
         Self::add(&self.append_buckets[bucket], 1);
     }
 
+    pub(crate) fn swept(&self, open: usize, took: Duration) {
+        Self::add(&self.sweeps, 1);
+        Self::add(&self.sweep_us, took.as_micros() as u64);
+        self.open.store(open as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn view(&self) -> StatsView {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StatsView {
@@ -88,6 +103,9 @@ impl Stats {
             offers_missed: of(&self.offers_missed),
             given: of(&self.given),
             agents_lost: of(&self.agents_lost),
+            sweeps: of(&self.sweeps),
+            sweep_us: of(&self.sweep_us),
+            open: of(&self.open),
             append_us: of(&self.append_us),
             append_buckets: std::array::from_fn(|bucket| of(&self.append_buckets[bucket])),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{Command, Principal, Reason, Rejection, Request, State, Team, TeamId, WorkspaceId};
 use store::{LiveRow, StoreError};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Node, Shared};
 use crate::agent::AgentMessage;
@@ -97,6 +97,7 @@ impl Node {
     /// Reads the live index once: wakes the routers of those who wait and the actors of those who hold, who may be of an
     /// earlier boot; and ends what is idle. Says how many conversations are open.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
+        let begun = Instant::now();
         let mut idle_end: HashMap<TeamKey, Option<u64>> = HashMap::new();
         let (mut count, mut after) = (0, None);
         loop {
@@ -121,6 +122,7 @@ impl Node {
                 }
             }
             if !full {
+                self.shared.stats.swept(count, begun.elapsed());
                 return Ok(count);
             }
         }

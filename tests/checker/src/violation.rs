@@ -3,11 +3,12 @@
 use std::fmt;
 
 use crate::history::{ClientId, ConversationId, Observer, Sender};
+use crate::misrouting::Misrouting;
 
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// In which conversation; empty when the history itself cannot be judged.
+    /// In which conversation; empty when it is an agent's, or when the history itself cannot be judged.
     pub conversation: ConversationId,
     /// What is broken.
     pub fault: Fault,
@@ -132,6 +133,8 @@ pub enum Fault {
         /// The entry's place in the history, from 0.
         entry: usize,
     },
+    /// At rest, something of a team is not as it must be.
+    Misrouted(Misrouting),
 }
 
 /// Why an event should not be where it is.
@@ -200,6 +203,7 @@ impl fmt::Display for Fault {
             }
             Self::Unread => write!(out, "unread: nobody read the log after its last acknowledgement"),
             Self::Stray { entry } => write!(out, "stray: entry {entry} ends what never began"),
+            Self::Misrouted(misrouting) => write!(out, "at rest: {misrouting}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The bench: Switchboard beside a bare server on the same SQLite log (a) and a bare server on a plain file (b), in the
-//! same run on the same machine, and what the idle cost. It prints one page of Markdown, with the aims at its end.
+//! same run on the same machine, and what the idle cost. It prints one page of Markdown, with the aims and, behind them,
+//! what routing costs.
 //!
 //! Servers have the first core, the load the second. Nothing else should run meanwhile: `uptime` near 0 before it.
 
@@ -13,13 +14,14 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::idle;
 use crate::on_runtime;
+use crate::routing;
 
 use cold::Cold;
 use rates::Measured;
 use server::{Log, Server};
 
 /// The core of whatever is measured.
-const SERVER_CORE: usize = 0;
+pub(crate) const SERVER_CORE: usize = 0;
 /// The core of this program.
 const LOAD_CORE: usize = 1;
 /// Conversations that are written to, in every step: as many as one socket of an agent can look on, and divisible by
@@ -29,7 +31,7 @@ const CONVERSATIONS: usize = 192;
 /// How much of it.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Plan {
-    /// One minute instead of six: fewer and shorter steps, and no wait for passivation
+    /// Two minutes instead of nine: fewer and shorter steps, and no wait for passivation
     #[arg(long)]
     quick: bool,
 }
@@ -96,10 +98,7 @@ struct Idle {
 /// Measures everything and gives the page.
 pub(crate) fn bench(plan: &Plan) -> anyhow::Result<String> {
     let effort = if plan.quick { &QUICK } else { &WHOLE };
-    let mut core = CpuSet::new();
-    core.set(LOAD_CORE);
-    sched_setaffinity(None, &core).context("the bench needs two cores")?;
-
+    stay_on_core()?;
     let servers = [
         Server::switchboard()?,
         Server::baseline(Log::Sqlite, CONVERSATIONS)?,
@@ -109,7 +108,15 @@ pub(crate) fn bench(plan: &Plan) -> anyhow::Result<String> {
     drop(servers);
     let idle = idle(effort)?;
     let cold = on_runtime(cold::measure(effort.cold))?;
-    Ok(report::page(&Figures { servers: measured, idle, cold }))
+    let page = report::page(&Figures { servers: measured, idle, cold });
+    Ok(page + &routing::measure(plan.quick)?)
+}
+
+/// Leaves the other core to the server.
+pub(crate) fn stay_on_core() -> anyhow::Result<()> {
+    let mut core = CpuSet::new();
+    core.set(LOAD_CORE);
+    sched_setaffinity(None, &core).context("the bench needs two cores")
 }
 
 fn idle(effort: &Effort) -> anyhow::Result<Idle> {

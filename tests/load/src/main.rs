@@ -1,8 +1,9 @@
-//! The load programs. Each prints its result as one line of JSON (`kill` and `check`: as text; `bench`: as Markdown)
-//! and ends with 1 when something was not as it must be.
+//! The load programs. Each prints its result as one line of JSON (`kill` and `check`: as text; `bench` and `routing`: as
+//! Markdown) and ends with 1 when something was not as it must be.
 //!
 //! ```text
 //! load bench --quick
+//! load routing --quick
 //! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
 //! load sockets --count 10000
 //! load conversations --count 10000
@@ -15,6 +16,7 @@ mod bench;
 mod cast;
 mod idle;
 mod latency;
+mod routing;
 mod run;
 mod schedule;
 mod visitor;
@@ -39,6 +41,8 @@ struct Command {
 enum What {
     /// Measure Switchboard beside servers that do less, and print what it carries, what it costs, and which aims it meets
     Bench(bench::Plan),
+    /// Measure what routing costs: assignments, offers, the sweep, and events to many sockets; `bench` does this too
+    Routing(routing::Plan),
     /// Send messages to a running server and measure how soon they are acknowledged and delivered
     Run(run::Plan),
     /// Start a server, hold idle sockets, and measure its memory per socket
@@ -65,6 +69,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let good = match Command::parse().what {
         What::Bench(plan) => {
             print!("{}", bench::bench(&plan)?);
+            true
+        }
+        What::Routing(plan) => {
+            print!("{}", routing::routing(&plan)?);
             true
         }
         What::Run(plan) => print(&run::run(&plan)?)?,

@@ -55,7 +55,8 @@ async fn login(stage: &Stage, who: &AgentLogin) -> anyhow::Result<Agent> {
     Agent::from_body(&insist("the log-in", login).await?.expect(200)?)
 }
 
-async fn arrive(stage: &Stage) -> anyhow::Result<Visitor> {
+/// A new visitor.
+pub(super) async fn arrive(stage: &Stage) -> anyhow::Result<Visitor> {
     let arrive = async || stage.api.try_visitor(&stage.ready.site_key).await;
     Visitor::from_body(&insist("a new visitor", arrive).await?.expect(201)?)
 }

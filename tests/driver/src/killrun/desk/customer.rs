@@ -1,0 +1,55 @@
+//! A visitor of the front desk: he starts a conversation, waits until it is over, and starts the next.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{FrontDesk, Started};
+use crate::killrun::Stage;
+use crate::killrun::rest::insist;
+use crate::killrun::scene::arrive;
+
+/// Until the curtain falls.
+pub(super) async fn come(stage: Stage, desk: Rc<FrontDesk>, mut random: StdRng) -> anyhow::Result<()> {
+    let visitor = arrive(&stage).await?;
+    let mut count = 0;
+    while !stage.is_ending() {
+        count += 1;
+        let turn = desk.turnstile.read().await;
+        let body = json!({
+            "client_id": format!("desk-{count}"), "text": "Is anybody there?", "team_id": desk.team_id,
+        });
+        let start = async || {
+            stage.api.post("/api/v1/chat/conversations").bearer(&visitor.token).json(&body).send().await
+        };
+        let answer = insist("a conversation at the desk", start).await?;
+        if !matches!(answer.status, 200 | 201) {
+            bail!("no conversation at the desk: {answer}");
+        }
+        let conversation = answer.body["conversation"]["id"].as_str().context("a conversation without id")?;
+        let started = Started { conversation: conversation.to_owned(), visitor_token: visitor.token.clone() };
+        desk.book.borrow_mut().started.push(started.clone());
+        drop(turn);
+        wait(&stage, &desk, &started, &mut random).await?;
+    }
+    Ok(())
+}
+
+/// Until it is over; now and then he has waited for long enough.
+async fn wait(stage: &Stage, desk: &FrontDesk, started: &Started, random: &mut StdRng) -> anyhow::Result<()> {
+    loop {
+        sleep(Duration::from_millis(random.random_range(50..300))).await;
+        if stage.is_ending() || desk.book.borrow().ended.contains(&started.conversation) {
+            return Ok(());
+        }
+        if random.random_ratio(1, 40) {
+            let _turn = desk.turnstile.read().await;
+            desk.end(stage, started).await?;
+        }
+    }
+}
