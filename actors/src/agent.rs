@@ -282,7 +282,7 @@ impl Actor for AgentActor {
             AgentMessage::Settle { conversation, assigned } => desk.settle(conversation, assigned),
             AgentMessage::Notice(notice) => desk.heed(*notice),
             AgentMessage::SetStatus { status, reply, permit: _permit } => {
-                desk.misses.forget();
+                desk.misses.answer();
                 desk.set_status(status);
                 // Whoever asked may be gone.
                 let _ = reply.send(desk.view());

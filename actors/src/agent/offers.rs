@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{ConversationId, Status, TeamId, Timestamp};
+use tokio::time::Instant;
 
 use super::{Desk, will};
 use crate::team::TeamKey;
@@ -14,7 +15,14 @@ const MISSES_MAX: u32 = 2;
 const FORGOTTEN_AFTER_MS: u64 = 5_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Offers(BTreeMap<ConversationId, (TeamId, Timestamp)>);
+pub(super) struct Offers(BTreeMap<ConversationId, Offered>);
+
+#[derive(Debug)]
+struct Offered {
+    by: TeamId,
+    since: Instant,
+    expires_at: Timestamp,
+}
 
 impl Offers {
     pub(super) fn count(&self) -> usize {
@@ -22,25 +30,35 @@ impl Offers {
     }
 
     pub(super) fn of_other_teams(&self, team: TeamId) -> usize {
-        self.0.values().filter(|(other, _)| *other != team).count()
+        self.0.values().filter(|offered| offered.by != team).count()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (ConversationId, Timestamp)> + '_ {
-        self.0.iter().map(|(conversation, (_, expires_at))| (*conversation, *expires_at))
+        self.0.iter().map(|(conversation, offered)| (*conversation, offered.expires_at))
     }
 
     pub(super) fn drop_old(&mut self, now: Timestamp) {
-        self.0.retain(|_, (_, expires_at)| now <= expires_at.plus_ms(FORGOTTEN_AFTER_MS));
+        self.0.retain(|_, offered| now <= offered.expires_at.plus_ms(FORGOTTEN_AFTER_MS));
     }
 }
 
-/// Offers in a row that he did not answer.
+/// Offers in a row that he did not answer. One that ran out while he answered another is none: he was busy, not away.
 #[derive(Debug, Default)]
-pub(super) struct Misses(u32);
+pub(super) struct Misses {
+    count: u32,
+    answered: Option<Instant>,
+}
 
 impl Misses {
-    pub(super) fn forget(&mut self) {
-        self.0 = 0;
+    /// He gave a sign of himself.
+    pub(super) fn answer(&mut self) {
+        *self = Self { count: 0, answered: Some(Instant::now()) };
+    }
+
+    /// An offer that he has had since `since` ran out; says whether he is to be taken for away.
+    fn miss(&mut self, since: Instant) -> bool {
+        self.count += u32::from(self.answered.is_none_or(|answered| answered < since));
+        self.count >= MISSES_MAX
     }
 }
 
@@ -51,23 +69,23 @@ impl Desk {
             self.node.outbox.put(Notice::Refused { team, conversation, agent: self.key.agent });
             return;
         }
-        self.offers.0.insert(conversation, (team, expires_at));
+        let offered = Offered { by: team, since: Instant::now(), expires_at };
+        self.offers.0.insert(conversation, offered);
         self.push(&Push::Offer { conversation, expires_at });
     }
 
     pub(super) fn offer_ended(&mut self, team: TeamId, conversation: ConversationId, why: OfferEnd) {
-        if self.offers.0.get(&conversation).is_none_or(|(of, _)| *of != team) {
+        if self.offers.0.get(&conversation).is_none_or(|offered| offered.by != team) {
             return;
         }
-        self.offers.0.remove(&conversation);
+        let Some(offered) = self.offers.0.remove(&conversation) else { return };
         self.push(&Push::OfferEnded { conversation, why });
         match why {
-            OfferEnd::Accepted | OfferEnd::Declined => self.misses.forget(),
+            OfferEnd::Accepted | OfferEnd::Declined => self.misses.answer(),
             OfferEnd::Taken | OfferEnd::Withdrawn => {}
             OfferEnd::Expired => {
-                self.misses.0 += 1;
-                if self.misses.0 >= MISSES_MAX && self.status == Status::Online {
-                    self.misses.forget();
+                if self.misses.miss(offered.since) && self.status == Status::Online {
+                    self.misses.answer();
                     // At once, so that no third offer comes between.
                     self.set_status(Status::Away);
                     will::keep_away(&self.node, self.key);

@@ -94,6 +94,23 @@ async fn two_misses_in_a_row_set_him_away_and_a_word_of_his_begins_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_runs_out_while_he_answers_another_is_no_miss() {
+    let office = Office::open(vec![offering([1])], [(1, 4)]).await;
+    let _one = Socket::open(&office, 1).await;
+    for n in 1..=4 {
+        office.start(n, n, 1).await.unwrap();
+        until_offered(&office, n, 1).await;
+    }
+    office.node.accept(key(1), agent(1), None, false).await.unwrap();
+    // Three ran out at once, and are offered again.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(office.node.agent(agent_key(1)).await.unwrap().status, Status::Online);
+    until_offered(&office, 2, 1).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(office.node.agent(agent_key(1)).await.unwrap().status, Status::Away);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_declines_is_asked_again_when_he_is_alone_and_only_then() {
     let office = Office::open(vec![offering(1..=2)], [(1, 4), (2, 4)]).await;
     let mut one = Socket::open(&office, 1).await;

@@ -56,6 +56,25 @@ async fn what_an_agent_holds_goes_back_soon_after_his_socket_is_cut() {
 }
 
 #[tokio::test]
+async fn a_socket_that_falls_silent_is_noticed_and_what_its_agent_holds_goes_back() {
+    let quick = Options::default()
+        .setting("routing.agent_grace_s", "1")
+        .limit("agent_ping_interval_s", 1)
+        .limit("agent_dead_after_s", 3);
+    let shift = Shift::begin_with(quick, json!({ "assignment": "auto" })).await;
+    let ann = shift.seat("ann", json!({})).await;
+    let talk = shift.talk().await;
+    shift.until_assigned(&talk, &ann.who).await;
+    // It stays open, and nobody reads it: no ping is answered.
+    let silent = Instant::now();
+    let (_, inner) = next(&shift, &talk, 3).await;
+    let took = silent.elapsed();
+    assert_eq!((&inner["kind"], &inner["reason"]), (&json!("released"), &json!("agent_gone")));
+    assert!(took <= Duration::from_secs(3) + GRACE + Duration::from_secs(2), "{took:?}");
+    drop(ann.socket);
+}
+
+#[tokio::test]
 async fn who_is_back_within_the_grace_keeps_what_he_holds() {
     let options = Options::default().setting("routing.agent_grace_s", "5");
     let shift = Shift::begin_with(options, json!({ "assignment": "auto" })).await;
