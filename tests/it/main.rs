@@ -20,6 +20,7 @@ mod kill;
 mod layering;
 mod matrix;
 mod operator;
+mod pages;
 mod program;
 mod race;
 mod routing;

@@ -14,7 +14,6 @@ mod explain;
 mod idle;
 mod needs;
 mod offers;
-mod page;
 mod presence;
 mod queue;
 mod release;

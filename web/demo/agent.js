@@ -254,6 +254,8 @@ export class Agent extends Person {
 
   /** @throws {import("./api.js").ApiFailure} */
   async accept(id) {
+    // Who is still on his way to his desk is not online yet, and would be refused.
+    await this.#started;
     await this.#verb(`/chat/agent/conversations/${id}/accept`, {});
   }
 

@@ -1,4 +1,4 @@
-//! The commands of docs/routing.md, as its readers run them.
+//! The commands of README.md and of docs/routing.md, as their readers run them: what stands in `sh` blocks.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use driver::{Options, Sandbox};
 use serde_json::json;
 
-/// How long all of them may take.
+/// How long all commands of a page may take.
 const SECONDS: &str = "90";
 
 /// What stands in the page's shell blocks.
@@ -25,11 +25,11 @@ fn commands(page: &str) -> String {
     script
 }
 
-#[tokio::test]
-async fn its_commands_do_what_it_says() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/routing.md");
-    let script = commands(&fs::read_to_string(page).unwrap());
-    // Of the demo as it is, but for the patience of a slow machine.
+/// Runs them beside a demo of their own, whose `ready.json` they find, and looks for these words in what they say.
+async fn runs(page: &str, words: &[&str]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let script = commands(&fs::read_to_string(path).unwrap());
+    // A demo as it is, but for the patience of a slow machine.
     let options = Options::unlimited().setting("routing.agent_grace_s", "60");
     let sandbox = Sandbox::start(options.setting("routing.accept_timeout_s", "60")).await.unwrap();
     let ready = sandbox.ready();
@@ -45,7 +45,26 @@ async fn its_commands_do_what_it_says() {
     let ran = tokio::task::spawn_blocking(move || bash.output()).await.unwrap().unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{said}\n{wrong}");
-    for word in [
+    for word in words {
+        assert!(said.contains(word), "{word} is missing in what {page} said:\n{said}\n{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_quick_start_of_the_readme_is_a_conversation() {
+    let words = [
+        r#""status":"online""#,
+        r#""state":"assigned""#,
+        r#""text":"Hello, where is my order?""#,
+        r#""text":"I am looking.""#,
+        r#""last_seq":4"#,
+    ];
+    runs("README.md", &words).await;
+}
+
+#[tokio::test]
+async fn the_page_on_routing_shows_what_it_says() {
+    let words = [
         r#""reason":"offered","rule":"least_busy""#,
         r#""reason":"accept","rule":"least_busy""#,
         r#""excluded_by":"passed_over""#,
@@ -55,7 +74,6 @@ async fn its_commands_do_what_it_says() {
         r#""online":2,"waiting":1"#,
         r#""queue_position":3"#,
         r#""accepting":false"#,
-    ] {
-        assert!(said.contains(word), "{word} is missing in what they said:\n{said}\n{wrong}");
-    }
+    ];
+    runs("docs/routing.md", &words).await;
 }
