@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Agent, AgentId, ConversationId, Load, Rejection, ReleaseReason, Status, TeamId, Timestamp, WorkspaceId,
+    Agent, AgentId, ConversationId, Head, Load, Rejection, ReleaseReason, Status, TeamId, Timestamp,
+    WorkspaceId,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::ConversationKey;
@@ -17,7 +18,7 @@ use crate::node::Shared;
 use crate::registry::Handle;
 use crate::stats::Stats;
 use crate::team::TeamKey;
-use crate::{ExecuteError, Notice, OfferEnd, Push, PushSender, QueueNews};
+use crate::{ExecuteError, Loss, Notice, OfferEnd, Push, PushSender, QueueNews};
 
 mod offers;
 mod presence;
@@ -101,7 +102,18 @@ pub(crate) enum AgentMessage {
         conversation: ConversationId,
         assigned: Option<u64>,
     },
-    Notice(Box<Notice>),
+    /// The log says that he has it, since `epoch`.
+    Assigned {
+        conversation: ConversationId,
+        epoch: u64,
+        head: Arc<Head>,
+    },
+    /// The log says that he has it no more, since that assignment.
+    Lost {
+        conversation: ConversationId,
+        epoch: u64,
+        why: Loss,
+    },
     SetStatus {
         status: Status,
         reply: oneshot::Sender<AgentView>,
@@ -280,7 +292,8 @@ impl Actor for AgentActor {
                 }
             }
             AgentMessage::Settle { conversation, assigned } => desk.settle(conversation, assigned),
-            AgentMessage::Notice(notice) => desk.heed(*notice),
+            AgentMessage::Assigned { conversation, epoch, head } => desk.assigned(conversation, epoch, head),
+            AgentMessage::Lost { conversation, epoch, why } => desk.lost(conversation, epoch, why),
             AgentMessage::SetStatus { status, reply, permit: _permit } => {
                 desk.misses.answer();
                 desk.set_status(status);
@@ -365,7 +378,7 @@ impl Desk {
             status,
             present,
             carried: self.load.count() as u32,
-            offered_elsewhere: self.offers.of_other_teams(team) as u32,
+            offered_elsewhere: self.offers.elsewhere(team, &self.load) as u32,
             capacity: self.capacity,
         }
     }
@@ -381,7 +394,7 @@ impl Desk {
     }
 
     fn shown_load(&self) -> usize {
-        self.load.count() + self.offers.count()
+        self.load.count() + self.offers.besides(&self.load).count()
     }
 
     fn view(&self) -> AgentView {
@@ -391,7 +404,7 @@ impl Desk {
             capacity: self.capacity,
             load: self.shown_load(),
             conversations: self.load.held().collect(),
-            offers: self.offers.all().collect(),
+            offers: self.offers.besides(&self.load).collect(),
         }
     }
 
@@ -423,34 +436,19 @@ impl Desk {
         self.give_back(conversation, epoch, ReleaseReason::OverCapacity);
     }
 
-    fn heed(&mut self, notice: Notice) {
-        match notice {
-            Notice::Assigned { key, epoch, head, .. } => {
-                let over = self.load.hold(key.conversation, epoch, self.capacity);
-                if over {
-                    self.give_back_surplus(key.conversation, epoch);
-                } else if let Some(reason) = self.why_gone() {
-                    // He left while it was being written.
-                    self.give_back(key.conversation, epoch, reason);
-                }
-                self.push(&Push::Assigned { conversation: key.conversation, head });
-            }
-            Notice::Lost { key, epoch, why, .. } => {
-                self.load.drop_held(key.conversation, epoch);
-                self.push(&Push::Unassigned { conversation: key.conversation, why });
-            }
-            // For others, or a message of its own.
-            Notice::Release { .. }
-            | Notice::Joined { .. }
-            | Notice::Left { .. }
-            | Notice::Agent { .. }
-            | Notice::CallOut { .. }
-            | Notice::Report { .. }
-            | Notice::Offer { .. }
-            | Notice::OfferEnded { .. }
-            | Notice::Refused { .. }
-            | Notice::Queue { .. } => {}
+    fn assigned(&mut self, conversation: ConversationId, epoch: u64, head: Arc<Head>) {
+        if self.load.hold(conversation, epoch, self.capacity) {
+            self.give_back_surplus(conversation, epoch);
+        } else if let Some(reason) = self.why_gone() {
+            // He left while it was being written.
+            self.give_back(conversation, epoch, reason);
         }
+        self.push(&Push::Assigned { conversation, head });
+    }
+
+    fn lost(&mut self, conversation: ConversationId, epoch: u64, why: Loss) {
+        self.load.drop_held(conversation, epoch);
+        self.push(&Push::Unassigned { conversation, why });
     }
 
     fn set_status(&mut self, status: Status) {

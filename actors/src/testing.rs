@@ -176,7 +176,7 @@ impl Drop for Office {
     }
 }
 
-fn some_agent(n: u8, capacity: u32) -> Agent {
+pub(crate) fn some_agent(n: u8, capacity: u32) -> Agent {
     Agent {
         id: id(n),
         email: Email::parse(&format!("a{n}@example.org")).unwrap(),

@@ -104,10 +104,14 @@ impl Load {
         self.held.contains_key(&conversation)
     }
 
+    /// He holds this one, or is about to.
+    pub fn carries(&self, conversation: ConversationId) -> bool {
+        self.held.contains_key(&conversation) || self.reserved.contains_key(&conversation)
+    }
+
     /// Keeps a place for an assignment that is about to be written. What he holds already needs no second place.
     pub fn reserve(&mut self, conversation: ConversationId, capacity: u32) -> Result<(), Rejection> {
-        let has_place = self.held.contains_key(&conversation) || self.reserved.contains_key(&conversation);
-        if !has_place && self.count() >= capacity as usize {
+        if !self.carries(conversation) && self.count() >= capacity as usize {
             return Err(Rejection::CapacityExceeded);
         }
         self.reserved.entry(conversation).or_default().count += 1;

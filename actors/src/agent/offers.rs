@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ConversationId, Status, TeamId, Timestamp};
+use domain::{ConversationId, Load, Status, TeamId, Timestamp};
 use tokio::time::Instant;
 
 use super::{Desk, will};
@@ -25,16 +25,20 @@ struct Offered {
 }
 
 impl Offers {
-    pub(super) fn count(&self) -> usize {
-        self.0.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    pub(super) fn of_other_teams(&self, team: TeamId) -> usize {
-        self.0.values().filter(|offered| offered.by != team).count()
+    /// Those of other teams than `team`, without what he carries: of that the end of the offer is on its way.
+    pub(super) fn elsewhere(&self, team: TeamId, load: &Load) -> usize {
+        let open = self.0.iter().filter(|(conversation, _)| !load.carries(**conversation));
+        open.filter(|(_, offered)| offered.by != team).count()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (ConversationId, Timestamp)> + '_ {
-        self.0.iter().map(|(conversation, offered)| (*conversation, offered.expires_at))
+    /// All of them, without what he carries.
+    pub(super) fn besides(&self, load: &Load) -> impl Iterator<Item = (ConversationId, Timestamp)> {
+        let open = self.0.iter().filter(|(conversation, _)| !load.carries(**conversation));
+        open.map(|(conversation, offered)| (*conversation, offered.expires_at))
     }
 
     pub(super) fn drop_old(&mut self, now: Timestamp) {

@@ -14,7 +14,7 @@ impl Desk {
     /// Looks at the heads again, for a notice may have been lost; and leaves memory when nobody needs him.
     pub(super) fn sweep(&mut self, myself: &ActorRef<AgentMessage>) {
         let idle = !self.presence.holds_on(self.node.uptime_ms(), IDLE_FOR);
-        if idle && self.reservations == 0 && self.load.count() == 0 && self.offers.count() == 0 {
+        if idle && self.reservations == 0 && self.load.count() == 0 && self.offers.is_empty() {
             let presence = &self.presence;
             self.node.agents.forget(&self.key, |handle| Arc::ptr_eq(&handle.presence, presence));
             // An actor that is ending already cannot be drained again.

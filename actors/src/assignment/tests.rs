@@ -2,43 +2,13 @@
 
 use std::time::Duration;
 
-use domain::{
-    Agent, AgentCard, Attributes, ClientId, Email, Name, ReleaseReason, Role, Start, Status, Timestamp,
-    VisitorCard, WorkspaceId,
-};
+use domain::{Attributes, ClientId, ReleaseReason, Start, Status, Timestamp, VisitorCard};
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use store::{Owner, Store};
 
 use super::*;
+use crate::testing::{agent, agent_key, card, id, key, some_agent, workspace};
 use crate::{AgentView, Clock, Push, Settings, window};
-
-fn id<K: domain::Kind>(n: u8) -> domain::Id<K> {
-    domain::Id::from_hash([n; 16])
-}
-
-fn key(n: u8) -> ConversationKey {
-    ConversationKey { workspace: workspace(), conversation: id(n) }
-}
-
-fn workspace() -> WorkspaceId {
-    id(1)
-}
-
-fn name(text: &str) -> Name {
-    Name::parse(text).unwrap()
-}
-
-fn card(n: u8) -> AgentCard {
-    AgentCard { id: id(n), name: name("Ann") }
-}
-
-fn agent(n: u8) -> Principal {
-    Principal::Agent { card: card(n), role: Role::Agent, teams: vec![id(1)] }
-}
-
-fn agent_key(n: u8) -> AgentKey {
-    AgentKey { workspace: workspace(), agent: id(n) }
-}
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -54,19 +24,7 @@ impl Fixture {
         let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
         let store = sqlite.store();
         for n in 1..=agents {
-            let agent = Agent {
-                id: id(n),
-                email: Email::parse(&format!("a{n}@example.org")).unwrap(),
-                name: name("Ann"),
-                role: Role::Agent,
-                capacity,
-                skills: Vec::new(),
-                languages: Vec::new(),
-                disabled: false,
-                operator: false,
-                password_hash: "".into(),
-                status: Status::Online,
-            };
+            let agent = some_agent(n, capacity);
             store::insert(&*store.records, workspace(), agent, Timestamp::from_ms(1)).await.unwrap();
         }
         let node = Self::node(&store).await;

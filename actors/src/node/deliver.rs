@@ -12,9 +12,14 @@ impl Node {
     /// that is not in memory is started.
     pub async fn deliver(&self, notice: Notice) {
         match notice {
-            Notice::Assigned { agent, key, .. } | Notice::Lost { agent, key, .. } => {
+            Notice::Assigned { agent, key, epoch, head } => {
                 let agent = AgentKey { workspace: key.workspace, agent };
-                self.tell_agent(agent, AgentMessage::Notice(Box::new(notice)));
+                let conversation = key.conversation;
+                self.tell_agent(agent, AgentMessage::Assigned { conversation, epoch, head });
+            }
+            Notice::Lost { agent, key, epoch, why } => {
+                let agent = AgentKey { workspace: key.workspace, agent };
+                self.tell_agent(agent, AgentMessage::Lost { conversation: key.conversation, epoch, why });
             }
             Notice::Release { key, epoch, reason } => {
                 let command = Command::Release { assignment_epoch: epoch, reason };

@@ -64,7 +64,8 @@ async fn the_least_busy_who_is_there_is_offered_it_and_the_next_when_he_does_not
     office.start(1, 1, 1).await.unwrap();
     until_offered(&office, 1, 1).await;
     office.node.accept(key(1), agent(1), None, false).await.unwrap();
-    office.until(async |_| true).await;
+    let view = office.node.agent(agent_key(1)).await.unwrap();
+    assert_eq!((view.load, view.offers), (1, Vec::new()), "what he holds is not offered to him as well");
     office.start(2, 2, 1).await.unwrap();
     until_offered(&office, 2, 2).await;
     // Five seconds later it is the other's.
