@@ -260,7 +260,10 @@ impl Actor for RouterActor {
         desk: &mut Desk,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            TeamMessage::Joined(joined) => desk.joined(*joined),
+            TeamMessage::Joined(joined) => {
+                desk.note_move(joined.conversation);
+                desk.joined(*joined);
+            }
             TeamMessage::Left { conversation, taken } => desk.left(conversation, taken),
             TeamMessage::Recalled { conversation, agent } => desk.recalled(conversation, agent),
             TeamMessage::Agent(state) => desk.agent(*state),
@@ -296,8 +299,8 @@ impl Actor for RouterActor {
 }
 
 impl Desk {
+    /// By its own word, or by a sweep's.
     fn joined(&mut self, joined: Joined) {
-        self.note_move(joined.conversation);
         let Joined { conversation, queued_at, epoch, visitor, needs, from } = joined;
         if self
             .queue
@@ -333,6 +336,7 @@ impl Desk {
         if let Some(before) = self.queue.insert(waiting) {
             self.drop_step(&before, OfferEnd::Withdrawn);
         }
+        self.visitors_due = true;
         // It has a place now, which whoever was told of the conversation itself may not have seen.
         self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
         self.answer_asked();
@@ -342,6 +346,7 @@ impl Desk {
     fn left(&mut self, conversation: ConversationId, taken: Option<AgentId>) {
         self.note_move(conversation);
         let Some(waiting) = self.queue.remove(conversation) else { return };
+        self.visitors_due = true;
         if taken.is_some() {
             self.pace.assigned(self.node.uptime_ms());
         }
@@ -375,7 +380,6 @@ impl Desk {
     fn note_move(&mut self, conversation: ConversationId) {
         self.moves += 1;
         self.moved.insert(conversation, self.moves);
-        self.visitors_due = true;
     }
 
     fn key_of(&self, conversation: ConversationId) -> ConversationKey {

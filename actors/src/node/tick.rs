@@ -55,6 +55,8 @@ pub(super) async fn run(shared: Weak<Shared>) {
                 let _ = handle.actor.cast(AgentMessage::Sweep);
             }
             for (_, handle) in shared.teams.living() {
+                // Its records too: a command beside this server may have changed them.
+                let _ = handle.actor.cast(TeamMessage::Reload);
                 let _ = handle.actor.cast(TeamMessage::Sweep);
             }
             let node = Node { shared };

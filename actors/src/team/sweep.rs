@@ -95,8 +95,7 @@ impl Desk {
         self.swept = began;
         let moved = |id: &ConversationId| self.moved.get(id).is_some_and(|at| *at > began);
         let found: HashSet<ConversationId> = listed.iter().map(|joined| joined.conversation).collect();
-        let (_, stayed): (Vec<Joined>, Vec<Joined>) =
-            listed.into_iter().partition(|joined| moved(&joined.conversation));
+        let stayed: Vec<Joined> = listed.into_iter().filter(|joined| !moved(&joined.conversation)).collect();
         let gone: Vec<ConversationId> = self
             .queue
             .iter()

@@ -241,6 +241,23 @@ async fn what_it_needs_decides_who_may_and_what_nobody_has_is_not_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_joins_the_team_behind_its_back_is_found_by_the_sweep() {
+    let office = Office::open(vec![offering([1])], [(1, 4), (2, 4)]).await;
+    let _two = Socket::open(&office, 2).await;
+    office.start(1, 1, 1).await.unwrap();
+    office.until(async |office| office.node.place(key(1), id(1)).await.is_some()).await;
+    assert_eq!(offered_to(&office, 1).await, None);
+    let (records, id_text) = (&*office.store.records, team_key(1).team.to_string());
+    let join = |team: &mut Team| {
+        team.agents.push(id(2));
+        true
+    };
+    let now = domain::Timestamp::from_ms(2);
+    assert_eq!(store::change(records, id(1), &id_text, now, join).await.unwrap(), Some(true));
+    until_offered(&office, 1, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_idle_ends_unless_its_visitor_is_there() {
     let idle = Team { idle_end_min: 2, ..offering([1]) };
     let office = Office::open(vec![idle], [(1, 4)]).await;
