@@ -313,30 +313,26 @@ impl Node {
     /// Ends all actors at once, in the middle of whatever they do.
     #[cfg(test)]
     pub(crate) fn kill_all(&self) {
-        self.shared.conversations.living().iter().for_each(|(_, handle)| handle.actor.kill());
-        self.shared.agents.living().iter().for_each(|(_, handle)| handle.actor.kill());
-        self.shared.teams.living().iter().for_each(|(_, handle)| handle.actor.kill());
+        self.everybody().iter().for_each(|(_, actor)| actor.kill());
     }
 
     /// Ends one actor, whichever `n` falls on; says what it was.
     #[cfg(test)]
     pub(crate) fn kill_one(&self, n: usize) -> Option<String> {
-        let conversations = self.shared.conversations.living();
-        let agents = self.shared.agents.living();
-        let teams = self.shared.teams.living();
-        let all = conversations.len() + agents.len() + teams.len();
-        let n = n.checked_rem(all)?;
-        if let Some((key, handle)) = conversations.get(n) {
-            handle.actor.kill();
-            return Some(format!("{key:?}"));
-        }
-        if let Some((key, handle)) = agents.get(n - conversations.len()) {
-            handle.actor.kill();
-            return Some(format!("{key:?}"));
-        }
-        let (key, handle) = teams.get(n - conversations.len() - agents.len())?;
-        handle.actor.kill();
-        Some(format!("{key:?}"))
+        let mut all = self.everybody();
+        let (name, actor) = all.swap_remove(n.checked_rem(all.len())?);
+        actor.kill();
+        Some(name)
+    }
+
+    #[cfg(test)]
+    fn everybody(&self) -> Vec<(String, ractor::ActorCell)> {
+        let Shared { conversations, agents, teams, .. } = &*self.shared;
+        let conversations =
+            conversations.living().into_iter().map(|(k, h)| (format!("{k:?}"), h.actor.get_cell()));
+        let agents = agents.living().into_iter().map(|(k, h)| (format!("{k:?}"), h.actor.get_cell()));
+        let teams = teams.living().into_iter().map(|(k, h)| (format!("{k:?}"), h.actor.get_cell()));
+        conversations.chain(agents).chain(teams).collect()
     }
 
     /// The state as if all that is staged were written.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use domain::{Site, Workspace, WorkspaceId};
+use domain::{Site, Workspace};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use store::{INSTALLATION, Records, StoreError};
 use tokio::sync::Mutex;
@@ -17,8 +17,6 @@ use crate::http::reply::Reply;
 
 /// How long a change of a site's list may stay unseen.
 const KEPT_FOR: Duration = Duration::from_secs(4);
-/// Records read at once.
-const PAGE: usize = 500;
 /// For how long a browser may keep the answer to a preflight, in seconds.
 const PREFLIGHT_S: &str = "600";
 
@@ -91,31 +89,12 @@ impl Origins {
 
 async fn read_all(records: &dyn Records) -> Result<HashSet<Box<str>>, StoreError> {
     let mut all = HashSet::new();
-    let mut last_workspace: Option<String> = None;
-    loop {
-        let workspaces =
-            store::list::<Workspace>(records, INSTALLATION, last_workspace.as_deref(), PAGE).await?;
-        let Some(last) = workspaces.last() else { return Ok(all) };
-        last_workspace = Some(last.document.id.to_string());
-        for workspace in &workspaces {
-            read_workspace(records, workspace.document.id, &mut all).await?;
-        }
-    }
-}
-
-async fn read_workspace(
-    records: &dyn Records,
-    workspace: WorkspaceId,
-    all: &mut HashSet<Box<str>>,
-) -> Result<(), StoreError> {
-    let mut last_site: Option<String> = None;
-    loop {
-        let sites = store::list::<Site>(records, workspace, last_site.as_deref(), PAGE).await?;
-        let Some(last) = sites.last() else { return Ok(()) };
-        last_site = Some(last.document.id.to_string());
+    for workspace in store::all::<Workspace>(records, INSTALLATION).await? {
+        let sites = store::all::<Site>(records, workspace.document.id).await?;
         let origins = sites.iter().flat_map(|site| &site.document.origins);
         all.extend(origins.map(|origin| Box::from(origin.as_str())));
     }
+    Ok(all)
 }
 
 /// The origin that the browser says the page has; none: it is no browser, or the page is our own.

@@ -139,20 +139,12 @@ impl Identity {
         id: AgentId,
         change: impl Fn(&mut Agent) -> bool,
     ) -> Result<bool, AccountError> {
-        loop {
-            let found = store::get::<Agent>(self.records.as_ref(), workspace, &id.to_string()).await?;
-            let mut agent = found.ok_or(AccountError::NotFound)?;
-            if !change(&mut agent.document) {
-                return Ok(false);
-            }
-            match store::update(self.records.as_ref(), agent, self.clock.now()).await {
-                Ok(_) => {
-                    self.agent_changed(workspace, id);
-                    return Ok(true);
-                }
-                Err(RecordError::Changed) => {}
-                Err(error) => return Err(error.into()),
-            }
+        let (records, now) = (self.records.as_ref(), self.clock.now());
+        let changed = store::change(records, workspace, &id.to_string(), now, change).await?;
+        let changed = changed.ok_or(AccountError::NotFound)?;
+        if changed {
+            self.agent_changed(workspace, id);
         }
+        Ok(changed)
     }
 }

@@ -26,7 +26,7 @@ pub use log::{
 };
 pub use records::{
     Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, all,
-    find, get, insert, list, update,
+    change, find, get, insert, list, update,
 };
 
 /// The contracts together, as the layers above take them.

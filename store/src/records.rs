@@ -251,6 +251,28 @@ pub async fn list<T: Document>(
     records.list(workspace, T::KIND, after, limit).await?.into_iter().map(open).collect()
 }
 
+/// Changes a document, however often others change it meanwhile. `change` says whether it changed anything; when it did
+/// not, nothing is written. Tells what it said; none: there is no such document.
+pub async fn change<T: Document>(
+    records: &dyn Records,
+    workspace: WorkspaceId,
+    id: &str,
+    now: Timestamp,
+    change: impl Fn(&mut T) -> bool,
+) -> Result<Option<bool>, RecordError> {
+    loop {
+        let Some(mut found) = get::<T>(records, workspace, id).await? else { return Ok(None) };
+        if !change(&mut found.document) {
+            return Ok(Some(false));
+        }
+        match update(records, found, now).await {
+            Ok(_) => return Ok(Some(true)),
+            Err(RecordError::Changed) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// All documents of a kind, by id. For kinds of which a workspace has few.
 pub async fn all<T: Document>(
     records: &dyn Records,

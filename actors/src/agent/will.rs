@@ -11,22 +11,16 @@ use crate::node::Shared;
 
 /// Keeps what the agent wants to be taken for; of two who set it the last wins.
 pub(crate) async fn write_status(node: &Shared, key: AgentKey, status: Status) -> Result<(), ExecuteError> {
-    let records = &*node.store.records;
-    loop {
-        let found = store::get::<Agent>(records, key.workspace, &key.agent.to_string()).await?;
-        let mut agent = found.ok_or(Rejection::NotFound)?;
-        if std::mem::replace(&mut agent.document.status, status) == status {
-            return Ok(());
-        }
-        match store::update(records, agent, node.clock.now()).await {
-            Ok(_) => return Ok(()),
-            Err(RecordError::Changed) => {}
-            Err(RecordError::Store(error)) => return Err(error.into()),
-            // The same again is what he wants, so who asks may ask again.
-            Err(RecordError::Unknown) => return Err(ExecuteError::Unknown),
-            Err(RecordError::Taken(key)) => {
-                return Err(store::StoreError::Corrupt(format!("{key} is taken from its owner")).into());
-            }
+    let (records, id, now) = (&*node.store.records, key.agent.to_string(), node.clock.now());
+    let set = |agent: &mut Agent| std::mem::replace(&mut agent.status, status) != status;
+    match store::change(records, key.workspace, &id, now, set).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Rejection::NotFound.into()),
+        Err(RecordError::Store(error)) => Err(error.into()),
+        // The same again is what he wants, so who asks may ask again.
+        Err(RecordError::Unknown | RecordError::Changed) => Err(ExecuteError::Unknown),
+        Err(RecordError::Taken(key)) => {
+            Err(store::StoreError::Corrupt(format!("{key} is taken from its owner")).into())
         }
     }
 }

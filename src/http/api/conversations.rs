@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    Answer, Attribute, Attributes, ClientId, Command, ConversationId, Head, Principal, Rating, Reason,
-    Request, Start, State, Subject, Tag, TeamId, VisitorId,
+    Answer, Attribute, Attributes, ClientId, Command, Principal, Rating, Reason, Request, Start, State,
+    Subject, Tag, TeamId, VisitorId,
 };
+use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use store::{ConversationKey, HeadFilter, HeadPosition, HeadView, ListedHead};
+use store::{ConversationKey, HeadFilter, HeadPosition, HeadView};
 use utoipa::ToSchema;
 
 use super::heads::{
@@ -308,14 +309,16 @@ pub(super) async fn page(
     rows.truncate(limit);
     let next_cursor =
         rows.last().filter(|_| more).map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
-    let shown = |row: &ListedHead| (row.conversation, row.head.clone());
-    let rows: Vec<(ConversationId, Head)> = rows.iter().map(shown).collect();
     let audience = who.audience();
-    let mut data = Vec::with_capacity(rows.len());
-    for (id, head) in &rows {
-        let place = talk::place(app, ConversationKey { workspace, conversation: *id }, head).await;
-        data.push(ConversationJson::of(*id, head, audience).placed(place, audience));
-    }
+    // All at once: a router that is silent holds up a page for as long as a single conversation.
+    let places = join_all(rows.iter().map(|row| {
+        let key = ConversationKey { workspace, conversation: row.conversation };
+        talk::place(app, key, &row.head)
+    }));
+    let shown = rows.iter().zip(places.await).map(|(row, place)| {
+        ConversationJson::of(row.conversation, &row.head, audience).placed(place, audience)
+    });
+    let data = shown.collect();
     Ok(Reply::ok(&ConversationPage { data, next_cursor }))
 }
 
