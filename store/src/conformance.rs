@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{ConversationKey, Owner};
 
+pub mod blobs;
 pub mod heads;
 pub mod log;
 pub mod records;

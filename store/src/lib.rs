@@ -3,11 +3,12 @@
 //!
 //! Every call names its workspace. An `Err` means that nothing was written; what may or may not have been written is
 //! an outcome of its own ([`Append::Unknown`]). The calls that have no such outcome ([`EventLog::claim`],
-//! [`EventLog::passivate`], [`Heads::mark`], [`Records::expire`]) may have been written when they give an error, and
-//! may be called again.
+//! [`EventLog::passivate`], [`Heads::mark`], [`Records::expire`], [`Blobs::put`], [`Blobs::delete`]) may have been
+//! written when they give an error, and may be called again.
 
 use std::sync::Arc;
 
+mod blobs;
 mod heads;
 mod log;
 mod records;
@@ -19,6 +20,9 @@ pub mod golden;
 pub mod memory;
 pub mod sqlite;
 
+pub use blobs::{
+    BLOB_PIECE_BYTES_MAX, BlobEntry, BlobKey, BlobName, BlobStream, Blobs, FolderBlobs, ObjectBlobs, S3Bucket,
+};
 pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow};
 pub use log::{
     Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX,

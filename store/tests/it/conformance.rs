@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use store::conformance::{heads, log, records, rivals};
+use driver::S3Server;
+use store::conformance::{blobs, heads, log, records, rivals};
 use store::faulty::{Faults, FaultyLog};
 use store::memory::{MemoryRecords, MemoryStore};
-use store::{EventLog, Heads, Records, Store};
+use store::{Blobs, EventLog, FolderBlobs, Heads, ObjectBlobs, Records, Store};
 
+use crate::s3::blobs_at;
 use crate::sandbox::Sandbox;
 
 #[tokio::test]
@@ -78,4 +80,28 @@ async fn the_sqlite_records_keep_the_contract() {
 #[tokio::test]
 async fn the_memory_records_keep_the_contract() {
     records::check(async || Arc::new(MemoryRecords::default()) as Arc<dyn Records>).await;
+}
+
+#[tokio::test]
+async fn a_folder_keeps_the_contract_of_blobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("files");
+    blobs::check(async || Arc::new(FolderBlobs::open(&root).unwrap()) as Arc<dyn Blobs>).await;
+}
+
+#[tokio::test]
+async fn an_object_store_in_memory_keeps_the_contract_of_blobs() {
+    let dir = tempfile::tempdir().unwrap();
+    for prefix in ["", "switchboard/files"] {
+        let fresh = || ObjectBlobs::in_memory(prefix, dir.path().to_owned());
+        blobs::check(async || Arc::new(fresh()) as Arc<dyn Blobs>).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_the_contract_of_blobs() {
+    let (server, dir) = (S3Server::start().await.unwrap(), tempfile::tempdir().unwrap());
+    server.put("/uploads").await.unwrap();
+    let fresh = || blobs_at(server.address(), "uploads", dir.path());
+    blobs::check(async || Arc::new(fresh()) as Arc<dyn Blobs>).await;
 }

@@ -5,6 +5,7 @@ mod conformance;
 mod faulty;
 mod golden;
 mod play;
+mod s3;
 mod sandbox;
 mod sqlite;
 mod weight;

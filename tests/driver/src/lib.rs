@@ -11,6 +11,7 @@ mod answer;
 mod api;
 mod browser;
 mod clients;
+mod s3;
 mod sandbox;
 mod socket;
 
@@ -18,5 +19,6 @@ pub use answer::Answer;
 pub use api::{Api, Call};
 pub use browser::{Browser, Page};
 pub use clients::{Agent, Visitor};
+pub use s3::S3Server;
 pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal, binary};
 pub use socket::{Frame, Socket};
