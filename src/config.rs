@@ -9,9 +9,11 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+mod blobs;
 mod limits;
 mod networks;
 
+pub use blobs::{BlobsConfig, BlobsKind};
 pub use limits::Limits;
 
 /// All settings, as they hold after file, environment and flags.
@@ -46,6 +48,8 @@ pub struct Config {
 pub struct StoreConfig {
     /// Which backend.
     pub kind: StoreKind,
+    /// What keeps the bytes of files.
+    pub blobs: BlobsConfig,
 }
 
 /// The backends.
@@ -193,11 +197,13 @@ impl ConfigError {
 enum Form {
     Text,
     WholeNumber,
+    /// `true` or `false`.
+    Truth,
     /// As JSON.
     List,
 }
 
-/// The settings that are not limits. A test holds it to [`Config`]'s fields.
+/// The settings that are not limits and have no list of their own. A test holds them all to [`Config`]'s fields.
 const SETTINGS: &[(&str, Form)] = &[
     ("listen", Form::Text),
     ("public_url", Form::Text),
@@ -288,6 +294,7 @@ impl Config {
                 return Err(ConfigError::value(key, value, "must be 1 to 86400"));
             }
         }
+        self.store.blobs.check()?;
         self.limits.check()
     }
 
@@ -341,19 +348,19 @@ fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<(), Co
         Form::WholeNumber => {
             Value::Integer(value.parse().map_err(|_| wrong("must be a whole number".to_owned()))?)
         }
+        Form::Truth => Value::Boolean(value.parse().map_err(|_| wrong("must be true or false".to_owned()))?),
         Form::List => {
             let list: Vec<String> = serde_json::from_str(value)
                 .map_err(|_| wrong("must be a JSON list of strings, such as [\"10.0.0.0/8\"]".to_owned()))?;
             Value::from(list)
         }
     };
-    let (section, key) = match path.split_once('.') {
-        Some((section, key)) => {
-            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            (section.as_table_mut().expect("the file was read as a config: its sections are tables"), key)
-        }
-        None => (&mut *table, path.as_str()),
-    };
+    let (sections, key) = path.rsplit_once('.').unwrap_or(("", &path));
+    let mut section = &mut *table;
+    for name in sections.split('.').filter(|name| !name.is_empty()) {
+        let inner = section.entry(name).or_insert_with(|| Value::Table(Table::new()));
+        section = inner.as_table_mut().expect("the file was read as a config: its sections are tables");
+    }
     section.insert(key.to_owned(), parsed);
     let tried: Result<Config, _> = table.clone().try_into();
     tried.map(drop).map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
@@ -362,7 +369,7 @@ fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<(), Co
 /// `SWITCHBOARD_LIMITS__PAGE_MAX` is `limits.page_max`.
 fn find_setting(variable: &str) -> Option<(String, Form)> {
     let limits = Limits::keys().map(|key| (format!("limits.{key}"), Form::WholeNumber));
-    let settings = SETTINGS.iter().map(|&(path, form)| (path.to_owned(), form));
+    let settings = SETTINGS.iter().chain(BlobsConfig::SETTINGS).map(|&(path, form)| (path.to_owned(), form));
     settings.chain(limits).find(|(path, _)| variable == variable_name(path))
 }
 

@@ -1,5 +1,6 @@
 //! Switchboard's outside world: command line, config, HTTP, sockets, identity and files, over the crates below.
 
+pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod demo;

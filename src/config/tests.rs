@@ -64,10 +64,42 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
         ("public_url = 'https://a.org:443'", &[], "must leave out the scheme's own port"),
         ("[routing]\nagent_grace_s = 0", &[], "routing.agent_grace_s = 0: must be 1 to 86400"),
         ("data_dir = ''", &[], "data_dir = \"\": must be a folder"),
+        ("[store.blobs]\nkind = 'ftp'", &[], "unknown variant `ftp`, expected `folder` or `s3`"),
+        ("[store.blobs]\nbucket = 'b'", &[], "store.blobs.bucket = b: is for kind = \"s3\" alone"),
+        ("[store.blobs]\nkind = 's3'\nbucket = 'b'", &[], "needs store.blobs.access_key_file"),
+        ("", &[("SWITCHBOARD_STORE__BLOBS__ALLOW_HTTP", "yes")], "= \"yes\": must be true or false"),
     ];
     for (file, variables, said) in cases {
         let error = load(file, variables, Flags::default()).unwrap_err();
         assert!(error.contains(said), "{file:?} {variables:?}: {error}");
+    }
+}
+
+#[test]
+fn a_bucket_is_checked_as_a_whole() {
+    let file = |settings: &str| {
+        let keys = "access_key_file = 'a'\nsecret_key_file = 's'";
+        load(&format!("[store.blobs]\nkind = 's3'\n{keys}\n{settings}"), &[], Flags::default())
+    };
+    for right in [
+        "bucket = 'b'",
+        "bucket = 'b'\nendpoint = 'https://s3.example.org'\nprefix = 'chat/files'",
+        "bucket = 'b'\nendpoint = 'http://10.0.0.1:9000'\nallow_http = true",
+    ] {
+        let blobs = file(right).unwrap().store.blobs;
+        assert_eq!((blobs.kind, blobs.bucket.as_deref()), (BlobsKind::S3, Some("b")));
+    }
+    for (wrong, said) in [
+        ("", "store.blobs.kind = s3: needs store.blobs.bucket"),
+        ("bucket = 'a b'", "store.blobs.bucket = a b: must be of letters"),
+        ("bucket = 'b'\nregion = ''", "store.blobs.region = : must be of letters"),
+        ("bucket = 'b'\nendpoint = 'http://10.0.0.1:9000'", "has no TLS, so allow_http must be true"),
+        ("bucket = 'b'\nendpoint = '10.0.0.1:9000'", "must be a URL with https:// or http://"),
+        ("bucket = 'b'\nprefix = '/files'", "store.blobs.prefix = /files: must be words"),
+        ("bucket = 'b'\nprefix = 'a/../b'", "must be words"),
+    ] {
+        let error = file(wrong).unwrap_err();
+        assert!(error.contains(said), "{wrong}: {error}");
     }
 }
 
@@ -84,15 +116,30 @@ fn every_setting_can_be_given_by_a_variable() {
     let full = Config {
         public_url: Some("https://chat.example.org".into()),
         metrics_listen: Some("127.0.0.1:9".parse().unwrap()),
+        store: StoreConfig {
+            blobs: BlobsConfig {
+                kind: BlobsKind::S3,
+                bucket: Some("uploads".into()),
+                endpoint: Some("http://127.0.0.1:9000".into()),
+                prefix: "chat".into(),
+                access_key_file: Some("access".into()),
+                secret_key_file: Some("secret".into()),
+                allow_http: true,
+                ..BlobsConfig::default()
+            },
+            ..StoreConfig::default()
+        },
         ..Config::default()
     };
     let mut variables = Vec::new();
-    for (name, value) in Table::try_from(&full).unwrap() {
-        match value {
-            Value::Table(section) => {
-                variables.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+    let mut open: Vec<(String, Table)> = vec![(String::new(), Table::try_from(&full).unwrap())];
+    while let Some((section, table)) = open.pop() {
+        for (name, value) in table {
+            let path = format!("{section}{name}");
+            match value {
+                Value::Table(inner) => open.push((format!("{path}."), inner)),
+                other => variables.push((path, other)),
             }
-            other => variables.push((name, other)),
         }
     }
     let given: Vec<(String, String)> = variables
@@ -102,7 +149,8 @@ fn every_setting_can_be_given_by_a_variable() {
             (variable_name(path), text)
         })
         .collect();
-    assert_eq!(given.len(), SETTINGS.len() + Limits::keys().count());
+    let settings = SETTINGS.len() + BlobsConfig::SETTINGS.len();
+    assert_eq!(given.len(), settings + Limits::keys().count());
     assert_eq!(Config::from_sources(None, given, Flags::default()).unwrap(), full);
 }
 

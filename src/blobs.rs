@@ -1,0 +1,61 @@
+//! Opens what keeps the bytes of files, as the config says. The secrets that it needs are read here and go no further.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use store::{Blobs, FolderBlobs, ObjectBlobs, S3Bucket, StoreError};
+
+use crate::config::{Config, ConfigError};
+
+/// Of the data folder. With an object store it keeps only what comes in.
+const FOLDER: &str = "files";
+
+/// What keeps the bytes of files cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobsError {
+    /// A setting is missing.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that a setting names cannot be read, or holds nothing.
+    #[error("the secret in {}: {cause}", path.display())]
+    Secret {
+        /// As it was given.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The folder of files cannot be used.
+    #[error("the folder of files: {0}")]
+    Folder(StoreError),
+}
+
+/// Asks no object store yet. Blocks.
+pub fn open(config: &Config) -> Result<Arc<dyn Blobs>, BlobsError> {
+    let folder = config.data_dir.join(FOLDER);
+    let blobs = &config.store.blobs;
+    let Some(s3) = blobs.s3()? else {
+        return Ok(Arc::new(FolderBlobs::open(&folder).map_err(BlobsError::Folder)?));
+    };
+    let bucket = S3Bucket {
+        bucket: s3.bucket.to_owned(),
+        region: blobs.region.clone(),
+        endpoint: blobs.endpoint.clone(),
+        prefix: blobs.prefix.clone(),
+        access_key: secret(s3.access_key_file)?,
+        secret_key: secret(s3.secret_key_file)?,
+        allow_http: blobs.allow_http,
+    };
+    Ok(Arc::new(ObjectBlobs::in_s3(bucket, folder.join("incoming")).map_err(BlobsError::Folder)?))
+}
+
+/// What a file says in its one line.
+fn secret(path: &Path) -> Result<String, BlobsError> {
+    let wrong = |cause| BlobsError::Secret { path: path.to_owned(), cause };
+    let text = std::fs::read_to_string(path).map_err(wrong)?;
+    let secret = text.trim();
+    if secret.is_empty() {
+        return Err(wrong(io::Error::other("it is empty")));
+    }
+    Ok(secret.to_owned())
+}
