@@ -1,19 +1,20 @@
-//! Uploaded files: received in a stream, told apart by their bytes, kept in a folder, used once. HTTP is not known
-//! here; who may read a file is decided by who asks for it.
+//! Uploaded files: received in a stream, told apart by their bytes, kept, used once. HTTP is not known here; who may
+//! read a file is decided by who asks for it.
 
-use std::io;
-use std::path::PathBuf;
+use std::ops::Range;
 use std::sync::Arc;
+use std::{fs, io};
 
 use actors::Clock;
+use bytes::Bytes;
 use domain::{
     AgentId, ClientId, ConversationId, FileCard, FileId, Mime, Name, Timestamp, VisitorId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
-use store::{Document, RecordError, RecordKind, Records, StoreError, Versioned};
+use store::{BlobKey, BlobStream, Blobs, Document, RecordError, RecordKind, Records, StoreError, Versioned};
 use tokio::sync::Semaphore;
 
-mod folder;
+mod blob;
 mod image;
 mod link;
 mod metadata;
@@ -26,10 +27,8 @@ mod thumbnail;
 pub use link::{FileLinks, LinkError, Rendition};
 pub use receive::{Upload, UploadError};
 pub use sniff::{Kind, Refusal};
-pub use sweep::SweepError;
 
 use crate::identity::unavailable;
-use folder::Folder;
 
 /// How long a file waits for the message that uses it.
 const UNUSED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -134,7 +133,7 @@ pub struct FileLimits {
 
 /// The installation's files. Shared in an `Arc`.
 pub struct Files {
-    folder: Folder,
+    blobs: Arc<dyn Blobs>,
     records: Arc<dyn Records>,
     clock: Clock,
     limits: FileLimits,
@@ -143,16 +142,24 @@ pub struct Files {
 }
 
 impl Files {
-    /// Opens the folder, and removes what an earlier run left half received. Blocks. Only the one server that has the
-    /// data folder may call it.
+    /// Removes what an earlier run left half received. Blocks. Only the one server that has the folder
+    /// [`Blobs::incoming`] may call it.
     pub fn open(
-        folder: PathBuf,
+        blobs: Arc<dyn Blobs>,
         records: Arc<dyn Records>,
         clock: Clock,
         limits: FileLimits,
     ) -> io::Result<Self> {
+        for entry in fs::read_dir(blobs.incoming())? {
+            fs::remove_file(entry?.path())?;
+        }
         let workers = Arc::new(Semaphore::new(receive::WORKERS));
-        Ok(Self { folder: Folder::open(folder)?, records, clock, limits, workers })
+        Ok(Self { blobs, records, clock, limits, workers })
+    }
+
+    /// Asks where the bytes lie for something, to learn whether it answers.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        self.blobs.workspaces().await.map(drop)
     }
 
     /// The file, unless nobody used it in time.
@@ -160,16 +167,18 @@ impl Files {
         Ok(self.read(workspace, id).await?.map(|record| record.document))
     }
 
-    /// Its bytes.
-    pub async fn bytes(&self, workspace: WorkspaceId, id: FileId) -> io::Result<tokio::fs::File> {
-        let folder = self.folder.clone();
-        blocking(move || folder.open_file(workspace, id)).await.map(tokio::fs::File::from_std)
-    }
-
-    /// The bytes of its [`Thumbnail::Made`].
-    pub async fn thumbnail_bytes(&self, workspace: WorkspaceId, id: FileId) -> io::Result<tokio::fs::File> {
-        let folder = self.folder.clone();
-        blocking(move || folder.open_thumbnail(workspace, id)).await.map(tokio::fs::File::from_std)
+    /// A range of its bytes, or of those of its [`Thumbnail::Made`], counted from 0 and within its size.
+    pub async fn bytes(
+        &self,
+        workspace: WorkspaceId,
+        id: FileId,
+        what: Rendition,
+        range: Range<u64>,
+    ) -> Result<BlobStream<Bytes>, StoreError> {
+        let key = BlobKey { workspace, name: blob::name_of(id, what) };
+        let bytes = self.blobs.read(&key, range).await?;
+        // The record comes after the bytes and goes before them.
+        bytes.ok_or_else(|| StoreError::Corrupt(format!("the bytes of {id} are not there")))
     }
 
     /// Takes the files for the message that `uploader` sends to `conversation` under `client_id`, all or none, before

@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::blobs::{self, BlobsError};
 use crate::config::Config;
 use crate::demo::{self, Demo, DemoError};
 use crate::files::{FileLimits, Files};
@@ -57,7 +58,10 @@ pub enum ServerError {
     /// The installation's keys cannot be kept.
     #[error("the installation's keys: {0}")]
     Keys(#[from] RecordError),
-    /// The folder of uploaded files cannot be used.
+    /// What keeps the bytes of uploaded files cannot be used as configured.
+    #[error(transparent)]
+    Blobs(#[from] BlobsError),
+    /// What an earlier run left half received cannot be removed.
     #[error("the folder of files: {0}")]
     Files(io::Error),
     /// The demo was not made.
@@ -75,8 +79,11 @@ impl ServerError {
     /// 2: the address or the data folder is taken, or cannot be used as configured; 1: it failed.
     pub fn exit_code(&self) -> u8 {
         match self {
-            ServerError::Open(_) | ServerError::Listen { .. } => 2,
-            ServerError::Store(_)
+            ServerError::Open(_)
+            | ServerError::Listen { .. }
+            | ServerError::Blobs(BlobsError::Config(_) | BlobsError::Secret { .. }) => 2,
+            ServerError::Blobs(BlobsError::Folder(_))
+            | ServerError::Store(_)
             | ServerError::Keys(_)
             | ServerError::Files(_)
             | ServerError::Demo(_)
@@ -175,8 +182,8 @@ impl Server {
             bytes_max: config.limits.upload_bytes_max,
             pixels_max: config.limits.image_pixels_max,
         };
-        let folder = config.data_dir.join("files");
-        let files = Files::open(folder, Arc::clone(&store.records), clock.clone(), limits);
+        let blobs = blobs::open(&config)?;
+        let files = Files::open(blobs, Arc::clone(&store.records), clock.clone(), limits);
         let files = Arc::new(files.map_err(ServerError::Files)?);
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
@@ -208,6 +215,7 @@ impl Server {
         let mut chores = JoinSet::new();
         chores.spawn(Arc::clone(&app.sockets).follow(Arc::clone(&app.identity)));
         chores.spawn(expire(Arc::clone(&app)));
+        chores.spawn(reach_files(Arc::clone(&app)));
 
         let mut failed = sqlite.failed();
         let told = tokio::select! {
@@ -265,6 +273,13 @@ fn watch_figures(app: &Arc<App>, sqlite: &SqliteStore) {
             store_queue_depth: stats.queue_depth,
         }
     });
+}
+
+/// Says at once what else only the first upload would: that an object store is not there, or lets nobody in.
+async fn reach_files(app: Arc<App>) {
+    if let Err(error) = app.files.reach().await {
+        tracing::error!(%error, "where the bytes of files lie is not reached: no file is taken or shown until it is");
+    }
 }
 
 /// Removes records whose time is over, and from time to time the bytes of files that have no record any more.

@@ -1,9 +1,10 @@
-//! Takes uploads in: a stream into a file without a name, what it is by its bytes, and of an image only the picture,
-//! with a small one beside it. Then it gets its name and its record.
+//! Takes uploads in: a stream into a local file, what it is by its bytes, and of an image only the picture, with a
+//! small one beside it. Then the bytes are put where they are kept, and get their record.
 
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -11,14 +12,13 @@ use bytes::Bytes;
 use domain::{ConversationId, FileId, Mime, WorkspaceId};
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
-use store::{RecordError, Versioned};
-use tempfile::TempPath;
+use store::{BlobKey, Blobs, RecordError, StoreError, Versioned};
+use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt;
 
-use super::folder::Folder;
 use super::sniff::{Kind, Refusal, TextCheck, sniff};
 use super::thumbnail::{Small, thumbnail};
-use super::{FileRecord, Files, Thumbnail, Uploader, blocking, metadata, name};
+use super::{FileRecord, Files, Rendition, Thumbnail, Uploader, blob, blocking, metadata, name};
 
 /// So many images are worked on at once: each may take twice its file and what decoding it may allocate. The others
 /// wait on the disk.
@@ -52,9 +52,12 @@ pub enum UploadError {
     /// The disk is full.
     #[error("the disk is full")]
     StorageFull,
-    /// The folder could not be written.
-    #[error("writing an upload: {0}")]
-    Folder(io::Error),
+    /// It could not be received into a file of this machine.
+    #[error("receiving an upload: {0}")]
+    Local(io::Error),
+    /// Its bytes could not be put where they are kept.
+    #[error("keeping an upload: {0}")]
+    Kept(StoreError),
     /// Its record could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -64,12 +67,12 @@ impl From<io::Error> for UploadError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull,
-            _ => Self::Folder(error),
+            _ => Self::Local(error),
         }
     }
 }
 
-/// A file that is whole and has no name yet. It goes away when this is dropped.
+/// A file that is whole and not kept yet. It goes away when this is dropped.
 struct Received {
     file: File,
     path: TempPath,
@@ -77,7 +80,7 @@ struct Received {
     sha256: Box<str>,
 }
 
-/// What the record will say of a thumbnail, and the file of one that was made, which has no name yet either.
+/// What the record will say of a thumbnail, and the file of one that was made, which is not kept yet either.
 type NewThumbnail = (Thumbnail, Option<TempPath>);
 
 impl Files {
@@ -101,14 +104,12 @@ impl Files {
 
         let now = self.clock.now();
         let id = FileId::new(now, rand::random());
-        let Received { file, path, size, sha256 } = received;
+        let Received { file: _, path, size, sha256 } = received;
         let (thumbnail, small) = thumbnail.map_or((None, None), |(thumbnail, path)| (Some(thumbnail), path));
-        let folder = self.folder.clone();
-        blocking(move || {
-            file.sync_all()?;
-            folder.keep(workspace, id, path, small)
-        })
-        .await?;
+        if let Some(small) = small {
+            self.keep(workspace, id, Rendition::Thumbnail, &small).await?;
+        }
+        self.keep(workspace, id, Rendition::Original, &path).await?;
         let name = name::clean(&name, kind);
         let mime = Mime::new(kind.mime());
         let record = FileRecord {
@@ -127,14 +128,28 @@ impl Files {
         Ok(store::insert(self.records.as_ref(), workspace, record, now).await?)
     }
 
+    async fn keep(
+        &self,
+        workspace: WorkspaceId,
+        id: FileId,
+        what: Rendition,
+        received: &Path,
+    ) -> Result<(), UploadError> {
+        let key = BlobKey { workspace, name: blob::name_of(id, what) };
+        self.blobs.put(&key, received).await.map_err(|error| match error {
+            StoreError::StorageFull => UploadError::StorageFull,
+            StoreError::Unavailable(_) | StoreError::Corrupt(_) => UploadError::Kept(error),
+        })
+    }
+
     /// Writes the body as it comes; says whether it is text.
     async fn stream<E: Display>(
         &self,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
     ) -> Result<(Received, bool), UploadError> {
-        let folder = self.folder.clone();
+        let blobs = Arc::clone(&self.blobs);
         // The path removes the file when it is dropped, so also when the client leaves in the middle.
-        let (file, path) = blocking(move || folder.receive()).await?;
+        let (file, path) = blocking(move || new_file(&*blobs)).await?;
         let mut file = tokio::fs::File::from_std(file);
         let mut body = pin!(body);
         let (mut size, mut hash, mut text) = (0, Sha256::new(), TextCheck::default());
@@ -161,11 +176,11 @@ impl Files {
     ) -> Result<(Received, Option<NewThumbnail>), UploadError> {
         let permit = Arc::clone(&self.workers).acquire_owned().await;
         let permit = permit.expect("it is never closed");
-        let folder = self.folder.clone();
+        let blobs = Arc::clone(&self.blobs);
         let worked = blocking(move || {
             // Also held when the client has left meanwhile.
             let _permit = permit;
-            Ok(work_on_image(kind, &mut received, &folder)?.map(|thumbnail| (received, thumbnail)))
+            Ok(work_on_image(kind, &mut received, &*blobs)?.map(|thumbnail| (received, thumbnail)))
         });
         Ok(worked.await??)
     }
@@ -174,7 +189,7 @@ impl Files {
 fn work_on_image(
     kind: Kind,
     received: &mut Received,
-    folder: &Folder,
+    blobs: &dyn Blobs,
 ) -> io::Result<Result<Option<NewThumbnail>, Refusal>> {
     let Received { file, path: _, size, sha256 } = received;
     let mut bytes = Vec::with_capacity(*size as usize);
@@ -194,14 +209,18 @@ fn work_on_image(
         None => None,
         Some(Small::Itself) => Some((Thumbnail::Itself, None)),
         Some(Small::Picture { kind, bytes }) => {
-            let (mut file, path) = folder.receive()?;
+            let (mut file, path) = new_file(blobs)?;
             file.write_all(&bytes)?;
-            file.sync_all()?;
             let thumbnail = Thumbnail::Made { mime: Mime::new(kind.mime()), size: bytes.len() as u64 };
             Some((thumbnail, Some(path)))
         }
     };
     Ok(Ok(thumbnail))
+}
+
+/// A file that goes away when the path is dropped.
+fn new_file(blobs: &dyn Blobs) -> io::Result<(File, TempPath)> {
+    Ok(NamedTempFile::new_in(blobs.incoming())?.into_parts())
 }
 
 fn in_hexadecimal(hash: Sha256) -> Box<str> {

@@ -1,52 +1,45 @@
 //! Removes bytes that no record speaks of: of uploads that nobody used within a day, and of servers that stopped
 //! between bytes and record. Records go by themselves ([`store::Records::expire`]); bytes go here, after them.
 
-use std::io;
+use domain::{FileId, Workspace, WorkspaceId};
+use futures_util::TryStreamExt;
+use store::{BlobKey, Document, INSTALLATION, StoreError};
 
-use domain::FileId;
-
-use super::{FileRecord, Files, blocking};
+use super::{FileRecord, Files, blob};
 
 /// Bytes younger than this may still get their record.
 const YOUNG_MS: u64 = 60 * 60 * 1000;
 
-/// A sweep stopped; what it did stays done, and the next one goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// The folder could not be read, or a file not removed.
-    #[error("sweeping the files' folder: {0}")]
-    Folder(#[from] io::Error),
-    /// Whether a file is spoken of could not be read.
-    #[error(transparent)]
-    Store(#[from] store::StoreError),
-}
-
 impl Files {
-    /// Looks at every file once; says how many it removed. To be called now and then, by one task at a time.
-    pub async fn sweep(&self) -> Result<usize, SweepError> {
-        let folder = self.folder.clone();
+    /// Looks at all bytes once, a file and its thumbnail each; says how many it removed. To be called now and then, by
+    /// one task at a time; other nodes may do the same. What it did before an error stays done, and the next one goes
+    /// on.
+    pub async fn sweep(&self) -> Result<usize, StoreError> {
         let mut removed = 0;
-        for workspace in blocking(move || folder.workspaces()).await? {
-            let folder = self.folder.clone();
-            for (file, at_ms) in blocking(move || folder.files(workspace)).await? {
-                let young = self.clock.now().as_ms() < at_ms.saturating_add(YOUNG_MS);
+        for workspace in self.blobs.workspaces().await? {
+            // A bucket may be shared with another installation, whose files have no records here.
+            if !self.has::<Workspace>(INSTALLATION, &workspace.to_string()).await? {
+                continue;
+            }
+            let mut entries = self.blobs.list(workspace);
+            while let Some(entry) = entries.try_next().await? {
+                let Some(file) = blob::file_of(&entry.name) else { continue };
+                let young = self.clock.now().as_ms() < entry.written_at.as_ms().saturating_add(YOUNG_MS);
                 if young || self.is_recorded(workspace, file).await? {
                     continue;
                 }
-                let folder = self.folder.clone();
-                blocking(move || folder.remove(workspace, file)).await?;
+                self.blobs.delete(&BlobKey { workspace, name: entry.name }).await?;
                 removed += 1;
             }
         }
         Ok(removed)
     }
 
-    async fn is_recorded(
-        &self,
-        workspace: domain::WorkspaceId,
-        file: FileId,
-    ) -> Result<bool, store::StoreError> {
-        let record = store::get::<FileRecord>(self.records.as_ref(), workspace, &file.to_string()).await?;
-        Ok(record.is_some())
+    async fn is_recorded(&self, workspace: WorkspaceId, file: FileId) -> Result<bool, StoreError> {
+        self.has::<FileRecord>(workspace, &file.to_string()).await
+    }
+
+    async fn has<T: Document>(&self, workspace: WorkspaceId, id: &str) -> Result<bool, StoreError> {
+        Ok(store::get::<T>(self.records.as_ref(), workspace, id).await?.is_some())
     }
 }

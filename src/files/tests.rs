@@ -1,10 +1,13 @@
 //! Files as a whole, over a real store and a real folder.
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use domain::{Name, Workspace};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::Digest;
 use store::golden::Golden;
-use tokio::io::AsyncReadExt;
+use store::{FolderBlobs, INSTALLATION, ObjectBlobs};
+
+use std::path::Path;
 
 use super::*;
 use crate::identity::tests::Fixture;
@@ -19,15 +22,36 @@ struct Shelf {
 
 impl Shelf {
     async fn start() -> Self {
+        Self::start_over(|root| Arc::new(FolderBlobs::open(root).unwrap())).await
+    }
+
+    async fn start_over(blobs: impl FnOnce(&Path) -> Arc<dyn Blobs>) -> Self {
         let fixture = Fixture::start().await;
+        let (id, name) = (fixture.workspace, Name::parse("Acme").unwrap());
+        let workspace = Workspace { id, name, time_zone: Name::parse("UTC").unwrap() };
+        store::insert(&*fixture.store.records, INSTALLATION, workspace, fixture.clock.now()).await.unwrap();
         let root = tempfile::TempDir::new().unwrap();
-        let files = Self::open(&fixture, &root);
+        let files = Self::open(&fixture, blobs(root.path()));
         Self { fixture, files, root }
     }
 
-    fn open(fixture: &Fixture, root: &tempfile::TempDir) -> Files {
+    fn open(fixture: &Fixture, blobs: Arc<dyn Blobs>) -> Files {
         let limits = FileLimits { bytes_max: 1000, pixels_max: 1_000_000 };
-        Files::open(root.path().into(), fixture.store.records.clone(), fixture.clock.clone(), limits).unwrap()
+        Files::open(blobs, fixture.store.records.clone(), fixture.clock.clone(), limits).unwrap()
+    }
+
+    /// The first `size` bytes of a file or its thumbnail.
+    async fn read(&self, id: FileId, what: Rendition, size: u64) -> Result<Vec<u8>, StoreError> {
+        let pieces = self.files.bytes(self.fixture.workspace, id, what, 0..size).await?;
+        Ok(pieces.try_collect::<Vec<Bytes>>().await?.concat())
+    }
+
+    async fn is_kept(&self, file: &FileRecord) -> bool {
+        match self.read(file.id, Rendition::Original, file.size).await {
+            Ok(_) => true,
+            Err(StoreError::Corrupt(_)) => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     fn upload(&self, name: &str) -> Upload {
@@ -90,10 +114,7 @@ async fn a_file_is_kept_as_it_came_with_size_and_hash() {
     assert_eq!((record.name.as_str(), record.mime.as_str(), record.size), ("notes.txt", "text/plain", 5));
     assert_eq!(&*record.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
     assert!(!record.shown_inline());
-    let mut bytes = shelf.files.bytes(shelf.fixture.workspace, record.id).await.unwrap();
-    let mut text = String::new();
-    bytes.read_to_string(&mut text).await.unwrap();
-    assert_eq!(text, "hello");
+    assert_eq!(shelf.read(record.id, Rendition::Original, 5).await.unwrap(), b"hello");
     assert_eq!(shelf.files.find(shelf.fixture.workspace, record.id).await.unwrap(), Some(record));
     assert_eq!(shelf.on_disk(), 1);
 }
@@ -135,9 +156,9 @@ async fn what_a_stopped_server_left_half_received_goes_at_the_next_start() {
     let shelf = Shelf::start().await;
     let kept = shelf.receive("a.txt", &["hi"]).await.unwrap();
     std::fs::write(shelf.root.path().join("incoming/.tmpXYZ"), b"half").unwrap();
-    let files = Shelf::open(&shelf.fixture, &shelf.root);
+    Shelf::open(&shelf.fixture, Arc::clone(&shelf.files.blobs));
     assert_eq!(shelf.on_disk(), 1);
-    assert!(files.bytes(shelf.fixture.workspace, kept.id).await.is_ok());
+    assert!(shelf.is_kept(&kept).await);
 }
 
 #[tokio::test]
@@ -201,29 +222,21 @@ async fn an_unused_file_goes_after_a_day_and_a_used_one_stays() {
     assert!(matches!(shelf.reserve("m2", &[unused.id]).await, Err(ReserveError::NotUsable(_))));
     records.expire(shelf.fixture.clock.now(), 100).await.unwrap();
     assert_eq!(shelf.files.sweep().await.unwrap(), 1);
-    assert!(shelf.files.bytes(workspace, unused.id).await.is_err());
-    assert!(shelf.files.bytes(workspace, used.id).await.is_ok());
+    assert!(!shelf.is_kept(&unused).await && shelf.is_kept(&used).await);
     assert!(shelf.files.find(workspace, used.id).await.unwrap().is_some());
-}
-
-async fn whole(file: io::Result<tokio::fs::File>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.unwrap().read_to_end(&mut bytes).await.unwrap();
-    bytes
 }
 
 #[tokio::test]
 async fn of_an_image_the_picture_is_kept_with_a_small_one_beside_it() {
     let shelf = Shelf::start().await;
-    let workspace = shelf.fixture.workspace;
     let record = shelf.receive_image().await;
-    let bytes = whole(shelf.files.bytes(workspace, record.id).await).await;
+    let bytes = shelf.read(record.id, Rendition::Original, record.size).await.unwrap();
     assert!(!bytes.windows(6).any(|window| window == b"secret"));
     let sha256: String = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!((record.size, &*record.sha256), (bytes.len() as u64, sha256.as_str()));
     let Some(Thumbnail::Made { mime, size }) = &record.thumbnail else { panic!("{record:?}") };
-    let small = whole(shelf.files.thumbnail_bytes(workspace, record.id).await).await;
-    assert_eq!((*size, mime.as_str()), (small.len() as u64, "image/jpeg"));
+    let small = shelf.read(record.id, Rendition::Thumbnail, *size).await.unwrap();
+    assert_eq!(mime.as_str(), "image/jpeg");
     let small = ::image::load_from_memory(&small).unwrap();
     assert_eq!((small.width(), small.height()), (320, 6));
     assert!(record.card().has_thumbnail && shelf.on_disk() == 2);
@@ -242,9 +255,29 @@ async fn a_thumbnail_goes_with_its_file_and_also_without_one() {
 
     shelf.fixture.clock.advance_ms(DAY_MS + 60_000);
     shelf.fixture.store.records.expire(shelf.fixture.clock.now(), 100).await.unwrap();
-    assert_eq!((shelf.files.sweep().await.unwrap(), shelf.on_disk()), (2, 2));
-    assert!(shelf.files.thumbnail_bytes(workspace, unused.id).await.is_err());
-    assert!(shelf.files.thumbnail_bytes(workspace, used.id).await.is_ok());
+    assert_eq!((shelf.files.sweep().await.unwrap(), shelf.on_disk()), (3, 2));
+    assert!(shelf.read(unused.id, Rendition::Thumbnail, 1).await.is_err());
+    assert!(shelf.read(used.id, Rendition::Thumbnail, 1).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_object_store_is_swept_but_not_of_what_another_installation_keeps() {
+    let shelf = Shelf::start_over(|root| Arc::new(ObjectBlobs::in_memory("", root.to_owned()))).await;
+    shelf.fixture.clock.advance_ms(Clock::system().now().ms_since(shelf.fixture.clock.now()));
+    let (used, unused) = (shelf.receive_image().await, shelf.receive_image().await);
+    shelf.reserve("m1", &[used.id]).await.unwrap();
+    assert_eq!(shelf.on_disk(), 0, "nothing is left of what was received");
+    let name = blob::name_of(unused.id, Rendition::Original);
+    let theirs = BlobKey { workspace: WorkspaceId::from_hash([9; 16]), name };
+    let file = shelf.root.path().join("theirs");
+    std::fs::write(&file, b"theirs").unwrap();
+    shelf.files.blobs.put(&theirs, &file).await.unwrap();
+
+    shelf.fixture.clock.advance_ms(DAY_MS + 60_000);
+    shelf.fixture.store.records.expire(shelf.fixture.clock.now(), 100).await.unwrap();
+    assert_eq!(shelf.files.sweep().await.unwrap(), 2);
+    assert!(shelf.is_kept(&used).await && !shelf.is_kept(&unused).await);
+    assert!(shelf.files.blobs.read(&theirs, 0..6).await.unwrap().is_some());
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! What a handler answers with, before the headers that every answer carries are put on it.
 
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -23,6 +27,18 @@ enum Content {
     Whole(Bytes),
     /// Its length stands in the headers.
     Stream(Box<dyn FnOnce() -> warp::reply::Response + Send + Sync>),
+}
+
+/// Bodies must be `Sync`, which streams need not be. Nobody shares this one, so its lock is never taken.
+struct Unshared<S>(Mutex<S>);
+
+impl<S: Stream + Unpin> Stream for Unshared<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let stream = self.get_mut().0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        stream.poll_next_unpin(context)
+    }
 }
 
 impl Reply {
@@ -63,12 +79,13 @@ impl Reply {
     /// A body of `length` bytes that is made while it is sent; when `stream` fails, the connection breaks off.
     pub fn stream<S, E>(status: StatusCode, content_type: HeaderValue, length: u64, stream: S) -> Self
     where
-        S: Stream<Item = Result<Bytes, E>> + Send + Sync + 'static,
+        S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, content_type);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        let stream = Unshared(Mutex::new(stream));
         let content =
             Content::Stream(Box::new(move || warp::Reply::into_response(warp::reply::stream(stream))));
         Self { status, headers, content, handover: None }

@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use store::INSTALLATION;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
+use store::{FolderBlobs, INSTALLATION};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -96,7 +96,7 @@ static ROWS: &[Route] = &[
             });
             let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"begun "))]);
             let content_type = http::HeaderValue::from_static("text/plain");
-            Ok(Reply::stream(StatusCode::OK, content_type, 10, begun.chain(rest)))
+            Ok(Reply::stream(StatusCode::OK, content_type, 10, begun.chain(rest).boxed()))
         })
     }),
     open("/t/stream", |_| {
@@ -177,7 +177,8 @@ impl Server {
         let router = cluster::Router::start(store.clone(), clock.clone(), owner, settings).await.unwrap();
         let limits = crate::files::FileLimits { bytes_max: 1 << 20, pixels_max: 1 << 20 };
         let records = Arc::clone(&store.records);
-        let files = crate::files::Files::open(dir.path().join("files"), records, clock.clone(), limits);
+        let blobs = Arc::new(FolderBlobs::open(&dir.path().join("files")).unwrap());
+        let files = crate::files::Files::open(blobs, records, clock.clone(), limits);
         let files = Arc::new(files.unwrap());
         let config = Arc::new(config);
         let parts = crate::http::Parts { config, clock, store, identity, keys, router, files };

@@ -32,9 +32,14 @@ pub(crate) struct Side {
 }
 
 impl House {
-    /// Without rates, unless `options` say so.
+    /// Without rates.
     pub(crate) async fn start() -> Self {
-        let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
+        Self::start_with(Options::default()).await
+    }
+
+    /// Without rates, unless `options` say so.
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let sandbox = Sandbox::start(Options::unlimited().and(options)).await.unwrap();
         let (api, ready) = (sandbox.api(), sandbox.ready());
         let operator = api.login(&ready.admin.email, &ready.admin.password).await.unwrap();
         let first = json!({ "email": "admin@theirs.example", "name": "Theirs", "password": PASSWORD });

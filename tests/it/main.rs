@@ -10,6 +10,7 @@ mod accounts;
 mod admin;
 mod api;
 mod browser;
+mod bucket;
 mod canned;
 mod failing_store;
 mod files;

@@ -1,14 +1,8 @@
 //! Files' bytes, for who may read their conversation or has a signed link.
 
-use std::io::SeekFrom;
-
-use bytes::{Bytes, BytesMut};
 use domain::{Event, EventKind, FileId, Principal, Seq, WorkspaceId};
-use futures_util::stream::{self, Stream};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use store::ConversationKey;
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::heads::{principal_of, seen_head};
 use super::versioned::{no_query, workspace_of};
@@ -64,8 +58,6 @@ const DOC: Doc = Doc {
 };
 
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
-/// Read from the disk at once.
-const PIECE_BYTES: usize = 64 * 1024;
 
 async fn get(call: Call, what: Rendition) -> Result<Reply, ApiError> {
     let (workspace, file) = asked(&call, what).await?;
@@ -75,18 +67,12 @@ async fn get(call: Call, what: Rendition) -> Result<Reply, ApiError> {
         return Ok(Reply::empty(StatusCode::OK).with_etag(&served.etag, &call.headers));
     }
     let range = ByteRange::asked(&call.headers, &served.etag, served.size)?;
-    let bytes = match served.bytes {
-        Rendition::Original => files.bytes(workspace, file.id).await,
-        Rendition::Thumbnail => files.thumbnail_bytes(workspace, file.id).await,
-    };
-    // A record without its bytes is a fault of ours.
-    let mut bytes = bytes.map_err(ApiError::internal)?;
     let (status, first, length) = match range {
         Some(range) => (StatusCode::PARTIAL_CONTENT, range.first, range.length()),
         None => (StatusCode::OK, 0, served.size),
     };
-    bytes.seek(SeekFrom::Start(first)).await.map_err(ApiError::internal)?;
-    let mut reply = Reply::stream(status, served.content_type, length, pieces(bytes, length))
+    let bytes = files.bytes(workspace, file.id, served.bytes, first..first + length).await?;
+    let mut reply = Reply::stream(status, served.content_type, length, bytes)
         .with_header(header::ETAG, served.etag.header_value())
         .with_header(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))
         .with_header(header::CONTENT_DISPOSITION, served.content_disposition)
@@ -197,23 +183,6 @@ fn is_message_with(event: &Event, file: FileId) -> bool {
     matches!(&event.kind, EventKind::MessagePosted { files, .. } if files.iter().any(|card| card.id == file))
 }
 
-/// `length` bytes from where the file stands, as they are read.
-fn pieces(file: File, length: u64) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static {
-    stream::try_unfold((file, length), |(mut file, left)| async move {
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
-        if wanted == 0 {
-            return Ok(None);
-        }
-        let mut piece = BytesMut::zeroed(wanted);
-        let read = file.read(&mut piece).await?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        piece.truncate(read);
-        Ok(Some((piece.freeze(), (file, left - read as u64))))
-    })
-}
-
 fn content_type(file: &FileRecord) -> HeaderValue {
     let mime = file.mime.as_str();
     // Files of text are taken only when they are UTF-8.
@@ -241,7 +210,6 @@ fn percent_encoded(byte: u8) -> String {
 #[cfg(test)]
 mod tests {
     use domain::{AgentId, ConversationId, Mime, Name, Timestamp};
-    use futures_util::TryStreamExt;
 
     use super::*;
 
@@ -275,21 +243,5 @@ mod tests {
         }
         assert_eq!(content_type(&file("a.csv", "text/csv")), "text/csv; charset=utf-8");
         assert_eq!(content_type(&file("a.png", "image/png")), "image/png");
-    }
-
-    #[tokio::test]
-    async fn a_stream_gives_exactly_its_length_or_fails() {
-        let read = |first, length| async move {
-            let named = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(named.path(), vec![b'x'; 200_000]).unwrap();
-            let mut file = File::open(named.path()).await.unwrap();
-            file.seek(SeekFrom::Start(first)).await.unwrap();
-            let pieces: Result<Vec<Bytes>, _> = pieces(file, length).try_collect().await;
-            pieces.map(|pieces| pieces.concat().len())
-        };
-        assert_eq!(read(0, 200_000).await.unwrap(), 200_000);
-        assert_eq!(read(199_999, 1).await.unwrap(), 1);
-        assert_eq!(read(0, 0).await.unwrap(), 0);
-        assert!(read(100_000, 100_001).await.is_err());
     }
 }

@@ -251,7 +251,8 @@ impl From<UploadError> for ApiError {
             UploadError::StorageFull => {
                 Self::new(ErrorCode::StorageFull, "the server's disk is full").caused_by(error)
             }
-            UploadError::Folder(_) => Self::internal(error),
+            UploadError::Local(_) => Self::internal(error),
+            UploadError::Kept(error) => error.into(),
             UploadError::Record(error) => error.into(),
         }
     }
