@@ -1,11 +1,14 @@
-//! A real CQL server for tests: where one runs already, and a [`Proxy`] before it that makes outcomes unknown.
+//! A real CQL server for tests: where one runs already, a [`Proxy`] before it that makes outcomes unknown, and
+//! a [`Ring`] of nodes to kill.
 
 mod proxy;
+mod ring;
 
 use std::io::{Write, stderr};
 use std::sync::Once;
 
 pub use proxy::{CqlError, Fate, Fault, Heard, Kind, Proxy, Rule, Tally};
+pub use ring::Ring;
 
 /// Names the node that tests use, as in `127.0.1.1:9042`; `./test` sets it.
 const CONTACT_POINT: &str = "SWITCHBOARD_TEST_CQL";

@@ -1,30 +1,22 @@
-//! What the CQL proxy does, as the server's own driver sees it, before a real node.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy allows it in tests, and does not see that their helpers are tests"
-)]
+//! What the proxy does before a real node.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use driver::cql::{self, CqlError, Fate, Fault, Heard, Kind, Proxy, Rule};
 use futures_util::future::join_all;
-use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::errors::{DbError, ExecutionError, RequestAttemptError, WriteType};
-use scylla::policies::retry::FallthroughRetryPolicy;
 use scylla::statement::batch::Batch;
 use scylla::statement::prepared::PreparedStatement;
 use tokio::time::{sleep, timeout};
 
+use crate::{DEADLINE, connect};
+
 /// After which the client behind the proxy gives up.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// For what must come, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
 const INSERT: &str = "INSERT INTO cqlproxy.notes\n  (id, text) VALUES (?, ?)";
 
 /// A client that goes through a proxy, and one that does not.
@@ -87,17 +79,6 @@ impl Scene {
         assert_eq!(inserts.next(), None, "white space makes no difference");
         tally.faults
     }
-}
-
-/// Nothing is set of what concerns addresses, as in the server.
-async fn connect(node: &str, patience: Duration) -> Session {
-    let profile = ExecutionProfile::builder()
-        .request_timeout(Some(patience))
-        .retry_policy(Arc::new(FallthroughRetryPolicy::new()))
-        .build();
-    let builder =
-        SessionBuilder::new().known_node(node).default_execution_profile_handle(profile.into_handle());
-    builder.build().await.unwrap()
 }
 
 /// An id that no row has.
