@@ -2,8 +2,9 @@
 //! nothing else: it knows the public contract and not one of the server's crates.
 //!
 //! [`Sandbox`] runs the release binary on a folder of its own, [`Api`] speaks HTTP to it, [`Socket`] holds a
-//! persistent socket, and [`killrun`] kills it while all of them are talking.
+//! persistent socket, and [`killrun`] kills it while all of them are talking. [`cql`] is the store's server.
 
+pub mod cql;
 pub mod killrun;
 pub mod process;
 
