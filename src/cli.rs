@@ -1,6 +1,7 @@
 //! The command line. Commands that serve are only defined here: `main` runs them. The others ([`Tool`]) run here, each
 //! to its end, and may run beside a server: it sees what they changed within four seconds.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,14 +10,19 @@ use actors::Clock;
 use clap::{Args, Parser, Subcommand};
 use domain::{TextError, WorkspaceId};
 use serde::Serialize;
-use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
+use store::copy::CopyError;
+use store::sqlite::Access;
 use store::{INSTALLATION, RecordError, Records, StoreError, Versioned};
 
+use crate::blobs::BlobsError;
 use crate::config::{Config, ConfigError, Flags};
+use crate::database::{Database, DatabaseError};
 use crate::demo::Demo;
 use crate::identity::{AccountError, Identity};
 
 mod admin;
+mod copy;
+mod doctor;
 mod site;
 mod workspace;
 
@@ -58,6 +64,10 @@ pub enum Tool {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Move everything to another store, and compare
+    Copy(copy::Copy),
+    /// Look at configuration, folder and store, and say what is wrong
+    Doctor(doctor::Doctor),
     /// Print the version
     Version,
 }
@@ -165,12 +175,29 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The data folder cannot be opened.
+    /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Database(#[from] DatabaseError),
     /// The store refused or failed.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The move to another store did not come to its end.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// Uploaded files cannot be reached.
+    #[error(transparent)]
+    Blobs(#[from] BlobsError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// `doctor` found something.
+    #[error("{report}{count} wrong")]
+    Unwell {
+        /// All that it found.
+        report: String,
+        /// How much of it is wrong.
+        count: usize,
+    },
     /// An agent was not made or changed.
     #[error(transparent)]
     Account(#[from] AccountError),
@@ -180,8 +207,14 @@ impl CliError {
     /// 2 for what whoever typed the command can put right there, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Config(_) | Self::Open(_) => 2,
-            Self::Record(_) | Self::Account(_) => 1,
+            Self::Usage(_) | Self::Config(_) => 2,
+            Self::Database(error) => error.exit_code(),
+            Self::Record(_)
+            | Self::Account(_)
+            | Self::Copy(_)
+            | Self::Blobs(_)
+            | Self::Io(_)
+            | Self::Unwell { .. } => 1,
         }
     }
 
@@ -209,6 +242,8 @@ impl Tool {
                 Ok("the configuration is right".to_owned())
             }
             Self::Config(ConfigCommand::Show(source)) => Ok(source.load()?.to_toml().trim_end().to_owned()),
+            Self::Copy(command) => copy::run(command).await,
+            Self::Doctor(command) => doctor::run(command).await,
             Self::Version => Ok(format!("switchboard {}", env!("CARGO_PKG_VERSION"))),
         }
     }
@@ -219,16 +254,16 @@ struct Desk {
     identity: Identity,
     records: Arc<dyn Records>,
     clock: Clock,
-    sqlite: SqliteStore,
+    database: Database,
 }
 
 impl Desk {
-    fn open(source: Source) -> Result<Self, CliError> {
+    async fn open(source: Source) -> Result<Self, CliError> {
         let config = source.load()?;
-        let sqlite = SqliteStore::open(&config.data_dir, Access::Beside, SqliteOptions::default())?;
-        let records = sqlite.store().records;
+        let (database, _) = Database::open(&config, Access::Beside).await?;
+        let records = database.store().records;
         let clock = Clock::system();
-        Ok(Self { identity: Identity::new(Arc::clone(&records), clock.clone()), records, clock, sqlite })
+        Ok(Self { identity: Identity::new(Arc::clone(&records), clock.clone()), records, clock, database })
     }
 
     /// The one that is named, or the only one that there is.
@@ -267,7 +302,7 @@ impl Desk {
     }
 
     async fn close(self) {
-        self.sqlite.close().await;
+        self.database.close().await;
     }
 }
 

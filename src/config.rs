@@ -12,9 +12,11 @@ use toml::{Table, Value};
 mod blobs;
 mod limits;
 mod networks;
+mod store;
 
 pub use blobs::{BlobsConfig, BlobsKind};
 pub use limits::Limits;
+pub use store::{Consistency, CqlConfig, StoreConfig, StoreKind};
 
 /// All settings, as they hold after file, environment and flags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,25 +42,6 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged, to standard error.
     pub log: LogConfig,
-}
-
-/// `[store]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreConfig {
-    /// Which backend.
-    pub kind: StoreKind,
-    /// What keeps the bytes of files.
-    pub blobs: BlobsConfig,
-}
-
-/// The backends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreKind {
-    /// Embedded, in `data_dir`: one server.
-    #[default]
-    Sqlite,
 }
 
 /// `[routing]`.
@@ -211,6 +194,15 @@ const SETTINGS: &[(&str, Form)] = &[
     ("metrics_listen", Form::Text),
     ("trusted_proxies", Form::List),
     ("store.kind", Form::Text),
+    ("store.cql.nodes", Form::List),
+    ("store.cql.keyspace", Form::Text),
+    ("store.cql.replication", Form::WholeNumber),
+    ("store.cql.consistency", Form::Text),
+    ("store.cql.datacenter", Form::Text),
+    ("store.cql.user", Form::Text),
+    ("store.cql.password_file", Form::Text),
+    ("store.cql.tls_ca", Form::Text),
+    ("store.cql.allow_periodic_commitlog", Form::Truth),
     ("routing.accept_timeout_s", Form::WholeNumber),
     ("routing.agent_grace_s", Form::WholeNumber),
     ("log.level", Form::Text),
@@ -222,15 +214,13 @@ const PREFIX: &str = "SWITCHBOARD_";
 impl Config {
     /// File, environment and flags, in this order, and then the rules.
     pub fn load(file: Option<&Path>, flags: Flags) -> Result<Self, ConfigError> {
-        let text = match file {
-            Some(path) => Some((
-                path,
-                std::fs::read_to_string(path)
-                    .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?,
-            )),
-            None => None,
-        };
-        Self::from_sources(text.as_ref().map(|(path, text)| (*path, text.as_str())), environment()?, flags)
+        let text = file.map(read).transpose()?;
+        Self::from_sources(file.zip(text.as_deref()), environment()?, flags)
+    }
+
+    /// The same without the environment, for a command that has two files.
+    pub fn from_file_alone(file: &Path, flags: Flags) -> Result<Self, ConfigError> {
+        Self::from_sources(Some((file, &read(file)?)), Vec::new(), flags)
     }
 
     fn from_sources(
@@ -294,7 +284,7 @@ impl Config {
                 return Err(ConfigError::value(key, value, "must be 1 to 86400"));
             }
         }
-        self.store.blobs.check()?;
+        self.store.check()?;
         self.limits.check()
     }
 
@@ -312,6 +302,10 @@ impl Config {
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("settings are strings, numbers and tables with string keys")
     }
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable { path: file.to_owned(), cause })
 }
 
 /// Browsers leave the scheme's own port out of an origin, so one with it would match nothing.

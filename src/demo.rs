@@ -1,19 +1,18 @@
-//! What the demo is tried with: a workspace, a team with two agents, an admin, and a site. Made once in a data folder
-//! and kept beside the store, so that a restart has the same ids and log-ins.
+//! What the demo is tried with: a workspace, a team with two agents, an admin, and a site. Made once in a store and kept
+//! there, so that a restart, or another server of the same store, has the same ids and log-ins.
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use actors::Clock;
 use domain::{AgentId, Email, Line, Name, Origin, Role, Site, SiteId, Team, TeamId, Workspace, WorkspaceId};
 use serde::{Deserialize, Serialize};
-use store::{INSTALLATION, RecordError, Records, StoreError};
-use tempfile::NamedTempFile;
+use store::{Document, INSTALLATION, RecordError, RecordKind, Records, StoreError, Versioned};
 
 use crate::identity::{AccountError, Identity, NewAgent, Password, fresh_site_key};
 
-/// In the data folder, readable by its owner alone: it holds passwords.
+/// In the data folder, where earlier versions kept it.
 const FILE: &str = "demo.json";
 /// What the demo's agents are called.
 const AGENT_NAMES: [&str; 2] = ["Ann", "Bob"];
@@ -84,32 +83,29 @@ pub struct AgentLogIn {
 }
 
 /// What is kept: the demo, and who its admin is.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Kept {
     admin_id: String,
     demo: Demo,
 }
 
+impl Document for Kept {
+    const KIND: RecordKind = RecordKind::Demo;
+    fn id(&self) -> String {
+        "demo".to_owned()
+    }
+}
+
 /// The demo was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Its file cannot be read or written.
-    #[error("{}: {cause}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// Its file is not as it was written.
-    #[error("{}: not the file of a demo: {why}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The store refused: the folder holds something else, or it failed.
+    /// The file of an earlier version cannot be read.
+    #[error("{FILE} in the data folder: {0}")]
+    File(io::Error),
+    /// It is not as it was written.
+    #[error("what was kept of the demo is damaged: {0}")]
+    Damaged(String),
+    /// The store refused: it holds something else, or it failed.
     #[error(transparent)]
     Account(#[from] AccountError),
 }
@@ -127,7 +123,7 @@ impl From<StoreError> for DemoError {
 }
 
 /// Makes in the store what is not there yet; `origin` is how the server is reached this time. May be stopped anywhere
-/// and called again: ids and passwords are on disk before the first record is.
+/// and called again, by several servers at once too: ids and passwords are kept before anything else is made.
 pub async fn seed(
     records: &dyn Records,
     identity: &Identity,
@@ -135,37 +131,70 @@ pub async fn seed(
     data_dir: &Path,
     origin: &Origin,
 ) -> Result<Demo, DemoError> {
-    let path = data_dir.join(FILE);
-    let kept = match read(&path)? {
+    let kept = match store::get::<Kept>(records, INSTALLATION, "demo").await? {
         Some(kept) => kept,
         None => {
-            let fresh = fresh(clock, origin);
-            write(data_dir, &fresh)?;
-            fresh
+            let new = earlier(data_dir)?.unwrap_or_else(|| fresh(clock, origin));
+            keep(records, new, clock).await?
         }
     };
-    let demo = &kept.demo;
-    let workspace: WorkspaceId = id(&path, &demo.workspace_id)?;
+    let demo = &kept.document.demo;
+    let workspace: WorkspaceId = id(&demo.workspace_id)?;
     make_workspace(records, clock, workspace).await?;
 
-    let admin = (id(&path, &kept.admin_id)?, "Ada", Role::Admin, &demo.admin.email, &demo.admin.password);
+    let admin = (id(&kept.document.admin_id)?, "Ada", Role::Admin, &demo.admin.email, &demo.admin.password);
     let mut people = vec![admin];
     for (agent, name) in demo.agents.iter().zip(AGENT_NAMES) {
-        people.push((id(&path, &agent.agent_id)?, name, Role::Agent, &agent.email, &agent.password));
+        people.push((id(&agent.agent_id)?, name, Role::Agent, &agent.email, &agent.password));
     }
     for (id, name, role, email, password) in &people {
-        make_agent(identity, &path, workspace, *id, name, *role, (email, password)).await?;
+        make_agent(identity, workspace, *id, name, *role, (email, password)).await?;
     }
     let members = people[1..].iter().map(|person| person.0).collect();
-    let team: TeamId = id(&path, &demo.team_id)?;
+    let team: TeamId = id(&demo.team_id)?;
     make_team(records, clock, workspace, team, members).await?;
-    let key = make_site(records, clock, &path, workspace, team, demo, origin).await?;
+    let key = make_site(records, clock, workspace, team, demo, origin).await?;
 
-    let (site_key, origin) = (key.as_str().to_owned(), origin.as_str().to_owned());
-    let now = Kept { demo: Demo { site_key, origin, ..kept.demo.clone() }, ..kept };
-    // Last: until the site lists the new origin, the file names the one to be taken off its list.
-    write(data_dir, &now)?;
-    Ok(now.demo)
+    let now = Demo { site_key: key.as_str().to_owned(), origin: origin.as_str().to_owned(), ..demo.clone() };
+    if now != *demo {
+        // Last: until the site lists the new origin, what is kept names the one to be taken off its list. Of several
+        // servers that start at once one is kept; the others' origins stay on the list.
+        let change = |kept: &mut Kept| {
+            kept.demo = now.clone();
+            true
+        };
+        store::change::<Kept>(records, INSTALLATION, "demo", clock.now(), change).await?;
+    }
+    Ok(now)
+}
+
+/// What an earlier version kept in the data folder.
+fn earlier(data_dir: &Path) -> Result<Option<Kept>, DemoError> {
+    match fs::read(data_dir.join(FILE)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DemoError::File(error)),
+    }
+}
+
+/// Or gives what another server has kept meanwhile.
+async fn keep(records: &dyn Records, new: Kept, clock: &Clock) -> Result<Versioned<Kept>, DemoError> {
+    match store::insert(records, INSTALLATION, new, clock.now()).await {
+        Ok(kept) => Ok(kept),
+        Err(RecordError::Taken(_)) => {
+            let kept = store::get::<Kept>(records, INSTALLATION, "demo").await?;
+            kept.ok_or_else(|| damaged("it was there and went"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nothing is wrong when another server has made it meanwhile.
+fn made<T>(outcome: Result<T, RecordError>) -> Result<(), RecordError> {
+    match outcome {
+        Ok(_) | Err(RecordError::Taken(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn fresh(clock: &Clock, origin: &Origin) -> Kept {
@@ -188,40 +217,16 @@ fn fresh(clock: &Clock, origin: &Origin) -> Kept {
     Kept { admin_id: admin.agent_id, demo }
 }
 
-fn read(path: &Path) -> Result<Option<Kept>, DemoError> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(path, error)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(DemoError::File { path: path.to_owned(), cause }),
-    }
-}
-
-/// All or nothing, and on the disk when it returns.
-fn write(data_dir: &Path, kept: &Kept) -> Result<(), DemoError> {
-    let path = data_dir.join(FILE);
-    let json = serde_json::to_vec_pretty(kept).expect("it is a struct of strings and lists");
-    let written = (|| {
-        // Temporary files are made for their owner alone, and stay so under their new name.
-        let mut file = NamedTempFile::new_in(data_dir)?;
-        file.write_all(&json)?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)?;
-        fs::File::open(data_dir)?.sync_all()
-    })();
-    written.map_err(|cause| DemoError::File { path, cause })
-}
-
 async fn make_workspace(records: &dyn Records, clock: &Clock, id: WorkspaceId) -> Result<(), DemoError> {
     if store::get::<Workspace>(records, INSTALLATION, &id.to_string()).await?.is_none() {
         let workspace = Workspace { id, name: name("Demo"), time_zone: name("UTC") };
-        store::insert(records, INSTALLATION, workspace, clock.now()).await?;
+        made(store::insert(records, INSTALLATION, workspace, clock.now()).await)?;
     }
     Ok(())
 }
 
 async fn make_agent(
     identity: &Identity,
-    path: &Path,
     workspace: WorkspaceId,
     id: AgentId,
     called: &str,
@@ -231,11 +236,15 @@ async fn make_agent(
     if identity.agent(workspace, id).await?.is_some() {
         return Ok(());
     }
-    let email = Email::parse(email).map_err(|error| damaged(path, error))?;
-    let password = Password::parse(password).map_err(|error| damaged(path, error))?;
+    let email = Email::parse(email).map_err(damaged)?;
+    let password = Password::parse(password).map_err(damaged)?;
     let new = NewAgent { operator: role == Role::Admin, ..NewAgent::new(email, name(called), role) };
-    identity.create_agent_as(workspace, id, new, password).await?;
-    Ok(())
+    match identity.create_agent_as(workspace, id, new, password).await {
+        Ok(_) => Ok(()),
+        // Another server has made him meanwhile.
+        Err(_) if identity.agent(workspace, id).await?.is_some() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn make_team(
@@ -247,7 +256,7 @@ async fn make_team(
 ) -> Result<(), DemoError> {
     if store::get::<Team>(records, workspace, &id.to_string()).await?.is_none() {
         let team = Team { agents, ..Team::new(id, name("Support")) };
-        store::insert(records, workspace, team, clock.now()).await?;
+        made(store::insert(records, workspace, team, clock.now()).await)?;
     }
     Ok(())
 }
@@ -257,22 +266,26 @@ async fn make_team(
 async fn make_site(
     records: &dyn Records,
     clock: &Clock,
-    path: &Path,
     workspace: WorkspaceId,
     team: TeamId,
     demo: &Demo,
     origin: &Origin,
 ) -> Result<Line<64>, DemoError> {
-    let id: SiteId = id(path, &demo.site_id)?;
-    let Some(mut site) = store::get::<Site>(records, workspace, &id.to_string()).await? else {
-        let key = Line::parse(&demo.site_key).map_err(|error| damaged(path, error))?;
+    let id: SiteId = id(&demo.site_id)?;
+    let Some(site) = store::get::<Site>(records, workspace, &id.to_string()).await? else {
+        let key = Line::parse(&demo.site_key).map_err(damaged)?;
         let site = Site { origins: vec![origin.clone()], ..Site::new(id, key, name("Demo"), team) };
-        return Ok(store::insert(records, workspace, site, clock.now()).await?.document.key);
+        let key = site.key.clone();
+        made(store::insert(records, workspace, site, clock.now()).await)?;
+        return Ok(key);
     };
     if !site.document.origins.contains(origin) {
-        site.document.origins.retain(|listed| listed.as_str() != demo.origin);
-        site.document.origins.push(origin.clone());
-        site = store::update(records, site, clock.now()).await?;
+        let change = |site: &mut Site| {
+            site.origins.retain(|listed| listed.as_str() != demo.origin);
+            site.origins.push(origin.clone());
+            true
+        };
+        store::change::<Site>(records, workspace, &demo.site_id, clock.now(), change).await?;
     }
     Ok(site.document.key)
 }
@@ -281,21 +294,19 @@ fn name(text: &str) -> Name {
     Name::parse(text).expect("the demo's names are names")
 }
 
-fn id<T: std::str::FromStr>(path: &Path, text: &str) -> Result<T, DemoError>
+fn id<T: std::str::FromStr>(text: &str) -> Result<T, DemoError>
 where
     T::Err: ToString,
 {
-    text.parse().map_err(|error| damaged(path, error))
+    text.parse().map_err(|error: T::Err| damaged(error.to_string()))
 }
 
-fn damaged(path: &Path, why: impl ToString) -> DemoError {
-    DemoError::Damaged { path: path.to_owned(), why: why.to_string() }
+fn damaged(why: impl ToString) -> DemoError {
+    DemoError::Damaged(why.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::identity::Caller;
     use crate::identity::tests::Fixture;
@@ -309,8 +320,6 @@ mod tests {
     async fn a_demo_has_the_same_ids_and_log_ins_after_a_restart() {
         let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
         let first = seeded(&fixture, folder.path(), "http://127.0.0.1:1111").await.unwrap();
-        let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
         let second = seeded(&fixture, folder.path(), "http://127.0.0.1:2222").await.unwrap();
         assert_eq!(second, Demo { origin: "http://127.0.0.1:2222".into(), ..first.clone() });
 
@@ -343,7 +352,7 @@ mod tests {
     async fn a_seed_that_was_stopped_goes_on_where_it_was() {
         let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
         let kept = fresh(&fixture.clock, &Origin::parse("http://127.0.0.1:1111").unwrap());
-        write(folder.path(), &kept).unwrap();
+        keep(fixture.store.records.as_ref(), kept.clone(), &fixture.clock).await.unwrap();
         let id: WorkspaceId = kept.demo.workspace_id.parse().unwrap();
         make_workspace(fixture.store.records.as_ref(), &fixture.clock, id).await.unwrap();
         let demo = seeded(&fixture, folder.path(), "http://127.0.0.1:1111").await.unwrap();
@@ -352,10 +361,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_damaged_file_is_named() {
+    async fn what_an_earlier_version_kept_in_the_folder_is_taken_over() {
         let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
+        let origin = Origin::parse("http://127.0.0.1:1111").unwrap();
+        let kept = fresh(&fixture.clock, &origin);
+        fs::write(folder.path().join(FILE), serde_json::to_vec(&kept).unwrap()).unwrap();
+        assert_eq!(seeded(&fixture, folder.path(), origin.as_str()).await.unwrap(), kept.demo);
         fs::write(folder.path().join(FILE), "{}").unwrap();
-        let error = seeded(&fixture, folder.path(), "http://127.0.0.1:1").await.unwrap_err().to_string();
-        assert!(error.contains("demo.json: not the file of a demo"), "{error}");
+        assert_eq!(seeded(&fixture, folder.path(), origin.as_str()).await.unwrap(), kept.demo, "once");
+
+        let other = Fixture::start().await;
+        let error = seeded(&other, folder.path(), origin.as_str()).await.unwrap_err().to_string();
+        assert!(error.starts_with("what was kept of the demo is damaged: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn two_servers_that_start_at_once_make_one_demo() {
+        let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
+        let (a, b) = tokio::join!(
+            seeded(&fixture, folder.path(), "http://127.0.0.1:1111"),
+            seeded(&fixture, folder.path(), "http://127.0.0.1:2222"),
+        );
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert_eq!(Demo { origin: a.origin.clone(), ..b }, a);
+        assert!(fixture.identity.login(&a.admin.email, &a.admin.password).await.is_ok());
     }
 }

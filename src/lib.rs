@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod cli;
 pub mod config;
+pub mod database;
 pub mod demo;
 pub mod files;
 pub mod http;

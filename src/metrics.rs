@@ -20,7 +20,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 
+use crate::database::DatabaseStats;
 use crate::http::error::ErrorCode;
+
+mod store;
 
 /// Upper bounds of latency buckets, in seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -224,10 +227,8 @@ pub struct Figures {
     pub agents_live: usize,
     /// Conversations in teams' queues.
     pub conversations_waiting: usize,
-    /// Commits of the store, each one fsync.
-    pub store_commits: u64,
-    /// Writes that wait for the store.
-    pub store_queue_depth: usize,
+    /// What the store counts; none before it is open.
+    pub store: Option<DatabaseStats>,
 }
 
 struct FiguresCollector(Arc<dyn Fn() -> Figures + Send + Sync>);
@@ -256,7 +257,6 @@ impl Collector for FiguresCollector {
             ("routed", "Conversations that routers gave to agents", actors.given),
             ("agents_lost", "Agents who held something and stopped being present", actors.agents_lost),
             ("sweeps", "Times that all open conversations were gone through", actors.sweeps),
-            ("store_commits", "Commits of the store, each one fsync", figures.store_commits),
         ] {
             let counter = ConstCounter::new(count);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
@@ -270,10 +270,12 @@ impl Collector for FiguresCollector {
                 "Conversations not ended, as the last sweep found them",
                 actors.open as usize,
             ),
-            ("store_queue_depth", "Writes that wait for the store", figures.store_queue_depth),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        if let Some(stats) = &figures.store {
+            store::encode(&mut encoder, stats)?;
         }
         let sweep_seconds = ConstCounter::new(actors.sweep_us as f64 / 1e6);
         let help = "What going through all open conversations took together";
@@ -290,6 +292,8 @@ impl Collector for FiguresCollector {
 
 #[cfg(test)]
 mod tests {
+    use ::store::sqlite::SqliteStats;
+
     use super::*;
 
     #[test]
@@ -330,7 +334,12 @@ mod tests {
         (buckets[0], buckets[12]) = (2, 1);
         let actors = StatsView { events: 5, appends: 3, append_buckets: buckets, ..StatsView::default() };
         let actors = StatsView { sweeps: 2, sweep_us: 1_500_000, open: 4, ..actors };
-        metrics.watch(move || Figures { actors: actors.clone(), store_queue_depth: 7, ..Figures::default() });
+        let sqlite = DatabaseStats::Sqlite(SqliteStats { queue_depth: 7, ..SqliteStats::default() });
+        metrics.watch(move || Figures {
+            actors: actors.clone(),
+            store: Some(sqlite.clone()),
+            ..Figures::default()
+        });
         let text = metrics.text();
         for line in [
             "switchboard_events_appended_total 5",

@@ -9,8 +9,9 @@ use actors::Clock;
 use cluster::{Router, Settings};
 use domain::Timestamp;
 use rand::RngExt;
-use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
-use store::{Owner, RecordError, Records, Store, StoreError};
+use store::folder::FolderLock;
+use store::sqlite::Access;
+use store::{Owner, RecordError, Series, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::blobs::{self, BlobsError};
 use crate::config::Config;
+use crate::database::{Database, DatabaseError};
 use crate::demo::{self, Demo, DemoError};
 use crate::files::{FileLimits, Files};
 use crate::http::accept::{self, Front};
@@ -41,9 +43,9 @@ const EXPIRE_AT_ONCE: usize = 1_000;
 /// The server did not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The data folder cannot be opened.
+    /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Database(#[from] DatabaseError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -79,8 +81,8 @@ impl ServerError {
     /// 2: the address or the data folder is taken, or cannot be used as configured; 1: it failed.
     pub fn exit_code(&self) -> u8 {
         match self {
-            ServerError::Open(_)
-            | ServerError::Listen { .. }
+            ServerError::Database(error) => error.exit_code(),
+            ServerError::Listen { .. }
             | ServerError::Blobs(BlobsError::Config(_) | BlobsError::Secret { .. }) => 2,
             ServerError::Blobs(BlobsError::Folder(_))
             | ServerError::Store(_)
@@ -96,7 +98,8 @@ impl ServerError {
 /// What there is before anything can be asked: the store, who is who, and the addresses.
 struct Foundation {
     config: Config,
-    sqlite: SqliteStore,
+    database: Database,
+    lock: Option<FolderLock>,
     store: Store,
     clock: Clock,
     identity: Arc<Identity>,
@@ -107,7 +110,7 @@ struct Foundation {
 
 impl Foundation {
     async fn lay(config: Config) -> Result<Self, ServerError> {
-        let sqlite = SqliteStore::open(&config.data_dir, Access::Server, SqliteOptions::default())?;
+        let (database, lock) = Database::open(&config, Access::Server).await?;
         let listener = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(listen(address).await?),
@@ -115,9 +118,9 @@ impl Foundation {
         };
         let bound =
             listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
-        let (store, clock) = (sqlite.store(), Clock::system());
+        let (store, clock) = (database.store(), Clock::system());
         let identity = Arc::new(Identity::new(Arc::clone(&store.records), clock.clone()));
-        Ok(Self { config, sqlite, store, clock, identity, listener, metrics, bound })
+        Ok(Self { config, database, lock, store, clock, identity, listener, metrics, bound })
     }
 }
 
@@ -127,7 +130,8 @@ pub struct Server {
     pub app: Arc<App>,
     /// How it is reached.
     pub url: String,
-    sqlite: SqliteStore,
+    database: Database,
+    lock: Option<FolderLock>,
     listener: TcpListener,
     metrics: Option<TcpListener>,
     signals: Signals,
@@ -170,7 +174,8 @@ impl Server {
     }
 
     async fn build(foundation: Foundation, demo: Option<&Demo>) -> Result<Self, ServerError> {
-        let Foundation { config, sqlite, store, clock, identity, listener, metrics, bound } = foundation;
+        let Foundation { config, database, lock, store, clock, identity, listener, metrics, bound } =
+            foundation;
         let keys = Keys::load(&*store.records, clock.now()).await?;
         let settings = Settings {
             agent_grace: Duration::from_secs(config.routing.agent_grace_s.into()),
@@ -193,15 +198,15 @@ impl Server {
             app.documents.show_demo(&app.origins, demo);
         }
         let app = Arc::new(app);
-        watch_figures(&app, &sqlite);
+        watch_figures(&app, &database);
         let signals = Signals::hear().map_err(ServerError::Signals)?;
-        Ok(Self { app, url, sqlite, listener, metrics, signals })
+        Ok(Self { app, url, database, lock, listener, metrics, signals })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
     /// conversations finish what is in flight, the store is closed.
     pub async fn run(self) -> Result<(), ServerError> {
-        let Self { app, url, sqlite, listener, metrics, mut signals } = self;
+        let Self { app, url, database, lock, listener, metrics, mut signals } = self;
         app.readiness.set(true);
         tracing::info!(url, "serving");
         let (stop, stopped) = watch::channel(false);
@@ -217,11 +222,9 @@ impl Server {
         chores.spawn(expire(Arc::clone(&app)));
         chores.spawn(reach_files(Arc::clone(&app)));
 
-        let mut failed = sqlite.failed();
         let told = tokio::select! {
             () = signals.first() => Ok(()),
-            // The sender lives as long as the store, which lives here.
-            _ = failed.wait_for(|failed| *failed) => Err(ServerError::StoreFailed),
+            () = database.failed() => Err(ServerError::StoreFailed),
         };
         app.readiness.set(false);
         told?;
@@ -235,7 +238,8 @@ impl Server {
             tracing::warn!(conversations = left, "some conversations did not finish in time");
         }
         chores.shutdown().await;
-        sqlite.close().await;
+        database.close().await;
+        drop(lock);
         tracing::info!("stopped");
         Ok(())
     }
@@ -260,17 +264,16 @@ fn this_boot(now: Timestamp) -> Owner {
     Owner(format!("local#{}-{:08x}", now.as_ms(), rand::rng().random::<u32>()))
 }
 
-fn watch_figures(app: &Arc<App>, sqlite: &SqliteStore) {
-    let (router, sqlite) = (app.router.clone(), sqlite.clone());
+fn watch_figures(app: &Arc<App>, database: &Database) {
+    let (router, database) = (app.router.clone(), database.clone());
     app.metrics.watch(move || {
-        let ((conversations_live, agents_live), stats) = (router.live(), sqlite.stats());
+        let (conversations_live, agents_live) = router.live();
         Figures {
             actors: router.stats(),
             conversations_live,
             agents_live,
             conversations_waiting: router.waiting(),
-            store_commits: stats.commits,
-            store_queue_depth: stats.queue_depth,
+            store: Some(database.stats()),
         }
     });
 }
@@ -282,13 +285,16 @@ async fn reach_files(app: Arc<App>) {
     }
 }
 
-/// Removes records whose time is over, and from time to time the bytes of files that have no record any more.
+/// Removes records and entries whose time is over, and from time to time the bytes of files that have no record any more.
 async fn expire(app: Arc<App>) {
-    let records: &dyn Records = &*app.store.records;
+    let Store { records, series, .. } = &app.store;
     for round in 1_u64.. {
         tokio::time::sleep(EXPIRE_EVERY).await;
         if let Err(error) = records.expire(app.clock.now(), EXPIRE_AT_ONCE).await {
             tracing::warn!(%error, "what has expired was not removed");
+        }
+        if let Err(error) = expire_entries(&**series, app.clock.now()).await {
+            tracing::warn!(%error, "entries whose time is over were not removed");
         }
         if round.is_multiple_of(SWEEP_ROUNDS)
             && let Err(error) = app.files.sweep().await
@@ -296,4 +302,10 @@ async fn expire(app: Arc<App>) {
             tracing::warn!(%error, "files without a record were not removed");
         }
     }
+}
+
+/// All of them: page views come faster than what is removed at once each round. Other writes come in between.
+async fn expire_entries(series: &dyn Series, now: Timestamp) -> Result<(), StoreError> {
+    while series.expire(now, EXPIRE_AT_ONCE).await? == EXPIRE_AT_ONCE {}
+    Ok(())
 }

@@ -51,7 +51,7 @@ pub enum Close {
         /// Spread over the time that the drain takes.
         retry_after_ms: u64,
     },
-    /// 1013: too many say hello.
+    /// 1013: too many say hello, or what it asks for cannot be looked up for the moment.
     Overloaded,
     /// 4400: not JSON, not an object, no `type`, or a first frame that is no hello.
     BadFrame,

@@ -68,7 +68,9 @@ fn level(level: LogLevel) -> LevelFilter {
 }
 
 fn filter(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OURS.map(|target| (target, level)))
+    let driver = (store::cql::DRIVER_LOG, level.min(LevelFilter::ERROR));
+    let others = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets([driver]);
+    others.with_targets(OURS.map(|target| (target, level)))
 }
 
 /// Writes control characters as `\u001b`, so that no client draws on an operator's terminal or fakes a line.

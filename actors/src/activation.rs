@@ -31,6 +31,8 @@ pub(crate) async fn activate(
         ClaimError::Store(error) => error.into(),
     })?;
     let mut conversation = fold(node, key).await?;
+    // What the owner before left undone: he may have died right after an append.
+    node.store.heads.restore(&claim, conversation.head()).await?;
     if let Some(head) = node.store.heads.get(key).await? {
         conversation.mark(Side::Visitor, head.read.visitor);
         conversation.mark(Side::Agent, head.read.agent);

@@ -12,12 +12,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use store::{Append, Claim, ConversationKey, StoreError};
 use tokio::sync::oneshot;
 
+use crate::ExecuteError;
 use crate::admission::{Admission, Permit};
 use crate::crashes::Witness;
 use crate::node::Shared;
 use crate::registry::Handle;
 use crate::stats::Stats;
-use crate::{ExecuteError, PushSender};
 
 mod append;
 mod company;
@@ -29,6 +29,7 @@ mod soft;
 mod subscribers;
 
 pub(crate) use news::tell_router;
+pub(crate) use owner::Joining;
 pub use subscribers::{SubscriberId, Subscription};
 
 use append::Appended;
@@ -73,13 +74,7 @@ pub(crate) enum ConversationMessage {
         reply: Reply<Outcome>,
         permit: Permit,
     },
-    Subscribe {
-        id: SubscriberId,
-        who: Arc<Principal>,
-        sender: PushSender,
-        reply: Reply<Seq>,
-        permit: Permit,
-    },
+    Subscribe(Joining),
     Unsubscribe(SubscriberId),
     /// An agent who listens looks at it, or away.
     Viewing {
@@ -204,9 +199,7 @@ impl Actor for ConversationActor {
             ConversationMessage::Execute { request, probe, reply, permit } => {
                 live.execute(&myself, &request, probe, reply, permit);
             }
-            ConversationMessage::Subscribe { id, who, sender, reply, permit: _permit } => {
-                live.subscribe(id, who, sender, reply);
-            }
+            ConversationMessage::Subscribe(joining) => live.subscribe(&myself, joining),
             ConversationMessage::Unsubscribe(id) => live.subscribers.remove(id),
             ConversationMessage::Viewing { id, viewing, reply, permit: _permit } => {
                 // Whoever asked may be gone; the answer is only for him.
@@ -261,17 +254,16 @@ impl Live {
         #[cfg(test)]
         assert!(!tests::is_poisonous(request), "a test asked for this panic");
         let decided = self.draft.conversation().decide(request, self.node.clock.now());
-        let (events, answer) = match decided {
+        let (mut events, mut answer) = match decided {
             Ok(decision) => (decision.events, Ok(decision.answer)),
             Err(rejection) => (Vec::new(), Err(rejection)),
         };
-        if probe && !events.is_empty() {
-            witness.dismiss();
-            let _ = reply.send(Ok(Outcome { answer: Answer::Done { repeated: false }, head: None }));
-            return;
+        let would_change = probe && !events.is_empty();
+        if would_change {
+            (events, answer) = (Vec::new(), Ok(Answer::Done { repeated: false }));
         }
         self.draft.stage(events);
-        let wants_head = !matches!(request.command, Command::PostMessage { .. });
+        let wants_head = !would_change && !matches!(request.command, Command::PostMessage { .. });
         let answer = answer.map(|answer| Outcome {
             answer,
             head: wants_head.then(|| Arc::new(self.draft.conversation().head().clone())),
@@ -375,8 +367,14 @@ impl Live {
         });
     }
 
-    fn subscribe(&mut self, id: SubscriberId, who: Arc<Principal>, sender: PushSender, reply: Reply<Seq>) {
+    fn subscribe(&mut self, myself: &ActorRef<ConversationMessage>, joining: Joining) {
         self.touch();
+        if !self.closing && joining.after > self.durable {
+            // Only another owner can have told him of those events.
+            let claim = Arc::clone(&self.claim);
+            return owner::join_if_owner(&self.node.store, claim, joining, myself.clone());
+        }
+        let Joining { id, who, sender, reply, .. } = joining;
         let answer = if self.closing {
             Err(Refusal::Moved)
         } else if let Err(rejection) = may(self.draft.conversation().standing(&who), Action::Read) {
@@ -444,10 +442,10 @@ impl Live {
     fn write_marks(&mut self, myself: &ActorRef<ConversationMessage>) {
         let Some(readers) = self.marks.begin() else { return };
         let head = self.draft.conversation().head();
-        let (key, read, unread) = (self.key, head.read, head.unread);
+        let (key, read, unread, as_of) = (self.key, head.read, head.unread, head.last_seq);
         let (store, myself) = (self.node.store.clone(), myself.clone());
         tokio::spawn(async move {
-            let kept = store.heads.mark(key, read, unread).await;
+            let kept = store.heads.mark(key, read, unread, as_of).await;
             if let Err(error) = &kept {
                 tracing::warn!(conversation = %key.conversation, %error, "read marks were not kept");
             }

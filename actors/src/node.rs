@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::agent::{AgentHandle, AgentMessage};
-use crate::conversation::{ConversationHandle, ConversationMessage, Refusal, Reply};
+use crate::conversation::{ConversationHandle, ConversationMessage, Joining, Refusal, Reply};
 use crate::crashes::Crashes;
 use crate::registry::Registry;
 use crate::stats::Stats;
@@ -207,20 +207,19 @@ impl Node {
     }
 
     /// Has `sender` told of all that is durable after the subscription's `last_seq`, while the subscription is kept.
+    /// `after`: the last event that he has, or says that he has.
     pub async fn subscribe(
         &self,
         key: ConversationKey,
         who: Arc<Principal>,
         sender: PushSender,
+        after: Seq,
     ) -> Result<Subscription, ExecuteError> {
         let id = SubscriberId::next(&self.shared.next_id);
         let (last_seq, actor) = self
-            .ask_which(key, |reply, permit| ConversationMessage::Subscribe {
-                id,
-                who: Arc::clone(&who),
-                sender: sender.clone(),
-                reply,
-                permit,
+            .ask_which(key, |reply, permit| {
+                let (who, sender) = (Arc::clone(&who), sender.clone());
+                ConversationMessage::Subscribe(Joining { id, who, sender, after, reply, _permit: permit })
             })
             .await?;
         Ok(Subscription { id, actor, last_seq })

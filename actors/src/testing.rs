@@ -102,7 +102,7 @@ impl Office {
         let memory = Arc::new(MemoryStore::default());
         let log = Arc::new(FaultyLog::new(Arc::clone(&memory) as _, seed, faults));
         let records = Arc::new(MemoryRecords::default());
-        let store = Store { log: Arc::clone(&log) as _, heads: memory, records };
+        let store = Store { log: Arc::clone(&log) as _, heads: memory.clone(), records, series: memory };
         for team in teams {
             store::insert(&*store.records, workspace(), team, Timestamp::from_ms(1)).await.unwrap();
         }

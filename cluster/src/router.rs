@@ -109,14 +109,16 @@ impl Router {
         self.node.explain(key, team).await
     }
 
-    /// Has `sender` told of all that comes after the subscription's `last_seq`, while the subscription is kept.
+    /// Has `sender` told of all that comes after the subscription's `last_seq`, while the subscription is kept. `after`: the
+    /// last event that he has, or says that he has.
     pub async fn subscribe(
         &self,
         key: ConversationKey,
         who: Arc<Principal>,
         sender: PushSender,
+        after: Seq,
     ) -> Result<Subscription, ExecuteError> {
-        self.node.subscribe(key, who, sender).await
+        self.node.subscribe(key, who, sender, after).await
     }
 
     /// The agent whose subscription this is looks at the conversation, or away; over with the subscription.

@@ -75,7 +75,7 @@ pub(super) async fn run(command: Admin) -> Result<String, CliError> {
             let email = Email::parse(&email).map_err(CliError::flag("--email"))?;
             let name = Name::parse(&name).map_err(CliError::flag("--name"))?;
             let (password, generated) = password(password_file.as_deref())?;
-            let desk = Desk::open(source)?;
+            let desk = Desk::open(source).await?;
             let made = create(&desk, email, name, workspace.as_deref(), password, generated).await;
             desk.close().await;
             made.map(|made| printed(&made))
@@ -83,7 +83,7 @@ pub(super) async fn run(command: Admin) -> Result<String, CliError> {
         Admin::ResetPassword { email, password_file, source } => {
             let email = Email::parse(&email).map_err(CliError::flag("--email"))?;
             let (password, generated) = password(password_file.as_deref())?;
-            let desk = Desk::open(source)?;
+            let desk = Desk::open(source).await?;
             let made = reset(&desk, &email, password, generated).await;
             desk.close().await;
             made.map(|made| printed(&made))

@@ -51,7 +51,7 @@ pub(super) async fn run(command: Create) -> Result<String, CliError> {
         .iter()
         .map(|origin| Origin::parse(origin).map_err(CliError::flag("--origin")))
         .collect::<Result<_, _>>()?;
-    let desk = Desk::open(source)?;
+    let desk = Desk::open(source).await?;
     let made = create(&desk, workspace.as_deref(), team.as_deref(), name, locale, origins).await;
     desk.close().await;
     made.map(|made| printed(&made))

@@ -38,6 +38,8 @@ fn the_command_line_is_as_published() {
         "site create --name A --origin https://a.org --origin https://b.org",
         "config check --config f",
         "config show",
+        "copy --from a --to b",
+        "doctor --config f",
         "openapi",
         "version",
     ];
@@ -62,7 +64,7 @@ async fn an_operator_makes_a_workspace_an_admin_and_a_site() {
     assert_eq!(site["team_id"], second["team_id"]);
     assert_ne!(site["site_key"], second["site_key"]);
 
-    let desk = Desk::open(Source { data: Some(dir.path().into()), config: None }).unwrap();
+    let desk = Desk::open(Source { data: Some(dir.path().into()), config: None }).await.unwrap();
     let login = desk.identity.login("a@x.org", admin["password"].as_str().unwrap()).await.unwrap();
     let teams = desk.identity.teams_of(login.workspace, login.agent.id).await.unwrap();
     assert_eq!(teams.len(), 1, "the team that was made has who was there");
@@ -104,7 +106,7 @@ async fn a_password_comes_from_a_file_and_a_reset_ends_log_ins() {
     let admin = run(&dir, &format!("admin create --email a@x.org --name A {from_file}")).await.unwrap();
     assert!(admin.get("password").is_none());
 
-    let server = Desk::open(Source { data: Some(dir.path().into()), config: None }).unwrap();
+    let server = Desk::open(Source { data: Some(dir.path().into()), config: None }).await.unwrap();
     let login = server.identity.login("a@x.org", "correct horse").await.unwrap();
     let reset = run(&dir, "admin reset-password --email a@x.org").await.unwrap();
     tokio::time::pause();

@@ -40,7 +40,7 @@ pub(super) async fn run(command: Create) -> Result<String, CliError> {
         )));
     }
     let time_zone = Name::parse(&time_zone).map_err(CliError::flag("--time-zone"))?;
-    let desk = Desk::open(source)?;
+    let desk = Desk::open(source).await?;
     let now = desk.clock.now();
     let workspace = Workspace { id: WorkspaceId::new(now, rand::random()), name, time_zone };
     let made = store::insert(desk.records.as_ref(), INSTALLATION, workspace, now).await;

@@ -46,7 +46,26 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
         ("lisen = 'x'", &[], "unknown field `lisen`"),
         ("[limits]\nframes = 1", &[], "unknown field `frames`"),
         ("[limits]\npage_max = -1", &[], "invalid value: integer `-1`"),
-        ("[store]\nkind = 'oracle'", &[], "unknown variant `oracle`, expected `sqlite`"),
+        ("[store]\nkind = 'oracle'", &[], "unknown variant `oracle`, expected `sqlite` or `cql`"),
+        ("[store]\nkind = 'cql'", &[], "store.cql.nodes = []: must name at least one server"),
+        ("[store]\nkind = 'cql'\ncql.nodes = ['a:x']", &[], "store.cql.nodes = a:x: must be a host"),
+        (
+            "[store]\nkind = 'cql'\ncql.nodes = ['a']\ncql.keyspace = 'A'",
+            &[],
+            "store.cql.keyspace = A: must be",
+        ),
+        (
+            "[store]\nkind = 'cql'\ncql.nodes = ['a']\ncql.replication = 0",
+            &[],
+            "replication = 0: must be 1 to 9",
+        ),
+        (
+            "[store]\nkind = 'cql'\ncql.nodes = ['a']\ncql.user = 'u'",
+            &[],
+            "cql.user = u: needs password_file",
+        ),
+        ("", &[("SWITCHBOARD_STORE__CQL__ALLOW_PERIODIC_COMMITLOG", "x")], "= \"x\": must be true or false"),
+        ("", &[("SWITCHBOARD_STORE__KIND", "cql")], "store.cql.nodes = []"),
         ("listen = ", &[], "line 1"),
         ("trusted_proxies = ['x']", &[], "\"x\" is neither an address nor a network"),
         ("", &[("SWITCHBOARD_LISTNE", "x")], "the environment variable SWITCHBOARD_LISTNE names no setting"),
@@ -117,6 +136,18 @@ fn every_setting_can_be_given_by_a_variable() {
         public_url: Some("https://chat.example.org".into()),
         metrics_listen: Some("127.0.0.1:9".parse().unwrap()),
         store: StoreConfig {
+            kind: StoreKind::Cql,
+            cql: CqlConfig {
+                nodes: vec!["[::1]:9042".into(), "db.example.org".into()],
+                replication: Some(5),
+                consistency: Consistency::Quorum,
+                datacenter: Some("dc1".into()),
+                user: Some("switchboard".into()),
+                password_file: Some("/run/secrets/cql".into()),
+                tls_ca: Some("/etc/ssl/cql.pem".into()),
+                allow_periodic_commitlog: true,
+                ..CqlConfig::default()
+            },
             blobs: BlobsConfig {
                 kind: BlobsKind::S3,
                 bucket: Some("uploads".into()),
@@ -127,7 +158,6 @@ fn every_setting_can_be_given_by_a_variable() {
                 allow_http: true,
                 ..BlobsConfig::default()
             },
-            ..StoreConfig::default()
         },
         ..Config::default()
     };

@@ -18,6 +18,7 @@ pub mod messages;
 mod once;
 pub mod routing;
 mod rows;
+pub mod search;
 pub mod status;
 pub mod tags;
 pub mod transfers;

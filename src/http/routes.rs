@@ -11,7 +11,7 @@ use http::Method;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, StoreKind};
 use crate::http::api;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
@@ -228,7 +228,11 @@ impl SchemaOf {
 /// The rows that the main listener serves.
 pub fn served(config: &Config) -> impl Iterator<Item = &'static Route> {
     let metrics = if config.metrics_listen.is_none() { api::health::METRICS } else { &[] };
-    table().chain(metrics)
+    let search = match config.store.kind {
+        StoreKind::Sqlite => &[],
+        StoreKind::Cql => api::search::UNAVAILABLE,
+    };
+    table().chain(metrics).chain(search)
 }
 
 /// All rows but that of `/metrics`, by resource.

@@ -21,12 +21,9 @@ impl Session {
     pub(super) async fn find_owners(&mut self) -> Result<(), Close> {
         self.find_owner_at = Instant::now() + FIND_OWNER;
         for conversation in self.subscriptions.take_lost() {
-            match self
-                .app
-                .router
-                .subscribe(self.key(conversation), Arc::clone(&self.who), self.sender.clone())
-                .await
-            {
+            let (who, sender) = (Arc::clone(&self.who), self.sender.clone());
+            let written = self.subscriptions.written(conversation);
+            match self.app.router.subscribe(self.key(conversation), who, sender, written).await {
                 Ok(subscription) => {
                     self.subscriptions.found_owner(conversation, subscription);
                     self.view_again(conversation).await;

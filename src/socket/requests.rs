@@ -153,7 +153,8 @@ impl Session {
             return Err(ApiError::new(ErrorCode::Conflict, message).into());
         }
         let key = self.key(conversation);
-        let subscription = self.app.router.subscribe(key, Arc::clone(&self.who), self.sender.clone()).await;
+        let (who, sender, known) = (Arc::clone(&self.who), self.sender.clone(), Seq(after.unwrap_or(0)));
+        let subscription = self.app.router.subscribe(key, who, sender, known).await;
         let subscription = subscription.map_err(ApiError::from)?;
         let (conversation_id, head) = (Shown(conversation), subscription.last_seq);
         self.write(&Frame::Subscribed { reply_to, conversation_id, last_seq: head.0 }).await?;

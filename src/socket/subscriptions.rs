@@ -115,6 +115,11 @@ impl Subscriptions {
         self.positions.get(&conversation).is_some_and(|position| position.viewing)
     }
 
+    /// The last event that was written.
+    pub(super) fn written(&self, conversation: ConversationId) -> Seq {
+        self.positions.get(&conversation).map_or(Seq::ZERO, |position| position.written)
+    }
+
     /// Names the subscription; none while the owner is being found again.
     pub(super) fn id_of(&self, conversation: ConversationId) -> Option<SubscriberId> {
         self.positions.get(&conversation)?.subscription.as_ref().map(Subscription::id)

@@ -6,8 +6,9 @@ use cluster::AgentView;
 
 use super::Close;
 use super::frames::{Frame, Hello, LimitsJson, OfferJson, PrincipalJson, Welcome, WelcomeAgent};
+use super::requests::Stop;
 use super::session::Session;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorCode};
 use crate::identity::Caller;
 use crate::json::{ConversationJson, Rfc3339};
 use crate::talk;
@@ -78,6 +79,13 @@ impl Session {
         }
         for resume in &hello.resume {
             let resumed = self.subscribe(hello.id.as_deref(), &resume.conversation_id, resume.after).await;
+            if let Err(Stop::Refuse(error)) = &resumed
+                && matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Overloaded)
+            {
+                // It passes by itself: he comes back, and hears all that he wanted to hear or nothing.
+                error.log(&self.request_id);
+                return Err(Close::Overloaded);
+            }
             self.settle(resumed, hello.id.as_deref(), Some(&resume.conversation_id)).await?;
         }
         self.write_places().await

@@ -79,6 +79,18 @@ async fn reads(store: &Store, workspace: WorkspaceId, keys: &[ConversationKey]) 
         }
         println!("list 50 open {name}: {}", measured.per(READS as u64 / 10, "list"));
     }
+    let quiet = WorkspaceId::from_uuid(Uuid::new_v4());
+    for (name, workspace) in [("of the busy workspace", workspace), ("of a quiet one", quiet)] {
+        let (measured, mut position, mut pages) = (Measured::start(), None, 0);
+        loop {
+            let page = store.series.feed(workspace, position, 500).await.unwrap();
+            (position, pages) = (Some(page.next), pages + 1);
+            if !page.more {
+                break;
+            }
+        }
+        println!("the feed {name}: {}", measured.per(pages, "page"));
+    }
 }
 
 async fn begin(log: Arc<dyn EventLog>, workspace: WorkspaceId, n: u64) -> (Conversation, store::Claim) {

@@ -12,18 +12,21 @@ use uuid::Uuid;
 use crate::{ConversationKey, Owner};
 
 pub mod blobs;
+pub mod claimants;
 pub mod heads;
 pub mod log;
+pub mod owners;
 pub mod records;
 pub mod rivals;
+pub mod series;
 
 /// A conversation that a case plays, folded as its owner would.
-struct Play {
+pub(crate) struct Play {
     key: ConversationKey,
-    team: TeamId,
+    pub(crate) team: TeamId,
     visitor: VisitorId,
     /// All of it so far.
-    events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     state: Conversation,
 }
 
@@ -49,7 +52,7 @@ impl Play {
     }
 
     /// Some conversation of no team or visitor that matters, in a workspace of its own.
-    fn some() -> Self {
+    pub(crate) fn some() -> Self {
         let team = TeamId::from_uuid(Uuid::new_v4());
         Self::start(some_key(), team, VisitorId::from_uuid(Uuid::new_v4()), 1000)
     }
@@ -61,7 +64,7 @@ impl Play {
     }
 
     /// The next event.
-    fn then(&mut self, at_ms: u64, by: Author, kind: EventKind) -> Event {
+    pub(crate) fn then(&mut self, at_ms: u64, by: Author, kind: EventKind) -> Event {
         let seq = self.tail().next();
         let event = Event { seq, at: Timestamp::from_ms(at_ms), by, request: None, kind };
         self.state.apply(&event);
@@ -79,7 +82,7 @@ impl Play {
         self.head().last_seq
     }
 
-    fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &Head {
         self.state.head()
     }
 }

@@ -5,7 +5,7 @@ use domain::{
     AgentId, ConversationId, Head, Marks, Seq, State, Tag, TeamId, Timestamp, Unread, VisitorId, WorkspaceId,
 };
 
-use crate::{ConversationKey, StoreError};
+use crate::{Claim, ConversationKey, StoreError};
 
 /// A list of conversations and its order. Ties are broken by the conversation's id, in the same direction: where the
 /// newest time comes first, so does the greatest id.
@@ -108,8 +108,15 @@ pub trait Heads: Send + Sync + 'static {
     /// The row; none when there is no such conversation. Never behind what was acknowledged before the call.
     async fn get(&self, key: ConversationKey) -> Result<Option<Head>, StoreError>;
 
-    /// Raises the read marks; a mark never falls, whatever is given. `unread` counts by these marks.
-    async fn mark(&self, key: ConversationKey, marks: Marks, unread: Unread) -> Result<(), StoreError>;
+    /// Raises the read marks; a mark never falls, whatever is given. `unread` counts by these marks, up to the event
+    /// `as_of`.
+    async fn mark(
+        &self,
+        key: ConversationKey,
+        marks: Marks,
+        unread: Unread,
+        as_of: Seq,
+    ) -> Result<(), StoreError>;
 
     /// A page of a list, after `after`, at most `limit` rows. At most one second behind.
     async fn list(
@@ -121,9 +128,23 @@ pub trait Heads: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ListedHead>, StoreError>;
 
-    /// The live index: what is not ended, in all workspaces, by key, after `after`, at most `limit` rows. It finds
-    /// after a crash what nobody would wake else. Each page is of its own moment.
+    /// The live index: what is not ended, in all workspaces, after `after`, at most `limit` rows, in an order of the
+    /// store's own that stays the same. It finds after a crash what nobody would wake else. Each page is of its own
+    /// moment, and may have a row too many: what has just ended, or was never made (see [`Heads::remove_ghost`]).
     async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError>;
+
+    /// Writes again all that is derived from `head`, the fold of the whole log after `claim`: an owner that died may have
+    /// appended and not come further. To be done before the claim is used. A store that writes it all with the log has
+    /// nothing to do.
+    async fn restore(&self, _claim: &Claim, _head: &Head) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Removes a row of the live index for which there is no log, and sees to it that a create which is still on its way
+    /// makes none unseen. Does nothing where there is a log.
+    async fn remove_ghost(&self, _key: ConversationKey) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// How far both sides have read, and what they have not.

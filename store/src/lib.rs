@@ -3,19 +3,24 @@
 //!
 //! Every call names its workspace. An `Err` means that nothing was written; what may or may not have been written is
 //! an outcome of its own ([`Append::Unknown`]). The calls that have no such outcome ([`EventLog::claim`],
-//! [`EventLog::passivate`], [`Heads::mark`], [`Records::expire`], [`Blobs::put`], [`Blobs::delete`]) may have been
-//! written when they give an error, and may be called again.
+//! [`EventLog::passivate`], the writes of [`Heads`], [`Records::expire`], the writes of [`Series`], [`Blobs::put`],
+//! [`Blobs::delete`]) may have been written when they give an error, and may be called again.
 
 use std::sync::Arc;
 
 mod blobs;
+mod dump;
 mod heads;
 mod log;
 mod records;
+mod series;
 
 pub mod conformance;
+pub mod copy;
+pub mod cql;
 pub mod envelope;
 pub mod faulty;
+pub mod folder;
 pub mod golden;
 pub mod memory;
 pub mod sqlite;
@@ -23,6 +28,7 @@ pub mod sqlite;
 pub use blobs::{
     BLOB_PIECE_BYTES_MAX, BlobEntry, BlobKey, BlobName, BlobStream, Blobs, FolderBlobs, ObjectBlobs, S3Bucket,
 };
+pub use dump::{Dump, DumpPage, DumpPosition, DumpedRecord};
 pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow};
 pub use log::{
     Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX,
@@ -31,6 +37,10 @@ pub use log::{
 pub use records::{
     Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, all,
     change, find, get, insert, list, update,
+};
+pub use series::{
+    Entry, EntryPosition, FEED_KEEP_DAYS, FeedEntry, FeedPage, FeedPosition, NoFeedPosition, Series,
+    SeriesKey, SeriesKind,
 };
 
 /// The contracts together, as the layers above take them.
@@ -42,6 +52,8 @@ pub struct Store {
     pub heads: Arc<dyn Heads>,
     /// Versioned documents.
     pub records: Arc<dyn Records>,
+    /// What is only added to, and the feed of the logs.
+    pub series: Arc<dyn Series>,
 }
 
 /// The store could not do it, and nothing was written.

@@ -1,4 +1,4 @@
-//! A store that forgets: logs, heads and records in memory, for tests of the layers above.
+//! A store that forgets: logs, heads, records and series in memory, for tests of the layers above.
 //!
 //! It keeps the contracts to the letter (the conformance suite runs on it) and nothing else: no bound, no durability.
 
@@ -14,18 +14,23 @@ use uuid::Uuid;
 use crate::heads::Reading;
 use crate::log::check_group;
 use crate::{
-    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, HeadFilter,
-    HeadPosition, HeadView, Heads, ListedHead, LiveRow, Owner, PAGE_MAX, Peek, StoreError,
+    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, EntryPosition, Epoch, EventLog,
+    FeedEntry, HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow, Owner, PAGE_MAX, Peek,
+    SeriesKey, StoreError,
 };
 
 mod records;
+mod series;
 
 pub use records::MemoryRecords;
 
-/// Logs and heads in memory.
+/// Logs, heads and series in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     logs: Mutex<BTreeMap<ConversationKey, Log>>,
+    /// What was appended, in that order. Locked while the logs are.
+    grown: Mutex<Vec<(WorkspaceId, FeedEntry)>>,
+    entries: Mutex<BTreeMap<(SeriesKey, EntryPosition), Vec<u8>>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +56,11 @@ impl MemoryStore {
     fn logs(&self) -> MutexGuard<'_, BTreeMap<ConversationKey, Log>> {
         self.logs.lock().expect("nobody panics while holding it")
     }
+
+    fn tell(&self, key: ConversationKey, first: Seq, last: Seq) {
+        let entry = FeedEntry { conversation: key.conversation, first, last };
+        self.grown.lock().expect("nobody panics while holding it").push((key.workspace, entry));
+    }
 }
 
 #[async_trait]
@@ -75,6 +85,7 @@ impl EventLog for MemoryStore {
             head: head.clone(),
         };
         let claim = log.claim(key);
+        self.tell(key, Seq(1), log.last_seq());
         logs.insert(key, log);
         Ok(Created::New(claim))
     }
@@ -117,6 +128,7 @@ impl EventLog for MemoryStore {
             return Ok(Append::Fenced { epoch: log.epoch, owner: log.owner.clone() });
         }
         log.events.extend_from_slice(events);
+        self.tell(claim.key, tail.next(), log.last_seq());
         let Reading { read, unread } = Reading::of(&log.head).appended(Reading::of(head));
         log.head = Head { read, unread, ..head.clone() };
         Ok(Append::Applied)
@@ -157,7 +169,13 @@ impl Heads for MemoryStore {
         Ok(self.logs().get(&key).map(|log| log.head.clone()))
     }
 
-    async fn mark(&self, key: ConversationKey, marks: Marks, unread: Unread) -> Result<(), StoreError> {
+    async fn mark(
+        &self,
+        key: ConversationKey,
+        marks: Marks,
+        unread: Unread,
+        _as_of: Seq,
+    ) -> Result<(), StoreError> {
         if let Some(log) = self.logs().get_mut(&key) {
             let Reading { read, unread } = Reading::of(&log.head).marked(Reading { read: marks, unread });
             log.head.read = read;

@@ -37,6 +37,46 @@ pub enum RecordKind {
     Key = 10,
     /// An admin request that was answered, by its `Idempotency-Key`.
     Idempotency = 11,
+    /// What a demo made, with its log-ins, kept under [`INSTALLATION`].
+    Demo = 12,
+}
+
+impl RecordKind {
+    /// Every kind.
+    pub const ALL: [RecordKind; 12] = [
+        Self::Workspace,
+        Self::Site,
+        Self::Team,
+        Self::Agent,
+        Self::Visitor,
+        Self::Canned,
+        Self::VisitorToken,
+        Self::Session,
+        Self::File,
+        Self::Key,
+        Self::Idempotency,
+        Self::Demo,
+    ];
+
+    /// The kind that is stored as this number.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    /// A workspace has few of them, and they can be listed. The others are many, and a store may keep each where only
+    /// its id leads.
+    pub const fn is_listed(self) -> bool {
+        match self {
+            Self::Workspace | Self::Site | Self::Team | Self::Agent | Self::Canned => true,
+            Self::Visitor
+            | Self::VisitorToken
+            | Self::Session
+            | Self::File
+            | Self::Key
+            | Self::Idempotency
+            | Self::Demo => false,
+        }
+    }
 }
 
 /// How far a unique key reaches.
@@ -67,7 +107,8 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync {
     fn unique(&self) -> Vec<Unique> {
         Vec::new()
     }
-    /// When it is gone by itself; reads after that may still find it until a sweep.
+    /// When it is gone by itself. Reads after that may still find it for a while; or for good, when that is more than
+    /// a year after its last version was written.
     fn expires_at(&self) -> Option<Timestamp> {
         None
     }
@@ -116,7 +157,7 @@ pub enum RecordError {
     /// There is no such document, or its version is another.
     #[error("the document was changed or removed meanwhile")]
     Changed,
-    /// It may have been written, or not: read before anything else.
+    /// It may have been written, or may yet be: read before anything else.
     #[error("whether it was written is unknown")]
     Unknown,
     /// The store could not do it.
@@ -129,7 +170,7 @@ pub enum RecordError {
 /// The free functions ([`insert`], [`get`] ...) speak in [`Document`]s; backends speak in bytes.
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
-    /// Writes version 1 (`record.version` must be 1) unless its id or one of the keys is taken.
+    /// Writes a new document, of version 1 unless it was moved here from elsewhere, unless its id or one of the keys is taken.
     async fn insert(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError>;
 
     /// Writes `record.version` if the stored one is exactly one less; `unique` are all its keys from now on.
@@ -160,7 +201,7 @@ pub trait Records: Send + Sync + 'static {
         unique: &Unique,
     ) -> Result<Option<Record>, StoreError>;
 
-    /// By id, after `after`, at most `limit`.
+    /// By id, after `after`, at most `limit`. Only of kinds that are listed ([`RecordKind::is_listed`]).
     async fn list(
         &self,
         workspace: WorkspaceId,
@@ -169,8 +210,15 @@ pub trait Records: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// Removes what expired before `now`, at most `limit` documents; says how many went.
+    /// Removes what expired before `now`, at most `limit` documents, and says how many went. A store that lets go of
+    /// them by itself, soon after their end, says 0 and needs no call; it counts from [`Record::updated_at`] on, by
+    /// its own clock. A document's keys are free once it is gone.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// Holds a caller of `list` to the contract: what one store cannot do, none does.
+pub(crate) fn check_listed(kind: RecordKind) {
+    assert!(kind.is_listed(), "documents of the kind {kind:?} are not listed");
 }
 
 fn open<T: Document>(record: Record) -> Result<Versioned<T>, StoreError> {
@@ -241,13 +289,14 @@ pub async fn find<T: Document>(
     records.find(workspace, T::KIND, unique).await?.map(open).transpose()
 }
 
-/// A page of documents, by id, after `after`.
+/// A page of documents, by id, after `after`. It does not compile for kinds that are not listed.
 pub async fn list<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<Versioned<T>>, StoreError> {
+    const { assert!(T::KIND.is_listed(), "documents of this kind are not listed") };
     records.list(workspace, T::KIND, after, limit).await?.into_iter().map(open).collect()
 }
 
@@ -273,7 +322,7 @@ pub async fn change<T: Document>(
     }
 }
 
-/// All documents of a kind, by id. For kinds of which a workspace has few.
+/// All documents of a kind that is listed, by id.
 pub async fn all<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,

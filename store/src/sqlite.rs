@@ -3,31 +3,38 @@
 //! Writes go through one thread ([`writer`]), reads through connections of their own ([`readers`]). Every commit is
 //! fsync'd (`synchronous=FULL` on a write-ahead log) before anybody hears of it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, ToSql};
 use tokio::sync::watch;
 
-use crate::Store;
+use crate::folder::{self, FolderError, FolderLock};
+use crate::{Dump, Store};
 
+mod dump;
 mod fault;
 mod heads;
-mod lock;
 mod log;
 mod readers;
 mod records;
 mod row;
+mod series;
 mod writer;
 
 use readers::Readers;
 use writer::Writer;
 
-/// The newest schema that this program knows; stored as `user_version`.
 /// What makes each schema of the one before, the first of nothing. Steps are added, never changed.
-const SCHEMA_STEPS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/schema_2.sql")];
+const SCHEMA_STEPS: [&str; 3] = [
+    include_str!("sqlite/schema.sql"),
+    include_str!("sqlite/schema_2.sql"),
+    include_str!("sqlite/schema_3.sql"),
+];
+/// The newest schema that this program knows; stored as `user_version`.
 const SCHEMA: i64 = SCHEMA_STEPS.len() as i64;
+/// In the data folder.
+const DATABASE_FILE: &str = "switchboard.db";
 /// After so many pages of write-ahead log they are moved into the database: rarely enough to move a page that changed
 /// often only once, often enough that a start after a crash reads little.
 const CHECKPOINT_PAGES: u32 = 6000;
@@ -91,12 +98,9 @@ pub struct SqliteStats {
 /// The store was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A server has this folder already.
-    #[error("another server is using {}", dir.display())]
-    Taken {
-        /// The folder.
-        dir: PathBuf,
-    },
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A newer program wrote it.
     #[error("the store in {} has schema {found}, newer than this program's {known}", path.display())]
     Newer {
@@ -149,19 +153,21 @@ pub struct SqliteStore {
 struct Shared {
     writer: Writer,
     readers: Readers,
-    _lock: Option<File>,
+    _lock: Option<FolderLock>,
 }
 
 impl SqliteStore {
     /// Opens the store in `dir`, which is made if it is not there. Blocks: it reads the write-ahead log that the last
     /// run left, and moves it into the database.
     pub fn open(dir: &Path, access: Access, options: SqliteOptions) -> Result<Self, OpenError> {
-        lock::prepare(dir)?;
+        folder::prepare(dir)?;
         let lock = match access {
-            Access::Server => Some(lock::take(dir)?),
+            Access::Server => Some(folder::take(dir)?),
             Access::Beside => None,
         };
-        let path = lock::database_file(dir)?;
+        let path = dir.join(DATABASE_FILE);
+        // SQLite gives its other files the same mode.
+        folder::open_private(&path)?;
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(sqlite)?;
@@ -177,7 +183,13 @@ impl SqliteStore {
 
     /// The contracts, all on this store.
     pub fn store(&self) -> Store {
-        Store { log: self.shared.clone(), heads: self.shared.clone(), records: self.shared.clone() }
+        let shared = &self.shared;
+        Store { log: shared.clone(), heads: shared.clone(), records: shared.clone(), series: shared.clone() }
+    }
+
+    /// All that it holds.
+    pub fn dump(&self) -> Arc<dyn Dump> {
+        self.shared.clone()
     }
 
     /// Turns true, once, when a write failed so that the file is in doubt: no write is taken any more, and the

@@ -63,7 +63,7 @@ async fn node_over(
     settings: Settings,
 ) -> Node {
     let records: Arc<dyn Records> = Arc::new(NoRecords);
-    let store = Store { log, heads: memory.clone(), records };
+    let store = Store { log, heads: memory.clone(), records, series: memory.clone() };
     let clock = Clock::by_hand(Timestamp::from_ms(1_000));
     let (node, mut notices) = Node::start(store, clock, Owner(name.into()), settings).await.unwrap();
     tokio::spawn(async move { while notices.recv().await.is_some() {} });
@@ -159,7 +159,7 @@ impl Fixture {
 
     async fn subscribe(&self, pushes: usize) -> (Subscription, PushReceiver) {
         let (sender, receiver) = window(pushes, 1 << 20);
-        (self.node.subscribe(key(), Arc::new(visitor()), sender).await.unwrap(), receiver)
+        (self.node.subscribe(key(), Arc::new(visitor()), sender, Seq::ZERO).await.unwrap(), receiver)
     }
 }
 
@@ -387,7 +387,7 @@ async fn typing_ends_by_itself_and_with_a_message() {
     let fixture = Fixture::start().await;
     let system = Arc::new(Principal::System);
     let (sender, mut pushes) = window(16, 1 << 20);
-    let _subscription = fixture.node.subscribe(key(), system, sender).await.unwrap();
+    let _subscription = fixture.node.subscribe(key(), system, sender, Seq::ZERO).await.unwrap();
     let typing = |push: Option<Push>| match push {
         Some(Push::Typing { typing, preview, .. }) => (typing, preview.map(|text| text.to_string())),
         other => panic!("{other:?}"),
@@ -439,6 +439,26 @@ async fn a_start_is_answered_again_with_the_same_and_refused_with_other_content(
     }
     let refused = fixture.node.create(key(), other).await;
     assert!(matches!(refused, Err(ExecuteError::Rejected(Rejection::IdempotencyConflict))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_overtaken_owner_does_not_say_what_would_change() {
+    let fixture = Fixture::start().await;
+    fixture.rival().await.execute(key(), post("1", "one")).await.unwrap();
+    let probed = fixture.node.probe(key(), post("1", "one")).await.unwrap();
+    assert!(matches!(probed.answer, Answer::Posted { repeated: true, .. }), "{probed:?}");
+}
+
+#[tokio::test]
+async fn who_knows_more_than_an_overtaken_owner_is_told_by_the_next_one() {
+    let fixture = Fixture::start().await;
+    let posted = fixture.rival().await.execute(key(), post("1", "one")).await;
+    let known = Seq(place(&posted).unwrap());
+    for after in [known, Seq(known.0 + 1)] {
+        let (sender, _pushes) = window(8, 1 << 20);
+        let subscription = fixture.node.subscribe(key(), Arc::new(visitor()), sender, after).await.unwrap();
+        assert_eq!(subscription.last_seq, known);
+    }
 }
 
 /// Two nodes that both believe they own the conversation, over a log that fails in every way that it may: whoever

@@ -159,7 +159,9 @@ impl Node {
 
     /// Ends a conversation in which nothing was said for long, unless its visitor is there.
     async fn end_idle(&self, row: &LiveRow) -> Result<(), StoreError> {
-        let Some(head) = self.shared.store.heads.get(row.key).await? else { return Ok(()) };
+        let Some(head) = self.shared.store.heads.get(row.key).await? else {
+            return self.shared.store.heads.remove_ghost(row.key).await;
+        };
         if self.shared.visitors.is_there(row.key.workspace, head.visitor.id, self.shared.uptime_ms()) {
             return Ok(());
         }

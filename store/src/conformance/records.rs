@@ -1,6 +1,7 @@
 //! What every [`Records`] promises.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::{Team, TeamId, Timestamp, WorkspaceId};
 use uuid::Uuid;
@@ -9,8 +10,12 @@ use crate::{INSTALLATION, Record, RecordError, RecordKind, Records, Unique, reco
 
 use super::name;
 
-/// The kind that most cases use; to the store all are alike.
-const KIND: RecordKind = RecordKind::Visitor;
+/// The kind that most cases use, one of those that can be listed.
+const KIND: RecordKind = RecordKind::Canned;
+/// One of those that are many. To the store they differ in nothing but that they are not listed.
+const MANY: RecordKind = RecordKind::Visitor;
+/// How soon what has ended is gone, with time for a server that pauses.
+const GONE_SOON: Duration = Duration::from_secs(30);
 
 /// Checks the whole contract; `fresh` gives a store.
 pub async fn check(fresh: impl AsyncFn() -> Arc<dyn Records>) {
@@ -21,6 +26,8 @@ pub async fn check(fresh: impl AsyncFn() -> Arc<dyn Records>) {
     an_update_changes_the_keys(&*fresh().await).await;
     of_two_with_one_key_one_is_kept(fresh().await).await;
     a_list_is_in_the_order_of_ids(&*fresh().await).await;
+    the_many_are_kept_as_well(&*fresh().await).await;
+    the_many_are_not_listed(fresh().await).await;
     what_expired_goes(&*fresh().await).await;
     documents_speak_for_themselves(&*fresh().await).await;
 }
@@ -96,7 +103,15 @@ async fn a_document_is_kept_as_given(records: &dyn Records) {
         .await
         .expect("an id is one of its workspace and kind");
 
-    let expiring = Record { expires_at: Some(Timestamp::from_ms(9)), ..record(kept.workspace, "b") };
+    let moved =
+        Record { version: 7, updated_at: Timestamp::from_ms(5000), ..record(kept.workspace, "moved") };
+    insert(records, &moved, &[]).await;
+    assert_eq!(get(records, &moved).await, Some(moved.clone()), "as it was elsewhere");
+    let next = changed(&moved);
+    records.update(KIND, next.clone(), &[]).await.expect("the next version");
+    assert_eq!(get(records, &moved).await, Some(next), "and goes on from there");
+
+    let expiring = Record { expires_at: Some(Timestamp::from_ms(3_600_000)), ..record(kept.workspace, "b") };
     insert(records, &expiring, &[]).await;
     assert_eq!(get(records, &expiring).await, Some(expiring), "with its end");
 }
@@ -211,6 +226,10 @@ async fn a_list_is_in_the_order_of_ids(records: &dyn Records) {
     for id in ["b", "aa", "A", "\u{e9}", "a", "B", "a-1"] {
         insert(records, &record(workspace, id), &[]).await;
     }
+    for id in ["0", "A-1", "AA", "c"] {
+        insert(records, &record(workspace, id), &[]).await;
+        records.delete(workspace, KIND, id, None).await.expect("it is there");
+    }
     insert(records, &record(some_workspace(), "C"), &[]).await;
     records.insert(RecordKind::Team, record(workspace, "D"), &[]).await.expect("nothing is in its way");
     for limit in [1, 3, 100] {
@@ -228,32 +247,72 @@ async fn a_list_is_in_the_order_of_ids(records: &dyn Records) {
         let expected: Vec<Record> = ids.iter().map(|id| record(workspace, id)).collect();
         assert_eq!(listed, expected, "in pages of {limit}");
     }
+    let none = records.list(workspace, KIND, None, 0).await.expect("the store is there");
+    assert_eq!(none, [], "none were asked for");
     let between = records.list(workspace, KIND, Some("a-0"), 2).await.expect("the store is there");
     assert_eq!(between, [record(workspace, "a-1"), record(workspace, "aa")], "after an id that is not there");
 }
 
-async fn what_expired_goes(records: &dyn Records) {
-    let workspace = some_workspace();
-    let ends = |id: &str, ms| Record { expires_at: Some(Timestamp::from_ms(ms)), ..record(workspace, id) };
-    let key = Unique::in_workspace("key".into());
-    insert(records, &ends("a", 100), std::slice::from_ref(&key)).await;
-    insert(records, &ends("b", 200), &[]).await;
-    insert(records, &ends("c", 300), &[]).await;
-    insert(records, &record(workspace, "d"), &[]).await;
-    let extended = Record { expires_at: Some(Timestamp::from_ms(900)), ..changed(&ends("c", 300)) };
-    records.update(KIND, extended, &[]).await.expect("the next version");
+async fn the_many_are_not_listed(records: Arc<dyn Records>) {
+    let listed = tokio::spawn(async move { records.list(some_workspace(), MANY, None, 1).await });
+    let refused = listed.await.is_err_and(|error| error.is_panic());
+    assert!(refused, "a fault of the caller, on every store");
+}
 
-    let expire = |ms, limit| records.expire(Timestamp::from_ms(ms), limit);
-    // What another case left in the same store.
-    expire(99, usize::MAX).await.expect("the store is there");
-    assert_eq!(expire(100, 10).await.expect("the store is there"), 0, "at its time it still is");
-    assert_eq!(expire(500, 1).await.expect("the store is there"), 1, "at most so many as asked for");
-    assert_eq!(expire(500, 10).await.expect("the store is there"), 1, "the rest");
-    assert_eq!(expire(500, 10).await.expect("the store is there"), 0, "none is left");
-    let left = records.list(workspace, KIND, None, 10).await.expect("the store is there");
-    let left: Vec<&str> = left.iter().map(|record| record.id.as_str()).collect();
-    assert_eq!(left, ["c", "d"], "what lives longer, and what has no end");
-    assert_eq!(find(records, workspace, &key).await, None, "its keys went with it");
+/// Some stores let go of what has ended by themselves, others when they are told to.
+async fn what_expired_goes(records: &dyn Records) {
+    const LIFE_MS: u64 = 3_000;
+    let workspace = some_workspace();
+    let born = record(workspace, "a").updated_at;
+    let ends = |id: &str| Record { expires_at: Some(born.plus_ms(LIFE_MS)), ..record(workspace, id) };
+    let lasting = |id: &str, expires_at| Record { expires_at, ..changed(&ends(id)) };
+    let key = Unique::in_workspace("key".into());
+    insert(records, &ends("a"), std::slice::from_ref(&key)).await;
+    insert(records, &ends("b"), &[]).await;
+    insert(records, &record(workspace, "d"), &[]).await;
+    let lasts = [lasting("c", Some(born.plus_ms(3_600_000))), record(workspace, "d"), lasting("e", None)];
+    for extended in [&lasts[0], &lasts[2]] {
+        insert(records, &ends(&extended.id), &[]).await;
+        records.update(KIND, extended.clone(), &[]).await.expect("the next version");
+    }
+
+    let deadline = Instant::now() + GONE_SOON;
+    loop {
+        records.expire(born.plus_ms(LIFE_MS + 1), usize::MAX).await.expect("the store is there");
+        let left = records.list(workspace, KIND, None, 10).await.expect("the store is there");
+        let (going, lasting): (Vec<Record>, Vec<Record>) =
+            left.into_iter().partition(|record| ["a", "b"].contains(&record.id.as_str()));
+        assert_eq!(lasting, lasts, "what lives longer, and what has no end");
+        if going.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "has ended and is there: {going:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(get(records, &ends("a")).await, None, "gone");
+    assert_eq!(find(records, workspace, &key).await, None, "by its key too");
+    insert(records, &record(workspace, "f"), &[key]).await;
+    insert(records, &ends("b"), &[]).await;
+}
+
+async fn the_many_are_kept_as_well(records: &dyn Records) {
+    let key = [Unique::in_workspace("sub:1".into())];
+    let first = record(some_workspace(), "a");
+    records.insert(MANY, first.clone(), &key).await.expect("nothing is in its way");
+    assert_taken(records.insert(MANY, first.clone(), &key).await, "a", "the id is taken");
+    let second = changed(&first);
+    records.update(MANY, second.clone(), &key).await.expect("the next version");
+    let read = records.get(first.workspace, MANY, "a").await.expect("the store is there");
+    assert_eq!(read.as_ref(), Some(&second), "by id");
+    let found = records.find(first.workspace, MANY, &key[0]).await.expect("the store is there");
+    assert_eq!(found.as_ref(), Some(&second), "by key");
+    let rival = Record { id: "b".into(), ..first.clone() };
+    assert_taken(records.insert(MANY, rival.clone(), &key).await, "sub:1", "the key is taken");
+    records.delete(first.workspace, MANY, "a", Some(2)).await.expect("this version");
+    let read = records.get(first.workspace, MANY, "a").await.expect("the store is there");
+    assert_eq!(read, None, "gone");
+    records.insert(MANY, rival, &key).await.expect("the key is free");
+    records.insert(MANY, first, &[]).await.expect("the id is free");
 }
 
 async fn documents_speak_for_themselves(store: &dyn Records) {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use domain::{Timestamp, WorkspaceId};
 
+use crate::records::check_listed;
 use crate::{Record, RecordError, RecordKind, Records, StoreError, Unique, UniqueScope};
 
 type Key = (WorkspaceId, RecordKind, String);
@@ -117,6 +118,7 @@ impl Records for MemoryRecords {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
+        check_listed(kind);
         let rows = self.rows();
         let of_kind = rows.iter().filter(|((of, other, _), _)| (*of, *other) == (workspace, kind));
         let behind = of_kind.filter(|((.., id), _)| after.is_none_or(|after| id.as_str() > after));

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use domain::{AgentId, ConversationId, Head, Marks, TeamId, Timestamp, Unread, WorkspaceId};
+use domain::{AgentId, ConversationId, Head, Marks, Seq, TeamId, Timestamp, Unread, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -36,7 +36,13 @@ impl Heads for Shared {
         self.readers.read(work).await
     }
 
-    async fn mark(&self, key: ConversationKey, marks: Marks, unread: Unread) -> Result<(), StoreError> {
+    async fn mark(
+        &self,
+        key: ConversationKey,
+        marks: Marks,
+        unread: Unread,
+        _as_of: Seq,
+    ) -> Result<(), StoreError> {
         let work = move |connection: &Connection| {
             if let Some(stored) = Stored::find(connection, key)? {
                 stored.mark(connection, Reading { read: marks, unread })?;

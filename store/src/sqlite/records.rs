@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::{Timestamp, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use crate::records::check_listed;
 use crate::{Record, RecordError, RecordKind, Records, StoreError, Unique, UniqueScope};
 
 use super::Shared;
@@ -32,7 +33,7 @@ impl From<Refused> for RecordError {
 #[async_trait]
 impl Records for Shared {
     async fn insert(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError> {
-        assert_eq!(record.version, 1, "a new document has version 1");
+        assert_ne!(record.version, 0, "versions are counted from 1 on");
         let bytes = WRITE_BYTES + record.body.len();
         let keys = Keys::of(record.workspace, unique);
         let work = move |connection: &Connection| insert(connection, kind, &record, &keys);
@@ -102,6 +103,7 @@ impl Records for Shared {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
+        check_listed(kind);
         // No id is empty, so "after the empty one" is from the first on.
         let after = after.unwrap_or_default().to_owned();
         let work = move |connection: &Connection| {
@@ -277,19 +279,21 @@ impl Keys {
 }
 
 fn records(connection: &Connection, sql: &str, asked: impl Params) -> Result<Vec<Record>, Fault> {
-    let read = |row: &Row<'_>| {
-        let time = |column| Ok::<_, rusqlite::Error>(Timestamp::from_ms(number(row, column)?));
-        let expires_at: Option<i64> = row.get(5)?;
-        Ok(Record {
-            workspace: WorkspaceId::from_uuid(row.get(0)?),
-            id: row.get(1)?,
-            version: number(row, 2)?,
-            created_at: time(3)?,
-            updated_at: time(4)?,
-            expires_at: expires_at.is_some().then(|| time(5)).transpose()?,
-            body: row.get(6)?,
-        })
-    };
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_map(asked, read)?.collect::<rusqlite::Result<_>>()?)
+    Ok(statement.query_map(asked, |row| record(row, 0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A document of the seven columns from `first` on.
+pub(super) fn record(row: &Row<'_>, first: usize) -> rusqlite::Result<Record> {
+    let time = |column| Ok::<_, rusqlite::Error>(Timestamp::from_ms(number(row, column)?));
+    let expires_at: Option<i64> = row.get(first + 5)?;
+    Ok(Record {
+        workspace: WorkspaceId::from_uuid(row.get(first)?),
+        id: row.get(first + 1)?,
+        version: number(row, first + 2)?,
+        created_at: time(first + 3)?,
+        updated_at: time(first + 4)?,
+        expires_at: expires_at.is_some().then(|| time(first + 5)).transpose()?,
+        body: row.get(first + 6)?,
+    })
 }

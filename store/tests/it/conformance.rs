@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use driver::S3Server;
-use store::conformance::{blobs, heads, log, records, rivals};
+use store::conformance::{blobs, claimants, heads, log, owners, records, rivals, series};
 use store::faulty::{Faults, FaultyLog};
 use store::memory::{MemoryRecords, MemoryStore};
-use store::{Blobs, EventLog, FolderBlobs, Heads, ObjectBlobs, Records, Store};
+use store::{Blobs, EventLog, FolderBlobs, Heads, ObjectBlobs, Records, Series, Store};
 
+use crate::cql::{self, NOW};
 use crate::s3::blobs_at;
 use crate::sandbox::Sandbox;
 
@@ -71,6 +72,41 @@ async fn the_sqlite_heads_keep_the_contract() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cql_log_keeps_the_contract() {
+    let Some(cql) = cql::open().await else { return };
+    log::check(async || cql.store().log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rivals_on_cql_keep_the_log_whole() {
+    let Some(cql) = cql::open().await else { return };
+    for seed in 0..4 {
+        rivals::check(cql.store().log, seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cql_heads_keep_the_contract() {
+    let Some(cql) = cql::open().await else { return };
+    heads::check(async || {
+        let Store { log, heads, .. } = cql.store();
+        (log, heads)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn owners_on_memory_and_sqlite_leave_lists_that_are_right() {
+    for seed in 0..10 {
+        let memory = Arc::new(MemoryStore::default());
+        owners::check((memory.clone(), memory.clone()), memory, seed, async || ()).await;
+        let sandbox = Sandbox::open();
+        let Store { log, heads, .. } = sandbox.store();
+        owners::check((log, heads.clone()), heads, seed, async || ()).await;
+    }
+}
+
 #[tokio::test]
 async fn the_sqlite_records_keep_the_contract() {
     let sandbox = Sandbox::open();
@@ -80,6 +116,57 @@ async fn the_sqlite_records_keep_the_contract() {
 #[tokio::test]
 async fn the_memory_records_keep_the_contract() {
     records::check(async || Arc::new(MemoryRecords::default()) as Arc<dyn Records>).await;
+}
+
+#[tokio::test]
+async fn the_cql_records_keep_the_contract() {
+    let Some(cql) = cql::open().await else { return };
+    records::check(async || cql.store().records).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claimants_in_memory_and_on_sqlite_share_no_key() {
+    let sandbox = Sandbox::open();
+    for seed in 0..10 {
+        claimants::check(Arc::new(MemoryRecords::default()), seed).await;
+        claimants::check(sandbox.store().records, seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claimants_on_cql_share_no_key() {
+    let Some(cql) = cql::open().await else { return };
+    let rounds = (0..8).map(|seed| claimants::check(cql.store().records, seed));
+    futures_util::future::join_all(rounds).await;
+}
+
+#[tokio::test]
+async fn the_memory_series_keep_the_contract() {
+    let fresh = async || {
+        let store = Arc::new(MemoryStore::default());
+        (store.clone() as Arc<dyn EventLog>, store as Arc<dyn Series>)
+    };
+    series::check(fresh, NOW).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sqlite_series_keep_the_contract() {
+    let sandbox = Sandbox::open();
+    let fresh = async || {
+        let Store { log, series, .. } = sandbox.store();
+        (log, series)
+    };
+    series::check(fresh, NOW).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cql_series_keep_the_contract() {
+    let Some(cql) = cql::open().await else { return };
+    let fresh = async || {
+        let Store { log, series, .. } = cql.store();
+        (log, series)
+    };
+    series::check(fresh, NOW).await;
 }
 
 #[tokio::test]

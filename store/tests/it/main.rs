@@ -2,10 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod conformance;
+mod copy;
+mod cql;
+mod cql_feed;
+mod cql_unknown;
+mod expiry;
 mod faulty;
 mod golden;
 mod play;
 mod s3;
 mod sandbox;
+mod series;
 mod sqlite;
 mod weight;

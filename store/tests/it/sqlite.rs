@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use domain::{Seq, Timestamp};
+use store::folder::FolderError;
 use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
 use store::{
     Append, ClaimError, ConversationKey, Created, Owner, Record, RecordError, RecordKind, StoreError, Unique,
@@ -60,7 +61,10 @@ async fn all_that_was_acknowledged_is_there_after_a_restart() {
 async fn a_second_server_is_refused_and_a_command_beside_the_first_is_not() {
     let sandbox = Sandbox::open();
     let refused = sandbox.open_another(Access::Server).err().unwrap();
-    assert!(matches!(&refused, OpenError::Taken { dir } if dir == sandbox.dir.path()), "{refused:?}");
+    assert!(
+        matches!(&refused, OpenError::Folder(FolderError::Taken { dir }) if dir == sandbox.dir.path()),
+        "{refused:?}"
+    );
     assert!(refused.to_string().starts_with("another server is using /"), "{refused}");
 
     let beside = sandbox.open_another(Access::Beside).unwrap();
@@ -310,20 +314,27 @@ async fn a_server_opens_only_when_the_write_ahead_log_is_in_the_database() {
 #[test]
 fn a_newer_schema_is_refused() {
     let sandbox = Sandbox::open();
-    sandbox.raw().pragma_update(None, "user_version", 3).unwrap();
+    sandbox.raw().pragma_update(None, "user_version", 4).unwrap();
     let refused = sandbox.open_another(Access::Beside).err().unwrap();
-    assert!(matches!(refused, OpenError::Newer { found: 3, known: 2, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 4, known: 3, .. }), "{refused:?}");
 }
 
 #[tokio::test]
 async fn an_older_schema_is_completed() {
-    let dir = tempfile::tempdir().unwrap();
-    let raw = rusqlite::Connection::open(dir.path().join("switchboard.db")).unwrap();
-    raw.execute_batch(include_str!("../../src/sqlite/schema.sql")).unwrap();
-    raw.pragma_update(None, "user_version", 1).unwrap();
-    drop(raw);
-    let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
-    assert_eq!(sqlite.store().heads.live(None, 10).await.unwrap(), []);
+    let steps = [include_str!("../../src/sqlite/schema.sql"), include_str!("../../src/sqlite/schema_2.sql")];
+    for version in 1..=steps.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let raw = rusqlite::Connection::open(dir.path().join("switchboard.db")).unwrap();
+        for step in &steps[..version] {
+            raw.execute_batch(step).unwrap();
+        }
+        raw.pragma_update(None, "user_version", version as i64).unwrap();
+        drop(raw);
+        let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
+        let store = sqlite.store();
+        assert_eq!(store.heads.live(None, 10).await.unwrap(), []);
+        assert_eq!(store.series.expire(Timestamp::from_ms(1), 10).await.unwrap(), 0);
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub struct Api {
     address: SocketAddr,
     /// Connections on which no request is under way; bounded by how many were ever under way at once.
     idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
+    patience: Duration,
 }
 
 /// A request that is being put together.
@@ -43,7 +44,17 @@ pub struct Call<'a> {
 impl Api {
     /// Of the server at `address`; nothing is opened yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, idle: Arc::default() }
+        Self { address, idle: Arc::default(), patience: PATIENCE }
+    }
+
+    /// Waits this long for each answer and for each reply on a socket, instead of 10 s.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long an answer may take.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Where the server is.
@@ -54,7 +65,7 @@ impl Api {
     /// A request for a whole path, as in `/api/v1/auth/me`.
     pub fn call(&self, method: Method, path: impl Into<String>) -> Call<'_> {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Call { api: self, method, path: path.into(), headers, body, patience: PATIENCE }
+        Call { api: self, method, path: path.into(), headers, body, patience: self.patience }
     }
 
     /// A GET.
@@ -177,7 +188,7 @@ impl Call<'_> {
         self.header("content-type", content_type)
     }
 
-    /// Waits this long for the whole answer, instead of 10 s.
+    /// Waits this long for the whole answer, instead of as long as for any.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self

@@ -1,12 +1,14 @@
 //! A real CQL server for tests: where one runs already, a [`Proxy`] before it that makes outcomes unknown, and
 //! a [`Ring`] of nodes to kill.
 
+mod keyspace;
 mod proxy;
 mod ring;
 
 use std::io::{Write, stderr};
 use std::sync::Once;
 
+pub use keyspace::Keyspace;
 pub use proxy::{CqlError, Fate, Fault, Heard, Kind, Proxy, Rule, Tally};
 pub use ring::Ring;
 

@@ -2,11 +2,15 @@
 //! nothing else: it knows the public contract and not one of the server's crates.
 //!
 //! [`Sandbox`] runs the release binary on a folder of its own, [`Api`] speaks HTTP to it, [`Socket`] holds a
-//! persistent socket, and [`killrun`] kills it while all of them are talking. [`cql`] is the store's server.
+//! persistent socket, and [`killrun`] kills it while all of them are talking. [`cql`] is the store's server,
+//! and [`outage`] takes it away.
 
 pub mod cql;
+pub mod duel;
 pub mod killrun;
+pub mod outage;
 pub mod process;
+pub mod ringrun;
 
 mod answer;
 mod api;
@@ -15,6 +19,7 @@ mod clients;
 mod s3;
 mod sandbox;
 mod socket;
+mod stage;
 
 pub use answer::Answer;
 pub use api::{Api, Call};
@@ -23,3 +28,4 @@ pub use clients::{Agent, Visitor};
 pub use s3::S3Server;
 pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal, binary};
 pub use socket::{Frame, Socket};
+pub use stage::{DeskSummary, Summary};

@@ -108,6 +108,13 @@ impl Options {
         self.environment(&name, value)
     }
 
+    /// Keeps its data in this keyspace of CQL servers, which is made when it is missing.
+    pub fn on_cql(self, contact_points: &[String], keyspace: &str) -> Self {
+        let nodes = serde_json::Value::from(contact_points).to_string();
+        let options = self.setting("store.kind", "cql").setting("store.cql.nodes", &nodes);
+        options.setting("store.cql.keyspace", keyspace)
+    }
+
     /// Sets a variable of the server's environment, which is otherwise empty.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));

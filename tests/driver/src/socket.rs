@@ -17,8 +17,6 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::api::Api;
 
-/// How long an answer or an awaited push may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Pushes that nobody has taken; far more than a test leaves lying.
 const PUSHES_MAX: usize = 100_000;
 /// So that thousands of idle clients fit beside the server (tungstenite's own is 128 KiB).
@@ -45,6 +43,8 @@ pub struct Socket {
     requests: u64,
     /// What came while an answer was awaited, oldest first.
     pushes: VecDeque<Value>,
+    /// How long an answer or an awaited push may take.
+    patience: Duration,
 }
 
 impl Socket {
@@ -66,8 +66,9 @@ impl Socket {
             let (stream, _) = client_async_with_config(request, stream, Some(config)).await?;
             anyhow::Ok(stream)
         };
-        let stream = timeout(PATIENCE, opened).await.context("the upgrade was not answered")??;
-        Ok(Self { stream, requests: 0, pushes: VecDeque::new() })
+        let patience = api.patience();
+        let stream = timeout(patience, opened).await.context("the upgrade was not answered")??;
+        Ok(Self { stream, requests: 0, pushes: VecDeque::new(), patience })
     }
 
     /// Says who is there and where to go on, each conversation after a `seq` or, without one, live; gives the
@@ -92,7 +93,7 @@ impl Socket {
 
     /// Sends any message of the WebSocket protocol.
     pub async fn send(&mut self, message: Message) -> anyhow::Result<()> {
-        timeout(PATIENCE, self.stream.send(message))
+        timeout(self.patience, self.stream.send(message))
             .await
             .context("the server does not read")?
             .map_err(Into::into)
@@ -105,7 +106,7 @@ impl Socket {
         let id = self.requests.to_string();
         frame["id"] = id.as_str().into();
         self.send_json(&frame).await?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         loop {
             match self.read(until).await?.with_context(|| format!("no reply to {frame}"))? {
                 Frame::Json(reply) if reply["reply_to"] == id.as_str() => return Ok(reply),
@@ -119,7 +120,7 @@ impl Socket {
 
     /// The next frame, kept or new.
     pub async fn next(&mut self) -> anyhow::Result<Frame> {
-        self.next_within(PATIENCE).await?.context("nothing came")
+        self.next_within(self.patience).await?.context("nothing came")
     }
 
     /// The next frame, kept or new; none when nothing comes in this time.

@@ -67,34 +67,43 @@ async fn send(
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
-        let attempt = stage.recorder.send(conversation, &who.visitor_id, client_id, text);
-        let open = match stage.api.post_message(&who.token, conversation, client_id, text).await {
-            Ok(answer) if matches!(answer.status, 200 | 201) => {
-                let (message_id, seq) = acknowledgement(&answer.body)?;
-                stage.recorder.acknowledged(attempt, message_id, seq);
-                return Ok(());
-            }
-            Ok(answer) if answer.is_unknown() => {
-                stage.recorder.unknown(attempt);
-                answer.to_string()
-            }
-            Ok(answer) => {
-                stage.recorder.refused(attempt, answer.code());
-                if answer.status != 429 {
-                    bail!("{client_id} was refused: {answer}");
-                }
-                answer.to_string()
-            }
-            Err(error) => {
-                stage.recorder.unknown(attempt);
-                format!("{error:#}")
-            }
+        let open = match send_once(stage, who, conversation, client_id, text).await {
+            Ok(answer) if is_acknowledgement(&answer) => return Ok(()),
+            Ok(answer) if answer.is_unknown() || answer.status == 429 => answer.to_string(),
+            Ok(answer) => bail!("{client_id} was refused: {answer}"),
+            Err(error) => format!("{error:#}"),
         };
         if begun.elapsed() > COMEBACK {
             bail!("{client_id} was not acknowledged within {COMEBACK:?}, the last time: {open}");
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Sends it, and enters what came of it. An error means that there was no answer.
+pub(super) async fn send_once(
+    stage: &Stage,
+    who: &Visitor,
+    conversation: &str,
+    client_id: &str,
+    text: &str,
+) -> anyhow::Result<Answer> {
+    let attempt = stage.recorder.send(conversation, &who.visitor_id, client_id, text);
+    let sent = stage.api().post_message(&who.token, conversation, client_id, text).await;
+    match &sent {
+        Ok(answer) if is_acknowledgement(answer) => {
+            let (message_id, seq) = acknowledgement(&answer.body)?;
+            stage.recorder.acknowledged(attempt, message_id, seq);
+        }
+        Ok(answer) if !answer.is_unknown() => stage.recorder.refused(attempt, answer.code()),
+        Ok(_) | Err(_) => stage.recorder.unknown(attempt),
+    }
+    sent
+}
+
+/// Whether it says that a message is stored, now or since an earlier attempt.
+pub(crate) fn is_acknowledgement(answer: &Answer) -> bool {
+    matches!(answer.status, 200 | 201)
 }
 
 /// The message's name and place, from a `201` or a `sent`.
@@ -118,7 +127,7 @@ pub(super) async fn follow(
         }
         let query = format!("after={position}&limit=100&wait_s=1");
         stage.recorder.resumed(&name, &conversation, Some(position));
-        let open = match stage.api.events(&token, &conversation, &query).await {
+        let open = match stage.api().events(&token, &conversation, &query).await {
             Ok(answer) if answer.status == 200 => {
                 for event in events(&answer.body)? {
                     let event = seen(event)?;

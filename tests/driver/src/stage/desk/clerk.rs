@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{FrontDesk, conversation_of};
 use crate::clients::Agent;
-use crate::killrun::Stage;
-use crate::killrun::rest::{COMEBACK, PAUSE, insist};
 use crate::socket::{Frame, Socket};
+use crate::stage::Stage;
+use crate::stage::rest::{COMEBACK, PAUSE, insist};
 
 /// Between two deeds.
 const THINKING_MS: std::ops::Range<u64> = 10..120;
@@ -68,8 +68,9 @@ impl Clerk {
         while !self.stage.is_ending() {
             let lost = match self.connect().await {
                 Ok(socket) => {
+                    let lost = self.serve(socket, &mut random).await?;
                     served = Instant::now();
-                    self.serve(socket, &mut random).await?
+                    lost
                 }
                 Err(error) => format!("{error:#}"),
             };
@@ -83,7 +84,7 @@ impl Clerk {
 
     /// What he knew of offers and of what he has is as old as the socket that told it.
     async fn connect(&mut self) -> anyhow::Result<Socket> {
-        let mut socket = Socket::open(&self.stage.api).await?;
+        let mut socket = Socket::open(self.stage.api()).await?;
         let welcome = socket.hello(&self.who.token, &[]).await?;
         self.is_online = welcome["status"] == "online";
         self.offers.clear();
@@ -104,12 +105,15 @@ impl Clerk {
         while !self.stage.is_ending() {
             if !self.is_online {
                 // Two offers that he let go by: he is taken to be away.
-                let set_status = async || self.stage.api.set_status(&self.who.token, "online").await;
+                let set_status = async || self.stage.api().set_status(&self.who.token, "online").await;
                 insist("a clerk's status", set_status).await?.expect(200)?;
                 self.is_online = true;
             }
             if let Some(lost) = self.look_on(&mut socket, random).await? {
                 return Ok(lost);
+            }
+            if self.stage.moves_on() {
+                return Ok("gone on elsewhere".to_owned());
             }
             let desk = Rc::clone(&self.desk);
             // While the desk is looked at he holds still; he reads on, so as to be there.
@@ -184,7 +188,7 @@ impl Clerk {
             (8, Some((conversation, _)), _) => return self.decline(socket, &conversation).await,
             (9, Some((conversation, _)), _) => drop(self.ignored.insert(conversation)),
             // What is offered to the colleague, or was, may be taken too: one of both comes too late.
-            (10..12, ..) => {
+            (draw, ..) if (10..12).contains(&draw) || (draw < 8 && self.stage.has_several_servers()) => {
                 let waiting = one_of(self.desk.book.borrow().waiting.iter(), random);
                 if let Some((conversation, after)) = waiting
                     && !self.held.contains_key(&conversation)
@@ -242,7 +246,7 @@ impl Clerk {
             Verb::End => format!("/api/v1/chat/conversations/{conversation}/end"),
         };
         let call =
-            async || self.stage.api.post(path.clone()).bearer(&self.who.token).json(&body).send().await;
+            async || self.stage.api().post(path.clone()).bearer(&self.who.token).json(&body).send().await;
         let answer = insist("a deed at the desk", call).await?;
         let acknowledged = match answer.status {
             200 => Some(conversation_of(&answer)?.1),

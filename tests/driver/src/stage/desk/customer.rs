@@ -9,10 +9,10 @@ use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{FrontDesk, Started};
-use crate::killrun::Stage;
-use crate::killrun::rest::insist;
-use crate::killrun::scene::arrive;
+use super::{FrontDesk, Started, conversation_of};
+use crate::stage::Stage;
+use crate::stage::rest::insist;
+use crate::stage::scene::arrive;
 
 /// Until the curtain falls.
 pub(super) async fn come(stage: Stage, desk: Rc<FrontDesk>, mut random: StdRng) -> anyhow::Result<()> {
@@ -25,7 +25,7 @@ pub(super) async fn come(stage: Stage, desk: Rc<FrontDesk>, mut random: StdRng) 
             "client_id": format!("desk-{count}"), "text": "Is anybody there?", "team_id": desk.team_id,
         });
         let start = async || {
-            stage.api.post("/api/v1/chat/conversations").bearer(&visitor.token).json(&body).send().await
+            stage.api().post("/api/v1/chat/conversations").bearer(&visitor.token).json(&body).send().await
         };
         let answer = insist("a conversation at the desk", start).await?;
         if !matches!(answer.status, 200 | 201) {
@@ -33,7 +33,8 @@ pub(super) async fn come(stage: Stage, desk: Rc<FrontDesk>, mut random: StdRng) 
         }
         let conversation = answer.body["conversation"]["id"].as_str().context("a conversation without id")?;
         let started = Started { conversation: conversation.to_owned(), visitor_token: visitor.token.clone() };
-        desk.book.borrow_mut().started.push(started.clone());
+        let (_, last_seq) = conversation_of(&answer)?;
+        desk.enter(&stage, started.clone(), last_seq);
         drop(turn);
         wait(&stage, &desk, &started, &mut random).await?;
     }

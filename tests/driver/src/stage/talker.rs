@@ -99,7 +99,7 @@ impl Talker {
     }
 
     async fn connect(&self) -> anyhow::Result<Socket> {
-        let mut socket = Socket::open(&self.stage.api).await?;
+        let mut socket = Socket::open(self.stage.api()).await?;
         let resume: Vec<(&str, Option<u64>)> = self
             .positions
             .iter()
@@ -136,6 +136,9 @@ impl Talker {
             }
             if let Some(lost) = self.look_on(&mut socket, random).await? {
                 return Ok(Over::Lost(lost));
+            }
+            if self.stage.moves_on() {
+                return Ok(Over::Lost("gone on elsewhere".to_owned()));
             }
             if self.progress.elapsed() > COMEBACK {
                 bail!("{} saw nothing new within {COMEBACK:?}", self.name);
@@ -255,7 +258,7 @@ impl Talker {
             // It was thought absent while the server was away, and the conversation was queued again.
             "STALE_ASSIGNMENT" => {
                 self.stage.recorder.refused(attempt, code);
-                let accept = async || self.stage.api.accept(&self.token, conversation).await;
+                let accept = async || self.stage.api().accept(&self.token, conversation).await;
                 insist("the second accept", accept).await?.expect(200)?;
             }
             _ => bail!("{} was refused: {reply}", self.name),

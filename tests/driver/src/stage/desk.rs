@@ -19,6 +19,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
+use tokio::time::sleep;
 
 use super::Stage;
 use super::rest::insist;
@@ -33,6 +34,8 @@ const CAPACITY: u64 = 2;
 const CUSTOMERS: usize = 10;
 /// Short, so that offers end unanswered now and then; longer than the dust needs to settle.
 const ACCEPT_TIMEOUT_S: u64 = 2;
+/// For how long a server may not know what was made on another: it is not told, its memory of records runs out.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 const PASSWORD: &str = "long enough";
 
 /// A conversation of the desk.
@@ -48,7 +51,7 @@ struct Book {
     started: Vec<Started>,
     /// Known to be over.
     ended: BTreeSet<String>,
-    /// Those that were offered to somebody, with the last event that was known then: they waited.
+    /// Those that were offered to somebody, or seen by somebody, with the last event that was known then: they waited.
     waiting: BTreeMap<String, u64>,
     deeds: Vec<Deed>,
     /// The agents who have said hello since the server was last killed.
@@ -68,15 +71,19 @@ pub(super) struct Outcome {
     /// The longest that the dust took to settle.
     pub(super) settled_max: Duration,
     pub(super) violations: Vec<Violation>,
+    /// What several servers may do to it that know nothing of each other.
+    pub(super) set_aside: Vec<Violation>,
     /// As it was when something was wrong.
     pub(super) wrong: Option<Desk>,
 }
 
 /// The team of one round.
-pub(super) struct FrontDesk {
+pub(crate) struct FrontDesk {
     team_id: String,
     admin: Agent,
     clerks: Vec<Agent>,
+    /// How long it may take until all is as it must be.
+    settles: Duration,
     /// Held for reading by who asks for something, until its outcome is known; for writing by who looks at the whole.
     turnstile: RwLock<()>,
     book: RefCell<Book>,
@@ -84,11 +91,11 @@ pub(super) struct FrontDesk {
 
 impl FrontDesk {
     /// Makes the team and its agents, named after `seed`; the server must not be killed meanwhile.
-    pub(super) async fn open(stage: &Stage, seed: u64) -> anyhow::Result<Rc<Self>> {
+    pub(super) async fn open(stage: &Stage, seed: u64, settles: Duration) -> anyhow::Result<Rc<Self>> {
         let login = &stage.ready.admin;
-        let admin = stage.api.login(&login.email, &login.password).await?;
+        let admin = stage.api().login(&login.email, &login.password).await?;
         let make = async |what: &str, body: Value| {
-            let call = stage.api.post(format!("/api/v1/admin/{what}")).bearer(&admin.token).json(&body);
+            let call = stage.api().post(format!("/api/v1/admin/{what}")).bearer(&admin.token).json(&body);
             call.send().await?.expect(201)
         };
         let team = json!({
@@ -104,10 +111,13 @@ impl FrontDesk {
                 "team_ids": [team_id],
             });
             make("agents", agent).await?;
-            clerks.push(stage.api.login(&email, PASSWORD).await?);
+            clerks.push(stage.api().login(&email, PASSWORD).await?);
+        }
+        if stage.has_several_servers() {
+            sleep(UNKNOWN_FOR).await;
         }
         let (turnstile, book) = (RwLock::new(()), RefCell::default());
-        Ok(Rc::new(Self { team_id, admin, clerks, turnstile, book }))
+        Ok(Rc::new(Self { team_id, admin, clerks, settles, turnstile, book }))
     }
 
     /// Its agents and its visitors, until the curtain falls.
@@ -129,8 +139,17 @@ impl FrontDesk {
         people
     }
 
+    /// It was started. What one server's router knows another's does not, so on several the agents look for themselves.
+    fn enter(&self, stage: &Stage, started: Started, last_seq: u64) {
+        let mut book = self.book.borrow_mut();
+        if stage.has_several_servers() {
+            book.waiting.insert(started.conversation.clone(), last_seq);
+        }
+        book.started.push(started);
+    }
+
     /// The server is dead, and with it all sockets.
-    pub(super) fn lose_all(&self) {
+    pub(crate) fn lose_all(&self) {
         self.book.borrow_mut().connected.clear();
     }
 
@@ -157,7 +176,7 @@ impl FrontDesk {
     /// For its visitor.
     async fn end(&self, stage: &Stage, started: &Started) -> anyhow::Result<()> {
         let Started { conversation, visitor_token } = started;
-        let end = async || stage.api.end(visitor_token, conversation).await;
+        let end = async || stage.api().end(visitor_token, conversation).await;
         let body = insist("the end at the desk", end).await?.expect(200)?;
         if body["conversation"]["state"] != json!("ended") {
             bail!("not ended: {body}");

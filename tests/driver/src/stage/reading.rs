@@ -47,11 +47,18 @@ pub(super) async fn read_all(stage: &Stage, scene: &Scene) -> anyhow::Result<()>
 }
 
 async fn page(stage: &Stage, token: &str, talk: &Talk, query: &str) -> anyhow::Result<Value> {
-    let answer = insist("a page", async || stage.api.events(token, &talk.conversation, query).await).await?;
+    let answer =
+        insist("a page", async || stage.api().events(token, &talk.conversation, query).await).await?;
     answer.expect(200)
 }
 
-async fn forwards(stage: &Stage, reader: &str, token: &str, talk: &Talk, limit: u32) -> anyhow::Result<()> {
+pub(super) async fn forwards(
+    stage: &Stage,
+    reader: &str,
+    token: &str,
+    talk: &Talk,
+    limit: u32,
+) -> anyhow::Result<()> {
     stage.recorder.read_began(reader, &talk.conversation);
     let mut log: Vec<Seen> = Vec::new();
     loop {
@@ -97,7 +104,7 @@ async fn backwards(stage: &Stage, reader: &str, token: &str, talk: &Talk, limit:
 }
 
 async fn last_events(stage: &Stage, observer: &str, token: &str, talk: &Talk) -> anyhow::Result<()> {
-    let read = async || stage.api.conversation(token, &talk.conversation).await;
+    let read = async || stage.api().conversation(token, &talk.conversation).await;
     let body = insist("the last events", read).await?.expect(200)?;
     let events = body["events"].as_array().with_context(|| format!("no events: {body}"))?;
     let events = events.iter().map(seen).collect::<anyhow::Result<Vec<Seen>>>()?;
@@ -114,7 +121,7 @@ async fn last_events(stage: &Stage, observer: &str, token: &str, talk: &Talk) ->
 
 async fn replay(stage: &Stage, observer: &str, token: &str, talk: &Talk, head: u64) -> anyhow::Result<()> {
     let after = head.saturating_sub(REPLAYED);
-    let mut socket = Socket::open(&stage.api).await?;
+    let mut socket = Socket::open(stage.api()).await?;
     stage.recorder.resumed(observer, &talk.conversation, Some(after));
     socket.hello(token, &[(talk.conversation.as_str(), Some(after))]).await?;
     loop {
@@ -140,7 +147,7 @@ async fn replay(stage: &Stage, observer: &str, token: &str, talk: &Talk, head: u
 
 /// A log's last `seq`.
 pub(super) async fn head(stage: &Stage, token: &str, conversation: &str) -> anyhow::Result<u64> {
-    let read = async || stage.api.events(token, conversation, "after=0&limit=1").await;
+    let read = async || stage.api().events(token, conversation, "after=0&limit=1").await;
     let page = insist("the head", read).await?.expect(200)?;
     page["last_seq"].as_u64().with_context(|| format!("a page without last_seq: {page}"))
 }
@@ -151,6 +158,7 @@ pub(super) struct Counts {
     pub(super) messages: usize,
     pub(super) acknowledged: usize,
     pub(super) attempts: usize,
+    pub(super) unknown: usize,
     pub(super) events: usize,
 }
 
@@ -168,8 +176,8 @@ pub(super) fn count(history: &History) -> Counts {
             }
             Entry::Observed { .. } => counts.events += 1,
             Entry::Read { log, .. } => counts.events += log.len(),
-            Entry::Unknown { .. }
-            | Entry::Refused { .. }
+            Entry::Unknown { .. } => counts.unknown += 1,
+            Entry::Refused { .. }
             | Entry::Resumed { .. }
             | Entry::Gap { .. }
             | Entry::CaughtUp { .. }

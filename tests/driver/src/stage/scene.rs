@@ -7,9 +7,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::Stage;
 use super::rest::{self, acknowledgement, insist};
 use super::talker::{Manner, Talker};
+use super::{Stage, reading};
+use crate::answer::Answer;
 use crate::clients::{Agent, Visitor};
 use crate::sandbox::AgentLogin;
 
@@ -18,9 +19,43 @@ const TALKS: usize = 4;
 
 /// A conversation and its visitor.
 #[derive(Clone, Debug)]
-pub(super) struct Talk {
+pub(crate) struct Talk {
     pub(super) visitor: Visitor,
     pub(super) conversation: String,
+}
+
+impl Talk {
+    /// A new visitor starts a conversation.
+    pub(crate) async fn begin(stage: &Stage) -> anyhow::Result<Self> {
+        let visitor = arrive(stage).await?;
+        let conversation = start(stage, &visitor).await?;
+        Ok(Self { visitor, conversation })
+    }
+
+    /// Its visitor sends a message, once. An error means that there was no answer.
+    pub(crate) async fn send_once(
+        &self,
+        stage: &Stage,
+        client_id: &str,
+        text: &str,
+    ) -> anyhow::Result<Answer> {
+        rest::send_once(stage, &self.visitor, &self.conversation, client_id, text).await
+    }
+
+    /// Its visitor reads the whole log.
+    pub(crate) async fn read(&self, stage: &Stage, reader: &str) -> anyhow::Result<()> {
+        reading::forwards(stage, reader, &self.visitor.token, self, 200).await
+    }
+
+    /// Its visitor ends it.
+    pub(crate) async fn end(&self, stage: &Stage) -> anyhow::Result<()> {
+        let end = async || stage.api().end(&self.visitor.token, &self.conversation).await;
+        let body = insist("the end", end).await?.expect(200)?;
+        if body["conversation"]["state"] != json!("ended") {
+            bail!("not ended: {body}");
+        }
+        Ok(())
+    }
 }
 
 /// Everybody.
@@ -37,27 +72,26 @@ pub(super) async fn build(stage: &Stage) -> anyhow::Result<Scene> {
     let [first, second, ..] = stage.ready.agents.as_slice() else { bail!("the demo has two agents") };
     let assignee = login(stage, first).await?;
     let colleague = login(stage, second).await?;
-    let set_status = async || stage.api.set_status(&assignee.token, "online").await;
+    let set_status = async || stage.api().set_status(&assignee.token, "online").await;
     insist("the status", set_status).await?.expect(200)?;
     let mut talks = Vec::new();
     for _ in 0..TALKS {
-        let visitor = arrive(stage).await?;
-        let conversation = start(stage, &visitor).await?;
-        let accept = async || stage.api.accept(&assignee.token, &conversation).await;
+        let talk = Talk::begin(stage).await?;
+        let accept = async || stage.api().accept(&assignee.token, &talk.conversation).await;
         insist("the accept", accept).await?.expect(200)?;
-        talks.push(Talk { visitor, conversation });
+        talks.push(talk);
     }
     Ok(Scene { talks, assignee, colleague })
 }
 
 async fn login(stage: &Stage, who: &AgentLogin) -> anyhow::Result<Agent> {
-    let login = async || stage.api.try_login(&who.email, &who.password).await;
+    let login = async || stage.api().try_login(&who.email, &who.password).await;
     Agent::from_body(&insist("the log-in", login).await?.expect(200)?)
 }
 
 /// A new visitor.
 pub(super) async fn arrive(stage: &Stage) -> anyhow::Result<Visitor> {
-    let arrive = async || stage.api.try_visitor(&stage.ready.site_key).await;
+    let arrive = async || stage.api().try_visitor(&stage.ready.site_key).await;
     Visitor::from_body(&insist("a new visitor", arrive).await?.expect(201)?)
 }
 
@@ -65,7 +99,7 @@ pub(super) async fn arrive(stage: &Stage) -> anyhow::Result<Visitor> {
 /// history once there is an id to enter it under.
 async fn start(stage: &Stage, visitor: &Visitor) -> anyhow::Result<String> {
     let (client_id, text) = ("start", "The first message comes with the conversation.");
-    let start = async || stage.api.start_conversation(&visitor.token, client_id, Some(text)).await;
+    let start = async || stage.api().start_conversation(&visitor.token, client_id, Some(text)).await;
     let answer = insist("a new conversation", start).await?;
     // A repeat of one whose answer was lost is a 200.
     if !matches!(answer.status, 200 | 201) {
@@ -114,11 +148,7 @@ impl Scene {
     /// Ends the conversations, so that the next round's find room with the agent.
     pub(super) async fn end(&self, stage: &Stage) -> anyhow::Result<()> {
         for talk in &self.talks {
-            let end = async || stage.api.end(&talk.visitor.token, &talk.conversation).await;
-            let body = insist("the end", end).await?.expect(200)?;
-            if body["conversation"]["state"] != json!("ended") {
-                bail!("not ended: {body}");
-            }
+            talk.end(stage).await?;
         }
         Ok(())
     }

@@ -1,0 +1,193 @@
+//! `[store]`: what keeps the data.
+
+use std::path::{Path, PathBuf};
+
+use ::store::cql::{CqlOptions, Login, Reach};
+use serde::{Deserialize, Serialize};
+
+use super::{BlobsConfig, ConfigError};
+
+/// The longest name of a keyspace that every server takes.
+const KEYSPACE_MAX: usize = 48;
+/// More copies than anybody keeps.
+const REPLICATION_MAX: u8 = 9;
+
+/// `[store]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Which backend.
+    pub kind: StoreKind,
+    /// How `cql` is reached.
+    pub cql: CqlConfig,
+    /// What keeps the bytes of files.
+    pub blobs: BlobsConfig,
+}
+
+/// The backends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// Embedded, in `data_dir`: one server.
+    #[default]
+    Sqlite,
+    /// ScyllaDB or Apache Cassandra: any number of servers.
+    Cql,
+}
+
+/// `[store.cql]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CqlConfig {
+    /// Servers to begin with, as `host` or `host:port`; the others are found through them.
+    pub nodes: Vec<String>,
+    /// Whose tables they are. It is made when it is missing and the role may.
+    pub keyspace: String,
+    /// Copies of everything when the keyspace is made. None: 3, or one on each server when there are fewer.
+    pub replication: Option<u8>,
+    /// How far a quorum reaches.
+    pub consistency: Consistency,
+    /// The datacenter that is near.
+    pub datacenter: Option<String>,
+    /// The role to log in with.
+    pub user: Option<String>,
+    /// A file with its password; a line end behind it does not count.
+    pub password_file: Option<PathBuf>,
+    /// A PEM file with the authority that signed the servers' certificates: with it, TLS is spoken.
+    pub tls_ca: Option<PathBuf>,
+    /// Take servers that answer before they sync.
+    pub allow_periodic_commitlog: bool,
+}
+
+/// How far a quorum reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// Within the datacenter.
+    #[default]
+    LocalQuorum,
+    /// Over all datacenters.
+    Quorum,
+}
+
+impl Default for CqlConfig {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            keyspace: "switchboard".to_owned(),
+            replication: None,
+            consistency: Consistency::default(),
+            datacenter: None,
+            user: None,
+            password_file: None,
+            tls_ca: None,
+            allow_periodic_commitlog: false,
+        }
+    }
+}
+
+impl StoreConfig {
+    /// Holds the settings of the backend that is used to their rules.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self.kind {
+            StoreKind::Sqlite => {}
+            StoreKind::Cql => self.cql.check()?,
+        }
+        self.blobs.check()
+    }
+}
+
+impl CqlConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key: &str, value: &dyn ToString, rule: &str| {
+            Err(ConfigError::value(format!("store.cql.{key}"), value.to_string(), rule))
+        };
+        if self.nodes.is_empty() {
+            return wrong("nodes", &"[]", "must name at least one server, such as [\"10.0.0.1:9042\"]");
+        }
+        for node in &self.nodes {
+            let port = node.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+            let port_fits = port.is_none_or(|(_, port)| port.parse().is_ok_and(|port: u16| port > 0));
+            let blank = node.is_empty() || node.starts_with(':') || node.contains(char::is_whitespace);
+            if blank || !port_fits {
+                return wrong("nodes", node, "must be a host, or a host and a port, such as 10.0.0.1:9042");
+            }
+        }
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let keyspace = &self.keyspace;
+        if !keyspace.starts_with(|c: char| c.is_ascii_lowercase())
+            || !keyspace.chars().all(letters)
+            || keyspace.len() > KEYSPACE_MAX
+        {
+            let rule = "must be 1 to 48 of a-z, 0-9 and _, with a letter first";
+            return wrong("keyspace", keyspace, rule);
+        }
+        if let Some(copies) = self.replication
+            && !(1..=REPLICATION_MAX).contains(&copies)
+        {
+            return wrong("replication", &copies, "must be 1 to 9");
+        }
+        match (&self.user, &self.password_file) {
+            (Some(user), None) => wrong("user", user, "needs password_file"),
+            (None, Some(file)) => wrong("password_file", &file.display(), "needs user"),
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+        }
+    }
+
+    /// For the store. Reads the file with the password.
+    pub fn options(&self) -> Result<CqlOptions, ConfigError> {
+        let login = match (&self.user, &self.password_file) {
+            (Some(user), Some(file)) => Some(Login { user: user.clone(), password: secret(file)? }),
+            _ => None,
+        };
+        Ok(CqlOptions {
+            replication: self.replication,
+            reach: match self.consistency {
+                Consistency::LocalQuorum => Reach::Datacenter,
+                Consistency::Quorum => Reach::AllDatacenters,
+            },
+            datacenter: self.datacenter.clone(),
+            login,
+            tls_ca: self.tls_ca.clone(),
+            allow_periodic_commitlog: self.allow_periodic_commitlog,
+            ..CqlOptions::new(self.nodes.clone(), &self.keyspace)
+        })
+    }
+}
+
+fn secret(file: &Path) -> Result<String, ConfigError> {
+    let wrong = |rule: String| ConfigError::value("store.cql.password_file", file.display(), rule);
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let password =
+        text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if password.is_empty() { Err(wrong("is empty".into())) } else { Ok(password.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_the_file_without_its_line_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let config = |file: &Path| CqlConfig {
+            nodes: vec!["a".into()],
+            user: Some("switchboard".into()),
+            password_file: Some(file.to_owned()),
+            ..CqlConfig::default()
+        };
+        for (written, read) in [("s e\n", Some("s e")), ("x\r\n", Some("x")), ("y", Some("y")), ("\n", None)]
+        {
+            std::fs::write(&file, written).unwrap();
+            let options = config(&file).options();
+            let password = options.ok().and_then(|options| options.login).map(|login| login.password);
+            assert_eq!(password.as_deref(), read, "{written:?}");
+        }
+        let missing = config(&dir.path().join("nowhere")).options().unwrap_err().to_string();
+        assert!(
+            missing.contains("store.cql.password_file") && missing.contains("cannot be read"),
+            "{missing}"
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! The store that the configuration names, opened: for the server, and for commands beside it.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use actors::Clock;
+use store::cql::{self, CqlStats, CqlStore};
+use store::folder::{self, FolderError, FolderLock};
+use store::sqlite::{self, Access, SqliteOptions, SqliteStats, SqliteStore};
+use store::{Dump, Store};
+
+use crate::config::{Config, ConfigError, StoreKind};
+
+/// The store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The embedded one.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+    /// The one on CQL servers.
+    #[error(transparent)]
+    Cql(#[from] cql::OpenError),
+    /// The data folder, where files are also beside CQL servers.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A setting that is only read now.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl DatabaseError {
+    /// 2 for what whoever started the program can put right there, 1 for servers that are not there.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Sqlite(_) | Self::Folder(_) | Self::Config(_) => 2,
+            Self::Cql(error) => match error {
+                cql::OpenError::Setting { .. }
+                | cql::OpenError::Unfit(_)
+                | cql::OpenError::Newer { .. }
+                | cql::OpenError::Rights { .. } => 2,
+                cql::OpenError::Unreachable { .. }
+                | cql::OpenError::Locked(_)
+                | cql::OpenError::Schema(_)
+                | cql::OpenError::Statement { .. } => 1,
+            },
+        }
+    }
+}
+
+/// An open store, whichever it is. A clone is the same one.
+#[derive(Clone)]
+pub enum Database {
+    /// Embedded.
+    Sqlite(SqliteStore),
+    /// On CQL servers.
+    Cql(CqlStore),
+}
+
+/// What a store counted since it was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseStats {
+    /// The embedded one.
+    Sqlite(SqliteStats),
+    /// The one on CQL servers.
+    Cql(CqlStats),
+}
+
+impl Database {
+    /// Opens what `config` names. A server also takes the data folder, and nobody else can until the lock is dropped.
+    pub async fn open(config: &Config, access: Access) -> Result<(Self, Option<FolderLock>), DatabaseError> {
+        match config.store.kind {
+            StoreKind::Sqlite => {
+                // It takes the folder itself.
+                let sqlite = SqliteStore::open(&config.data_dir, access, SqliteOptions::default())?;
+                Ok((Self::Sqlite(sqlite), None))
+            }
+            StoreKind::Cql => {
+                let lock = match access {
+                    Access::Server => Some(folder::take(&config.data_dir)?),
+                    Access::Beside => None,
+                };
+                let clock = Clock::system();
+                let opened =
+                    CqlStore::open(&config.store.cql.options()?, Arc::new(move || clock.now())).await;
+                Ok((Self::Cql(opened?), lock))
+            }
+        }
+    }
+
+    /// The contracts.
+    pub fn store(&self) -> Store {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.store(),
+            Self::Cql(cql) => cql.store(),
+        }
+    }
+
+    /// All that it holds.
+    pub async fn dump(&self) -> Result<Arc<dyn Dump>, DatabaseError> {
+        match self {
+            Self::Sqlite(sqlite) => Ok(sqlite.dump()),
+            Self::Cql(cql) => Ok(cql.dump().await?),
+        }
+    }
+
+    /// Waits until the store takes no more writes for good, which CQL servers never say.
+    pub async fn failed(&self) {
+        match self {
+            Self::Sqlite(sqlite) => {
+                // The sender lives as long as the store.
+                let _ = sqlite.failed().wait_for(|failed| *failed).await;
+            }
+            Self::Cql(_) => pending().await,
+        }
+    }
+
+    /// For metrics.
+    pub fn stats(&self) -> DatabaseStats {
+        match self {
+            Self::Sqlite(sqlite) => DatabaseStats::Sqlite(sqlite.stats()),
+            Self::Cql(cql) => DatabaseStats::Cql(cql.stats()),
+        }
+    }
+
+    /// Finishes what was taken.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.close().await,
+            // What is not answered yet is asked again by whoever wants to know.
+            Self::Cql(_) => {}
+        }
+    }
+}

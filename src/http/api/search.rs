@@ -1,0 +1,34 @@
+//! Search in what was said. On CQL servers there is no index of words, and the answer says so instead of that the route
+//! is not known.
+
+use http::Method;
+
+use crate::http::call::Call;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::reply::Reply;
+use crate::http::routes::{BodyKind, Doc, QueryDoc, Route, Who};
+
+/// How long a client should wait before it asks again, in milliseconds: nothing changes soon.
+const ASK_AGAIN_MS: u64 = 3_600_000;
+
+/// The row where the store has no index of words.
+pub const UNAVAILABLE: &[Route] = &[Route {
+    method: Method::GET,
+    path: "/api/v1/search",
+    who: Who::AGENT,
+    rates: &[],
+    body: BodyKind::None,
+    handler: |call| Box::pin(unavailable(call)),
+    doc: Doc {
+        summary: "Search in conversations (not on this store)",
+        tag: "agents",
+        query: &[QueryDoc::text("q", "Words."), QueryDoc::text("cursor", "Where a page before ended.")],
+        errors: &[ErrorCode::Unavailable],
+        ..Doc::NONE
+    },
+}];
+
+async fn unavailable(_call: Call) -> Result<Reply, ApiError> {
+    let error = ApiError::new(ErrorCode::Unavailable, "search is not available on the CQL store");
+    Err(error.retry_after_ms(ASK_AGAIN_MS))
+}

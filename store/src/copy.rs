@@ -1,0 +1,384 @@
+//! Moves a whole installation from one store to another, of whatever backends, and proves that it is all there. Nobody
+//! may write to either meanwhile. What was moved before is not moved again, so a move that was stopped goes on.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use domain::{Conversation, Event, Seq};
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Append, ClaimError, ConversationKey, Created, Dump, DumpPage, DumpPosition, DumpedRecord, Entry,
+    GROUP_BYTES_MAX, GROUP_MAX, Owner, PAGE_MAX, RecordError, RecordKind, SeriesKey, Store, StoreError,
+    envelope,
+};
+
+/// Who owns the logs while they are moved.
+const OWNER: &str = "copy#1";
+/// Rows of a page.
+const PAGE: usize = 200;
+/// Conversations, documents and entries that are moved at once.
+const AT_ONCE: usize = 16;
+/// How often one of them is tried before the move is given up; it can be started again.
+const TRIES: usize = 5;
+
+/// A store with all that it holds.
+#[derive(Clone)]
+pub struct Whole {
+    /// Its contracts.
+    pub store: Store,
+    /// All of it.
+    pub dump: Arc<dyn Dump>,
+}
+
+/// How much there is, and what it comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Conversations.
+    pub conversations: u64,
+    /// Events of their logs.
+    pub events: u64,
+    /// Documents.
+    pub records: u64,
+    /// Entries of series.
+    pub entries: u64,
+    /// Of everything that is counted, whatever the order: the sum of the SHA-256 of each, as 256-bit numbers.
+    pub sum: [u8; 32],
+}
+
+/// The move did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The target has something that the source does not have, or has otherwise: it is another installation's, or was
+    /// used since.
+    #[error("the target is not a copy of the source: {0}")]
+    Foreign(String),
+    /// One of them could not be moved, however often it was tried.
+    #[error("{what} was not moved: {cause}")]
+    Stuck {
+        /// Which.
+        what: String,
+        /// Why, the last time.
+        cause: String,
+    },
+    /// All was moved, and the two are not the same.
+    #[error("source and target differ: {} there, {} here", .0.from, .0.to)]
+    Differ(Box<Difference>),
+}
+
+/// What both ends hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The source.
+    pub from: Tally,
+    /// The target.
+    pub to: Tally,
+}
+
+/// Moves everything of `from` to `to`, and compares them afterwards; says what both hold. `progress` is told what has been
+/// gone through so far, from time to time.
+pub async fn copy(from: &Whole, to: &Whole, progress: impl Fn(&Tally)) -> Result<Tally, CopyError> {
+    let mut done = Tally::default();
+    // The installation's keys first: they say whether the target is this installation's.
+    for only_keys in [true, false] {
+        let mut after = None;
+        loop {
+            let page = from.dump.records(after, PAGE).await?;
+            let rows = page.rows.into_iter().filter(|row| (row.kind == RecordKind::Key) == only_keys);
+            done.records += each(rows, |row| move_record(to, row)).await?;
+            progress(&done);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    let mut after = None;
+    loop {
+        let page = from.dump.conversations(after, PAGE).await?;
+        done.conversations += each(page.rows, |key| move_conversation(from, to, key)).await?;
+        progress(&done);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let mut after = None;
+    loop {
+        let page = from.dump.series(after, PAGE).await?;
+        done.entries += each(page.rows, |(key, entry)| move_entry(to, key, entry)).await?;
+        progress(&done);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let (from, to) = (tally(from).await?, tally(to).await?);
+    if from == to { Ok(from) } else { Err(CopyError::Differ(Box::new(Difference { from, to }))) }
+}
+
+/// Does it for all, some at once; says how many.
+async fn each<T, W: Future<Output = Result<(), CopyError>>>(
+    rows: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> W,
+) -> Result<u64, CopyError> {
+    let works: Vec<W> = rows.into_iter().map(work).collect();
+    let count = works.len() as u64;
+    iter(works).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    Ok(count)
+}
+
+async fn move_record(to: &Whole, row: DumpedRecord) -> Result<(), CopyError> {
+    let DumpedRecord { kind, record, unique } = row;
+    let what = || format!("the document {} of kind {kind:?}", record.id);
+    let mut cause = String::new();
+    for _ in 0..TRIES {
+        if let Some(there) = to.store.records.get(record.workspace, kind, &record.id).await? {
+            return if there == record { Ok(()) } else { Err(CopyError::Foreign(what())) };
+        }
+        match to.store.records.insert(kind, record.clone(), &unique).await {
+            Ok(()) => return Ok(()),
+            Err(RecordError::Taken(key)) if key != record.id => {
+                return Err(CopyError::Foreign(format!("{}: another has {key}", what())));
+            }
+            Err(error) => cause = error.to_string(),
+        }
+    }
+    Err(CopyError::Stuck { what: what(), cause })
+}
+
+async fn move_entry(to: &Whole, key: SeriesKey, entry: Entry) -> Result<(), CopyError> {
+    let mut cause = String::new();
+    for _ in 0..TRIES {
+        match to.store.series.append(&key, entry.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => cause = error.to_string(),
+        }
+    }
+    Err(CopyError::Stuck { what: format!("the entry {} of a series", entry.id), cause })
+}
+
+async fn move_conversation(from: &Whole, to: &Whole, key: ConversationKey) -> Result<(), CopyError> {
+    let events = read_all(&from.store, key).await?;
+    let mut cause = String::new();
+    for _ in 0..TRIES {
+        match continue_log(to, key, &events).await {
+            Ok(()) => return keep_marks(from, to, key).await,
+            Err(Setback::Ours(error)) => return Err(error),
+            Err(Setback::Passing(why)) => cause = why,
+        }
+    }
+    Err(CopyError::Stuck { what: format!("the conversation {}", key.conversation), cause })
+}
+
+/// Why a log was not moved this time.
+enum Setback {
+    /// It never will be.
+    Ours(CopyError),
+    /// An outcome is unknown, or the store was away.
+    Passing(String),
+}
+
+impl From<StoreError> for Setback {
+    fn from(error: StoreError) -> Self {
+        Setback::Passing(error.to_string())
+    }
+}
+
+/// Appends what the target's log lacks of `events`.
+async fn continue_log(to: &Whole, key: ConversationKey, events: &[Event]) -> Result<(), Setback> {
+    let (log, owner) = (&to.store.log, Owner(OWNER.to_owned()));
+    let there = read_all(&to.store, key).await?;
+    if there.len() > events.len() || there != events[..there.len()] {
+        let what = format!("the conversation {} has other events", key.conversation);
+        return Err(Setback::Ours(CopyError::Foreign(what)));
+    }
+    let nameless =
+        || Setback::Ours(StoreError::Corrupt(format!("{} does not begin", key.conversation)).into());
+    let mut rest = groups(&events[there.len()..]).into_iter();
+    let mut state = Conversation::replay(&there);
+    if there.len() == events.len() && state.is_some() {
+        return Ok(());
+    }
+    let mut claim = match &state {
+        Some(state) => {
+            let claim = log.claim(key, &owner, None).await.map_err(|error| match error {
+                ClaimError::Store(error) => error.into(),
+                other => Setback::Passing(other.to_string()),
+            })?;
+            to.store.heads.restore(&claim, state.head()).await?;
+            claim
+        }
+        None => {
+            let group = rest.next().ok_or_else(nameless)?;
+            let begun = Conversation::replay(group).ok_or_else(nameless)?;
+            match log.create(key, &owner, group, begun.head()).await? {
+                Created::New(claim) => {
+                    state = Some(begun);
+                    claim
+                }
+                Created::Exists | Created::Unknown => return Err(Setback::Passing("it was not made".into())),
+            }
+        }
+    };
+    let mut state = state.ok_or_else(nameless)?;
+    for group in rest {
+        let tail = state.head().last_seq;
+        group.iter().for_each(|event| state.apply(event));
+        match log.append(&claim, tail, group, state.head()).await? {
+            Append::Applied => claim.last_seq = state.head().last_seq,
+            Append::Fenced { .. } => return Err(Setback::Passing("somebody else claimed it".into())),
+            Append::Unknown => return Err(Setback::Passing("the outcome of an append is unknown".into())),
+        }
+    }
+    Ok(log.passivate(claim).await?)
+}
+
+/// As large as an append takes them.
+fn groups(events: &[Event]) -> Vec<&[Event]> {
+    let (mut groups, mut begin, mut weight) = (Vec::new(), 0, 0);
+    for (place, event) in events.iter().enumerate() {
+        let full = place - begin == GROUP_MAX || weight + event.weight() > GROUP_BYTES_MAX;
+        if full && place > begin {
+            groups.push(&events[begin..place]);
+            (begin, weight) = (place, 0);
+        }
+        weight += event.weight();
+    }
+    if begin < events.len() {
+        groups.push(&events[begin..]);
+    }
+    groups
+}
+
+async fn keep_marks(from: &Whole, to: &Whole, key: ConversationKey) -> Result<(), CopyError> {
+    if let Some(head) = from.store.heads.get(key).await? {
+        to.store.heads.mark(key, head.read, head.unread, head.last_seq).await?;
+    }
+    Ok(())
+}
+
+async fn read_all(store: &Store, key: ConversationKey) -> Result<Vec<Event>, StoreError> {
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let after = events.last().map_or(Seq::ZERO, |event| event.seq);
+        let page = store.log.read(key, after, PAGE_MAX).await?;
+        let full = page.len() == PAGE_MAX;
+        events.extend(page);
+        if !full {
+            return Ok(events);
+        }
+    }
+}
+
+/// Reads all of it.
+pub async fn tally(whole: &Whole) -> Result<Tally, StoreError> {
+    let mut tally = Tally::default();
+    let mut after = None;
+    loop {
+        let DumpPage { rows, next } = whole.dump.records(after, PAGE).await?;
+        for DumpedRecord { kind, record, unique } in rows {
+            tally.records += 1;
+            let mut hash = Sha256::new();
+            hash.update([kind as u8]);
+            hash.update(record.workspace.uuid().as_bytes());
+            for number in [record.version, record.created_at.as_ms(), record.updated_at.as_ms()] {
+                hash.update(number.to_be_bytes());
+            }
+            hash.update(record.expires_at.map_or(0, |at| at.as_ms()).to_be_bytes());
+            for text in std::iter::once(&record.id).chain(unique.iter().map(|unique| &unique.key)) {
+                hash.update(text.len().to_be_bytes());
+                hash.update(text.as_bytes());
+            }
+            hash.update(&record.body);
+            tally.add(hash);
+        }
+        match next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    tally_conversations(whole, &mut tally).await?;
+    let mut after: Option<DumpPosition> = None;
+    loop {
+        let DumpPage { rows, next } = whole.dump.series(after, PAGE).await?;
+        for (key, entry) in rows {
+            tally.entries += 1;
+            let mut hash = Sha256::new();
+            hash.update([key.kind as u8]);
+            for id in [key.workspace.uuid(), key.subject, entry.id] {
+                hash.update(id.as_bytes());
+            }
+            hash.update(entry.at.as_ms().to_be_bytes());
+            hash.update(&entry.body);
+            tally.add(hash);
+        }
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(tally),
+        }
+    }
+}
+
+async fn tally_conversations(whole: &Whole, tally: &mut Tally) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let DumpPage { rows, next } = whole.dump.conversations(after, PAGE).await?;
+        let reads = rows.into_iter().map(|key| async move {
+            let events = read_all(&whole.store, key).await?;
+            let mut hash = Sha256::new();
+            hash.update(key.workspace.uuid().as_bytes());
+            hash.update(key.conversation.uuid().as_bytes());
+            for event in &events {
+                let body = envelope::seal(event);
+                hash.update(body.len().to_be_bytes());
+                hash.update(body);
+            }
+            let marks = whole.store.heads.get(key).await?.map(|head| (head.read, head.unread));
+            let (read, unread) = marks.unwrap_or_default();
+            hash.update(read.visitor.0.to_be_bytes());
+            hash.update(read.agent.0.to_be_bytes());
+            hash.update(unread.visitor.to_be_bytes());
+            hash.update(unread.agent.to_be_bytes());
+            Ok::<_, StoreError>((events.len() as u64, hash))
+        });
+        let read: Vec<(u64, Sha256)> = iter(reads).buffered(AT_ONCE).try_collect().await?;
+        for (events, hash) in read {
+            tally.conversations += 1;
+            tally.events += events;
+            tally.add(hash);
+        }
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+impl Tally {
+    /// Adds a hash to the sum, as a number, so that the order does not matter and nothing cancels out.
+    fn add(&mut self, hash: Sha256) {
+        let mut carry = 0;
+        for (sum, byte) in self.sum.iter_mut().rev().zip(hash.finalize().iter().rev()) {
+            let total = u16::from(*sum) + u16::from(*byte) + carry;
+            *sum = total.to_be_bytes()[1];
+            carry = total >> 8;
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { conversations, events, records, entries, sum } = self;
+        write!(
+            f,
+            "{conversations} conversations with {events} events, {records} documents, {entries} entries of series ("
+        )?;
+        sum[..8].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        write!(f, ")")
+    }
+}

@@ -1,0 +1,165 @@
+//! All that is on CQL servers: whole tables, page by page, in the order of the servers' ring.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{ConversationId, Timestamp, WorkspaceId};
+use uuid::Uuid;
+
+use crate::{
+    ConversationKey, Dump, DumpPage, DumpPosition, DumpedRecord, Entry, EventLog, Record, RecordKind,
+    SeriesKey, SeriesKind, StoreError, Unique, UniqueScope,
+};
+
+use super::session::{Statement, Way, unreadable};
+use super::value::{id, number};
+use super::{CqlStore, OpenError, Shared};
+
+/// The whole of a store.
+pub(super) struct CqlDump {
+    shared: Arc<Shared>,
+    conversations: Statement,
+    records: Statement,
+    /// In the order of [`SeriesKind::ALL`].
+    series: Vec<Statement>,
+}
+
+impl CqlStore {
+    /// All that it holds.
+    pub async fn dump(&self) -> Result<Arc<dyn Dump>, OpenError> {
+        let cql = &self.shared.cql;
+        let prepare = async |name, text: &str| cql.prepare(name, Way::Read, text).await;
+        let mut series = Vec::new();
+        for kind in SeriesKind::ALL {
+            let table = match kind {
+                SeriesKind::Audit => "series_audit",
+                SeriesKind::PageView => "series_page_view",
+                SeriesKind::Revocation => "series_revocation",
+            };
+            let text = format!("SELECT workspace, subject, at, id, body FROM {table}");
+            series.push(prepare("dump_series", &text).await?);
+        }
+        Ok(Arc::new(CqlDump {
+            conversations: prepare("dump_log", "SELECT DISTINCT workspace, conversation FROM log").await?,
+            records: prepare(
+                "dump_record",
+                "SELECT workspace, kind, id, version, created_at, updated_at, expires_at, keys, body FROM record",
+            )
+            .await?,
+            series,
+            shared: Arc::clone(&self.shared),
+        }))
+    }
+}
+
+type RecordColumns = (
+    Uuid,
+    i8,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<BTreeMap<(Uuid, String), Uuid>>,
+    Option<Vec<u8>>,
+);
+
+/// None: it says that there is no document.
+fn record(columns: RecordColumns) -> Result<Option<DumpedRecord>, StoreError> {
+    let (workspace, kind, id, version, created_at, updated_at, expires_at, keys, body) = columns;
+    let (Some(version), Some(body)) = (version.filter(|version| *version > 0), body) else { return Ok(None) };
+    let time = |ms: i64| Ok::<_, StoreError>(Timestamp::from_ms(number(ms)?));
+    let kind = u8::try_from(kind).ok().and_then(RecordKind::of_number);
+    let kind = kind.ok_or_else(|| StoreError::Corrupt("a document of a kind that is not known".into()))?;
+    let mut unique: Vec<Unique> = keys
+        .unwrap_or_default()
+        .into_keys()
+        .map(|(realm, key)| {
+            let scope = if realm == workspace { UniqueScope::Workspace } else { UniqueScope::Installation };
+            Unique { scope, key }
+        })
+        .collect();
+    unique.sort();
+    let record = Record {
+        workspace: WorkspaceId::from_uuid(workspace),
+        id,
+        version: number(version)?,
+        created_at: time(created_at.unwrap_or(0))?,
+        updated_at: time(updated_at.unwrap_or(0))?,
+        expires_at: expires_at.map(time).transpose()?,
+        body,
+    };
+    Ok(Some(DumpedRecord { kind, record, unique }))
+}
+
+#[async_trait]
+impl Dump for CqlDump {
+    async fn conversations(
+        &self,
+        after: Option<DumpPosition>,
+        limit: usize,
+    ) -> Result<DumpPage<ConversationKey>, StoreError> {
+        let after = after.map(|position| position.0);
+        let (found, next) = self.shared.cql.page(&self.conversations, after, limit).await?;
+        let mut rows = Vec::with_capacity(found.rows_num());
+        for row in found.rows::<(Uuid, Uuid)>().map_err(unreadable)? {
+            let (workspace, conversation) = row.map_err(unreadable)?;
+            let key = ConversationKey {
+                workspace: WorkspaceId::from_uuid(workspace),
+                conversation: ConversationId::from_uuid(conversation),
+            };
+            // A partition may be there that is sealed, and no log.
+            if self.shared.peek(key).await?.is_some() {
+                rows.push(key);
+            }
+        }
+        Ok(DumpPage { rows, next: next.map(DumpPosition) })
+    }
+
+    async fn records(
+        &self,
+        after: Option<DumpPosition>,
+        limit: usize,
+    ) -> Result<DumpPage<DumpedRecord>, StoreError> {
+        let after = after.map(|position| position.0);
+        let (found, next) = self.shared.cql.page(&self.records, after, limit).await?;
+        let mut rows = Vec::with_capacity(found.rows_num());
+        for row in found.rows::<RecordColumns>().map_err(unreadable)? {
+            rows.extend(record(row.map_err(unreadable)?)?);
+        }
+        Ok(DumpPage { rows, next: next.map(DumpPosition) })
+    }
+
+    async fn series(
+        &self,
+        after: Option<DumpPosition>,
+        limit: usize,
+    ) -> Result<DumpPage<(SeriesKey, Entry)>, StoreError> {
+        // The table's place, and where in it.
+        let (table, after) = match after {
+            None => (0, None),
+            Some(DumpPosition(bytes)) => match bytes.split_first() {
+                Some((&table, [])) => (usize::from(table), None),
+                Some((&table, rest)) => (usize::from(table), Some(rest.to_vec())),
+                None => (0, None),
+            },
+        };
+        let (Some(statement), Some(kind)) = (self.series.get(table), SeriesKind::ALL.get(table)) else {
+            return Ok(DumpPage { rows: Vec::new(), next: None });
+        };
+        let (found, next) = self.shared.cql.page(statement, after, limit).await?;
+        let mut rows = Vec::with_capacity(found.rows_num());
+        for row in found.rows::<(Uuid, Uuid, i64, &[u8], Vec<u8>)>().map_err(unreadable)? {
+            let (workspace, subject, at, bytes, body) = row.map_err(unreadable)?;
+            let key = SeriesKey { workspace: WorkspaceId::from_uuid(workspace), kind: *kind, subject };
+            rows.push((key, Entry { at: Timestamp::from_ms(number(at)?), id: id(bytes)?, body }));
+        }
+        let next = match next {
+            Some(state) => Some([&[table as u8], &state[..]].concat()),
+            None if table + 1 < self.series.len() => Some(vec![table as u8 + 1]),
+            None => None,
+        };
+        Ok(DumpPage { rows, next: next.map(DumpPosition) })
+    }
+}

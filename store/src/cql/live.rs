@@ -1,0 +1,215 @@
+//! What is live in a workspace, as this node knows it: read from all shards at most twice a second, however many ask,
+//! and kept up with what this node writes itself. So a list shows the node's own writes at once, and everybody's within
+//! a second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use domain::{ConversationId, WorkspaceId};
+use tokio::time::Instant;
+
+use crate::StoreError;
+
+use super::Shared;
+use super::derived::{LivePointer, Stamp};
+
+/// After which others' writes are looked for.
+const FRESH: Duration = Duration::from_millis(500);
+/// A workspace that nobody asks for is forgotten after so long.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// An entry of the live index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Live {
+    pub(super) conversation: ConversationId,
+    pub(super) pointer: LivePointer,
+    pub(super) stamp: Stamp,
+}
+
+/// The workspaces that were asked for lately.
+#[derive(Default)]
+pub(super) struct LiveCache {
+    workspaces: DashMap<WorkspaceId, Arc<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Held by the one who reads; the others wait for what he finds.
+    reading: tokio::sync::Mutex<()>,
+    view: Mutex<View>,
+}
+
+/// A workspace's live conversations.
+#[derive(Default)]
+struct View {
+    /// When the shards were last read, before the first of them was.
+    read_at: Option<Instant>,
+    rows: HashMap<ConversationId, Row>,
+}
+
+/// The newest word of a conversation.
+#[derive(Clone, Copy)]
+struct Row {
+    stamp: Stamp,
+    /// None: it was removed.
+    pointer: Option<LivePointer>,
+    /// When this node wrote it; none: it was read.
+    written_at: Option<Instant>,
+}
+
+impl LiveCache {
+    /// This node has written it.
+    pub(super) fn wrote(
+        &self,
+        workspace: WorkspaceId,
+        conversation: ConversationId,
+        pointer: Option<LivePointer>,
+        stamp: Stamp,
+    ) {
+        if let Some(known) = self.workspaces.get(&workspace) {
+            known.view().wrote(conversation, Row { stamp, pointer, written_at: Some(Instant::now()) });
+        }
+    }
+
+    fn of(&self, workspace: WorkspaceId) -> Arc<Known> {
+        Arc::clone(&self.workspaces.entry(workspace).or_default())
+    }
+
+    /// Forgets what nobody asks for.
+    fn sweep(&self) {
+        let forgotten = |known: &Known| known.view().read_at.is_some_and(|at| at.elapsed() > FORGOTTEN);
+        self.workspaces.retain(|_, known| !forgotten(known));
+    }
+}
+
+impl Known {
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().expect("nobody panics while holding it")
+    }
+}
+
+impl View {
+    /// None: it is too old.
+    fn fresh(&self) -> Option<Vec<Live>> {
+        self.read_at.is_some_and(|at| at.elapsed() < FRESH).then(|| self.live())
+    }
+
+    fn live(&self) -> Vec<Live> {
+        let rows = self.rows.iter();
+        rows.filter_map(|(conversation, row)| {
+            let (conversation, stamp) = (*conversation, row.stamp);
+            row.pointer.map(|pointer| Live { conversation, pointer, stamp })
+        })
+        .collect()
+    }
+
+    fn wrote(&mut self, conversation: ConversationId, row: Row) {
+        let known = self.rows.entry(conversation).or_insert(row);
+        if row.stamp > known.stamp {
+            *known = row;
+        }
+    }
+
+    /// Takes what the shards said, whose reading began at `begun`; what was written since may have been missed.
+    fn read(&mut self, found: Vec<Live>, begun: Instant) {
+        self.rows.retain(|_, row| row.written_at.is_some_and(|at| at >= begun));
+        for Live { conversation, pointer, stamp } in found {
+            self.wrote(conversation, Row { stamp, pointer: Some(pointer), written_at: None });
+        }
+        self.read_at = Some(begun);
+    }
+}
+
+impl Shared {
+    /// All that is live in a workspace, in no order.
+    pub(super) async fn live_of(&self, workspace: WorkspaceId) -> Result<Vec<Live>, StoreError> {
+        let known = self.live.of(workspace);
+        if let Some(live) = known.view().fresh() {
+            return Ok(live);
+        }
+        let _reading = known.reading.lock().await;
+        // Somebody may have read while this one waited.
+        if let Some(live) = known.view().fresh() {
+            return Ok(live);
+        }
+        self.live.sweep();
+        let begun = Instant::now();
+        let found = self.read_live(workspace).await?;
+        let mut view = known.view();
+        view.read(found, begun);
+        Ok(view.live())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Seq, State, TeamId, Timestamp};
+    use uuid::Uuid;
+
+    use crate::Epoch;
+
+    use super::*;
+
+    fn pointer(last_event_at: u64) -> LivePointer {
+        LivePointer {
+            team: TeamId::from_uuid(Uuid::nil()),
+            state: State::Queued,
+            assignee: None,
+            queued_at: Timestamp::from_ms(1),
+            last_event_at: Timestamp::from_ms(last_event_at),
+        }
+    }
+
+    fn id(n: u8) -> ConversationId {
+        ConversationId::from_uuid(Uuid::from_bytes([n; 16]))
+    }
+
+    fn put(seq: u64) -> Stamp {
+        Stamp::put(Epoch(1), Seq(seq))
+    }
+
+    fn found(n: u8, seq: u64) -> Live {
+        Live { conversation: id(n), pointer: pointer(seq), stamp: put(seq) }
+    }
+
+    fn shown(view: &View) -> Vec<(ConversationId, u64)> {
+        let mut shown: Vec<_> = view
+            .live()
+            .into_iter()
+            .map(|live| (live.conversation, live.pointer.last_event_at.as_ms()))
+            .collect();
+        shown.sort();
+        shown
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_newest_word_wins_whether_it_was_read_or_written() {
+        let mut view = View::default();
+        let written = |pointer, stamp| Row { stamp, pointer, written_at: Some(Instant::now()) };
+        view.read(vec![found(1, 3), found(2, 3), found(3, 3), found(4, 3)], Instant::now());
+        assert_eq!(shown(&view), [(id(1), 3), (id(2), 3), (id(3), 3), (id(4), 3)]);
+
+        tokio::time::advance(FRESH).await;
+        assert!(view.fresh().is_none(), "others may have written since");
+        let begun = Instant::now();
+        view.wrote(id(1), written(Some(pointer(5)), put(5)));
+        view.wrote(id(2), written(None, Stamp::removal(Epoch(1), Seq(4))));
+        view.wrote(id(5), written(Some(pointer(1)), put(1)));
+        view.wrote(id(3), written(Some(pointer(2)), put(2)));
+        assert_eq!(
+            shown(&view),
+            [(id(1), 5), (id(3), 3), (id(4), 3), (id(5), 1)],
+            "older words are not taken"
+        );
+        // The shards were read before the writes; another node has ended 3, and moved 4.
+        view.read(vec![found(1, 3), found(2, 3), found(4, 9)], begun);
+        assert_eq!(shown(&view), [(id(1), 5), (id(4), 9), (id(5), 1)]);
+        assert!(view.fresh().is_some());
+
+        tokio::time::advance(FRESH).await;
+        view.read(vec![found(4, 9)], Instant::now());
+        assert_eq!(shown(&view), [(id(4), 9)], "what was written before the shards were read is in them");
+    }
+}

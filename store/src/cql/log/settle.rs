@@ -1,0 +1,238 @@
+//! Claims, creates and appends, each as often as it takes to hear what came of it.
+
+use domain::Seq;
+use scylla::statement::batch::{Batch, BatchType};
+use uuid::Uuid;
+
+use crate::{Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, Owner, StoreError};
+
+use super::super::Shared;
+use super::super::outcome::{Conditional, Failure};
+use super::super::session::{Statement, Tries, unreadable};
+use super::super::value::{bigint, number};
+use super::statements::{Group, Line, Static, ids};
+
+/// How many rival claims one claim waits out.
+const CLAIMS_MAX: u32 = 6;
+impl Shared {
+    pub(super) async fn statics(&self, key: ConversationKey) -> Result<Option<Static>, StoreError> {
+        let rows = self.cql.read(&self.log.peek, ids(key)).await?;
+        let row = rows.maybe_first_row::<(Option<i64>, Option<Uuid>, Option<String>, Option<i64>)>();
+        let Some((epoch, Some(token), owner, last_seq)) = row.map_err(unreadable)? else { return Ok(None) };
+        Ok(Some(Static {
+            epoch: Epoch(number(epoch.unwrap_or(0))?),
+            token,
+            owner: Owner(owner.unwrap_or_default()),
+            last_seq: Seq(number(last_seq.unwrap_or(0))?),
+        }))
+    }
+
+    /// One batch: the conditional line, and the group's events.
+    pub(super) async fn write_group(
+        &self,
+        statement: &Statement,
+        first: Line<'_>,
+        key: ConversationKey,
+        group: &Group,
+    ) -> Result<Conditional, Failure> {
+        let mut batch = Batch::new(BatchType::Logged);
+        // The conditional statement comes first: the driver sends a batch where its first statement belongs.
+        batch.append_statement(statement.prepared());
+        let mut lines = Vec::with_capacity(1 + group.bodies.len());
+        lines.push(first);
+        for (seq, body) in (group.tail.0 + 1..).zip(&group.bodies) {
+            batch.append_statement(self.log.event.prepared());
+            lines.push(Line::Event { key, seq: bigint(seq), body });
+        }
+        self.cql.conditional_batch(statement, batch, &lines).await
+    }
+
+    /// Claims what `stored` shows, with a fresh token.
+    pub(super) async fn try_claim(
+        &self,
+        key: ConversationKey,
+        owner: &str,
+        stored: &Static,
+        fresh: Uuid,
+    ) -> Result<Conditional, Failure> {
+        let (workspace, conversation) = ids(key);
+        let epoch = bigint(stored.epoch.0 + 1);
+        let values = (epoch, fresh, owner, workspace, conversation, stored.token);
+        self.cql.conditional(&self.log.claim, values).await
+    }
+
+    /// Claims the log, or a sealed one when `sealed`; `expected`: only if that is the stored token.
+    pub(super) async fn take(
+        &self,
+        key: ConversationKey,
+        owner: &Owner,
+        expected: Option<ClaimToken>,
+        sealed: bool,
+    ) -> Result<Claim, ClaimError> {
+        // Tokens whose claim was not answered: the one that is stored, if any, is mine.
+        let mut tried: Vec<Uuid> = Vec::new();
+        let mut base: Option<Uuid> = None;
+        let mut tries = Tries::up_to(CLAIMS_MAX);
+        loop {
+            let Some(stored) = self.statics(key).await? else { return Err(ClaimError::Missing) };
+            if tried.contains(&stored.token) {
+                // Looked at after the claim, so nothing of an older token comes after it.
+                let (token, epoch, last_seq) = (ClaimToken(stored.token), stored.epoch, stored.last_seq);
+                return Ok(Claim { key, token, epoch, last_seq });
+            }
+            if stored.is_sealed() != sealed {
+                return Err(ClaimError::Missing);
+            }
+            let expected = expected.map(|token| token.0).or(base);
+            if expected.is_some_and(|expected| expected != stored.token) {
+                return Err(ClaimError::Lost);
+            }
+            base = Some(stored.token);
+            let fresh = Uuid::new_v4();
+            let tried_it = self.try_claim(key, &owner.0, &stored, fresh).await;
+            tried.push(fresh);
+            match tried_it {
+                // The look that comes next tells the tail.
+                Ok(Conditional::Applied) => {}
+                // Somebody else, or what I tried before and was not answered.
+                Ok(Conditional::Refused) if tried.len() == 1 => return Err(ClaimError::Lost),
+                Ok(Conditional::Refused) => {}
+                Err(failure) => {
+                    if !tries.again(&self.log.claim).await {
+                        return Err(failure.into_error().into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Appends, as often as it takes to hear what came of it.
+    pub(super) async fn settle_append(&self, claim: &Claim, group: &Group) -> Result<Append, StoreError> {
+        let mut tries = Tries::default();
+        let mut unanswered = false;
+        loop {
+            let line = Line::Append {
+                last_seq: bigint(group.last_seq().0),
+                head: &group.head,
+                key: claim.key,
+                token: claim.token.0,
+                tail: bigint(group.tail.0),
+            };
+            let failure = match self.write_group(&self.log.append, line, claim.key, group).await {
+                Ok(Conditional::Applied) => return Ok(Append::Applied),
+                Ok(Conditional::Refused) => return self.refused_append(claim, group, unanswered).await,
+                Err(failure) => failure,
+            };
+            unanswered |= matches!(failure, Failure::Unknown(_));
+            if !tries.again(&self.log.append).await {
+                return match failure {
+                    Failure::NotSent(cause) if !unanswered => Err(StoreError::Unavailable(cause)),
+                    Failure::NotSent(_) | Failure::Unknown(_) => Ok(Append::Unknown),
+                };
+            }
+        }
+    }
+
+    /// Why the conditions did not hold; after an own attempt that was not answered it may be because of that one.
+    pub(super) async fn refused_append(
+        &self,
+        claim: &Claim,
+        group: &Group,
+        unanswered: bool,
+    ) -> Result<Append, StoreError> {
+        let stored = match self.statics(claim.key).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Err(StoreError::Corrupt("a claimed log is not there".into())),
+            // Nothing of it is written, but nobody can say who is in the way.
+            Err(error) if !unanswered => return Err(error),
+            Err(_) => return Ok(Append::Unknown),
+        };
+        let mine = stored.token == claim.token.0;
+        if unanswered {
+            let written = mine && stored.last_seq >= group.last_seq();
+            return Ok(if written { Append::Applied } else { Append::Unknown });
+        }
+        Ok(Append::Fenced { epoch: stored.epoch, owner: stored.owner })
+    }
+
+    /// Makes a log where there is none, as often as it takes to hear what came of it.
+    pub(super) async fn settle_create(
+        &self,
+        key: ConversationKey,
+        owner: &Owner,
+        group: &Group,
+    ) -> Result<Created, StoreError> {
+        let token = Uuid::new_v4();
+        let mut tries = Tries::default();
+        let mut unanswered = false;
+        loop {
+            let line = Line::Create {
+                token,
+                owner: &owner.0,
+                last_seq: bigint(group.last_seq().0),
+                head: &group.head,
+                key,
+            };
+            let made = Claim { key, token: ClaimToken(token), epoch: Epoch(1), last_seq: group.last_seq() };
+            let failure = match self.write_group(&self.log.create, line, key, group).await {
+                Ok(Conditional::Applied) => return Ok(Created::New(made)),
+                Ok(Conditional::Refused) => {
+                    return match self.statics(key).await {
+                        Ok(Some(stored)) if stored.token == token => Ok(Created::New(made)),
+                        Ok(Some(stored)) if stored.is_sealed() => {
+                            self.create_in_sealed(key, owner, group).await
+                        }
+                        // It may be mine that somebody has claimed already; then he answers for it.
+                        Ok(Some(_)) => Ok(Created::Exists),
+                        Ok(None) => Ok(Created::Unknown),
+                        Err(error) if !unanswered => Err(error),
+                        Err(_) => Ok(Created::Unknown),
+                    };
+                }
+                Err(failure) => failure,
+            };
+            unanswered |= matches!(failure, Failure::Unknown(_));
+            if !tries.again(&self.log.create).await {
+                return match failure {
+                    Failure::NotSent(cause) if !unanswered => Err(StoreError::Unavailable(cause)),
+                    Failure::NotSent(_) | Failure::Unknown(_) => Ok(Created::Unknown),
+                };
+            }
+        }
+    }
+
+    /// A log that a sweep sealed, because there was none, is made after all: by its next owner's first append.
+    pub(super) async fn create_in_sealed(
+        &self,
+        key: ConversationKey,
+        owner: &Owner,
+        group: &Group,
+    ) -> Result<Created, StoreError> {
+        let claim = match self.take(key, owner, None, true).await {
+            Ok(claim) => claim,
+            Err(ClaimError::Missing | ClaimError::Lost) => return Ok(Created::Exists),
+            Err(ClaimError::Store(error)) => return Err(error),
+        };
+        match self.settle_append(&claim, group).await? {
+            Append::Applied => Ok(Created::New(Claim { last_seq: group.last_seq(), ..claim })),
+            Append::Fenced { .. } => Ok(Created::Exists),
+            Append::Unknown => Ok(Created::Unknown),
+        }
+    }
+
+    /// Where there is no log, sees to it that no create which is still on its way makes one unseen. Says the epoch of a
+    /// log that is sealed; none: there is a log, or it is not known.
+    pub(in super::super) async fn seal_missing(
+        &self,
+        key: ConversationKey,
+    ) -> Result<Option<Epoch>, StoreError> {
+        let (workspace, conversation) = ids(key);
+        if self.statics(key).await?.is_none() {
+            let values = (Uuid::new_v4(), workspace, conversation);
+            // Whatever it came to, the look after it tells.
+            let _ = self.cql.conditional(&self.log.seal, values).await;
+        }
+        let stored = self.statics(key).await?;
+        Ok(stored.filter(Static::is_sealed).map(|stored| stored.epoch))
+    }
+}

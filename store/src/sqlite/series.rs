@@ -1,0 +1,176 @@
+//! Series in SQLite. The feed is the order of commits, which is that of the events' rows: an append writes nothing for
+//! it.
+
+use async_trait::async_trait;
+use domain::{ConversationId, Seq, Timestamp, WorkspaceId};
+use rusqlite::{Connection, Params, Row, params};
+use uuid::Uuid;
+
+use crate::series::Standing;
+use crate::{
+    Entry, EntryPosition, FeedEntry, FeedPage, FeedPosition, PAGE_MAX, Series, SeriesKey, SeriesKind,
+    StoreError,
+};
+
+use super::Shared;
+use super::fault::Fault;
+use super::row::{integer, number};
+use super::writer::{Unwritten, WRITE_BYTES};
+
+/// How many events of the whole installation one page of a feed looks through for those of its workspace. A quiet
+/// workspace beside a busy one moves on by so many a call, and no reading thread is kept for long: they take about
+/// 1 ms of CPU (`examples/cost.rs`).
+const FEED_SCAN: usize = 2_000;
+
+#[async_trait]
+impl Series for Shared {
+    async fn append(&self, key: &SeriesKey, entry: Entry) -> Result<(), StoreError> {
+        let bytes = WRITE_BYTES + entry.body.len();
+        let key = *key;
+        let work = move |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "INSERT INTO entry (workspace, kind, subject, at, id, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![
+                    key.workspace.uuid(),
+                    key.kind as u8,
+                    key.subject,
+                    integer(entry.at.as_ms()),
+                    entry.id,
+                    entry.body,
+                ])?;
+            Ok(())
+        };
+        self.writer.write(bytes, work).await.map_err(Unwritten::into_error)
+    }
+
+    async fn newest(
+        &self,
+        key: &SeriesKey,
+        before: Option<EntryPosition>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let asked = page(key, before.map_or((i64::MAX, Uuid::max()), place), limit);
+        let work = move |connection: &Connection| {
+            let sql = "SELECT at, id, body FROM entry
+                 WHERE workspace = ?1 AND kind = ?2 AND subject = ?3 AND (at, id) < (?4, ?5)
+                 ORDER BY at DESC, id DESC LIMIT ?6";
+            entries(connection, sql, asked)
+        };
+        self.readers.read(work).await
+    }
+
+    async fn following(
+        &self,
+        key: &SeriesKey,
+        after: Option<EntryPosition>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let asked = page(key, after.map_or((-1, Uuid::nil()), place), limit);
+        let work = move |connection: &Connection| {
+            let sql = "SELECT at, id, body FROM entry
+                 WHERE workspace = ?1 AND kind = ?2 AND subject = ?3 AND (at, id) > (?4, ?5)
+                 ORDER BY at, id LIMIT ?6";
+            entries(connection, sql, asked)
+        };
+        self.readers.read(work).await
+    }
+
+    async fn feed(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<FeedPosition>,
+        limit: usize,
+    ) -> Result<FeedPage, StoreError> {
+        let after = match after {
+            Some(FeedPosition(Standing::Place(place))) => place,
+            Some(FeedPosition(Standing::Moment { .. })) | None => 0,
+        };
+        let work = move |connection: &Connection| feed(connection, workspace, after, limit.min(PAGE_MAX));
+        self.readers.read(work).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let work = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(
+                "DELETE FROM entry WHERE place IN
+                     (SELECT place FROM entry WHERE kind = ?1 AND at < ?2 ORDER BY at LIMIT ?3)",
+            )?;
+            let mut gone = 0;
+            for kind in SeriesKind::ALL {
+                let before = integer(kind.kept_since(now).as_ms());
+                gone += statement.execute(params![kind as u8, before, integer((limit - gone) as u64)])?;
+            }
+            Ok(gone)
+        };
+        self.writer.write(WRITE_BYTES, work).await.map_err(Unwritten::into_error)
+    }
+}
+
+/// A position as the columns have it.
+fn place(position: EntryPosition) -> (i64, Uuid) {
+    (integer(position.at.as_ms()), position.id)
+}
+
+fn page(key: &SeriesKey, (at, id): (i64, Uuid), limit: usize) -> impl Params + use<> {
+    let limit = integer(limit.min(PAGE_MAX) as u64);
+    (key.workspace.uuid(), key.kind as u8, key.subject, at, id, limit)
+}
+
+fn entries(connection: &Connection, sql: &str, asked: impl Params) -> Result<Vec<Entry>, Fault> {
+    let read = |row: &Row<'_>| {
+        Ok(Entry { at: Timestamp::from_ms(number(row, 0)?), id: row.get(1)?, body: row.get(2)? })
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_map(asked, read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Goes through the events behind `after` and keeps the workspace's. Who ever removes events must leave the last row,
+/// or SQLite gives its place to another, which everybody who has been there would miss.
+fn feed(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    after: u64,
+    limit: usize,
+) -> Result<FeedPage, Fault> {
+    // The cross join keeps SQLite from beginning with the conversations.
+    let mut statement = connection.prepare_cached(
+        "SELECT event.place, event.seq, conversation.id, conversation.workspace = ?1
+         FROM event CROSS JOIN conversation ON conversation.key = event.conversation
+         WHERE event.place > ?2 ORDER BY event.place LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![workspace.uuid(), integer(after), integer(FEED_SCAN as u64)])?;
+    let mut entries: Vec<FeedEntry> = Vec::new();
+    let (mut place, mut scanned, mut full) = (after, 0, false);
+    while let Some(row) = rows.next()? {
+        if row.get(3)? {
+            let (seq, conversation) = (Seq(number(row, 1)?), ConversationId::from_uuid(row.get(2)?));
+            full = !tell(&mut entries, limit, conversation, seq);
+            if full {
+                break;
+            }
+        }
+        place = number(row, 0)?;
+        scanned += 1;
+    }
+    let next = FeedPosition(Standing::Place(place));
+    Ok(FeedPage { entries, next, more: full || scanned == FEED_SCAN })
+}
+
+/// Adds an event to what its conversation's last entry has, or as an entry; false: there is no room for one more.
+fn tell(entries: &mut Vec<FeedEntry>, limit: usize, conversation: ConversationId, seq: Seq) -> bool {
+    if let Some(entry) = entries.last_mut()
+        && entry.conversation == conversation
+        && entry.last.next() == seq
+    {
+        entry.last = seq;
+        return true;
+    }
+    if entries.len() == limit {
+        return false;
+    }
+    entries.push(FeedEntry { conversation, first: seq, last: seq });
+    true
+}
