@@ -1,11 +1,12 @@
-//! The commands of README.md and of docs/routing.md, as their readers run them: what stands in `sh` blocks.
+//! The commands of README.md, docs/routing.md and docs/storage.md, as their readers run them: what stands in `sh` blocks.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use driver::{Options, Sandbox};
+use driver::{Options, Sandbox, binary, cql};
 use serde_json::json;
+use tempfile::TempDir;
 
 /// How long all commands of a page may take.
 const SECONDS: &str = "90";
@@ -76,4 +77,29 @@ async fn the_page_on_routing_shows_what_it_says() {
         r#""accepting":false"#,
     ];
     runs("docs/routing.md", &words).await;
+}
+
+/// Its readers have `switchboard` on their path, a store of their own on SQLite, and a CQL server.
+#[tokio::test]
+async fn the_page_on_storage_moves_an_installation_to_cql() {
+    let Some(node) = cql::contact_point() else { return };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/storage.md");
+    let keyspace = format!("page_{:08x}", rand::random::<u32>());
+    let script = commands(&fs::read_to_string(path).unwrap())
+        .replace("127.0.0.1:9042", &node)
+        .replace("keyspace = \"switchboard\"", &format!("keyspace = \"{keyspace}\""));
+    let folder = TempDir::new().unwrap();
+    let before = "switchboard workspace create --name Shop --data data && \
+        switchboard admin create --email ann@example.org --name Ann --data data";
+    let bin = binary();
+    let mut bash = Command::new("timeout");
+    bash.args([SECONDS, "bash", "-c", &format!("{before}\n{script}")]).current_dir(folder.path());
+    bash.env_clear().env("PATH", format!("{}:/usr/bin:/bin", bin.parent().unwrap().display()));
+    bash.stdin(Stdio::null());
+    let ran = tokio::task::spawn_blocking(move || bash.output()).await.unwrap().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}\n{wrong}");
+    for word in ["data folder ./data", "copied and compared: 0 conversations", "2 documents", "schema 1"] {
+        assert!(said.contains(word), "{word} is missing in what the page said:\n{said}\n{wrong}");
+    }
 }
