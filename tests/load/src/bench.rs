@@ -10,8 +10,10 @@ mod report;
 mod server;
 
 use anyhow::Context;
+use driver::Options;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::batch;
 use crate::idle;
 use crate::on_runtime;
 use crate::routing;
@@ -34,6 +36,10 @@ pub(crate) struct Plan {
     /// Two minutes instead of nine: fewer and shorter steps, and no wait for passivation
     #[arg(long)]
     quick: bool,
+    /// Measure Switchboard on SQLite and on these CQL servers (host:port, with commas between them) instead; the
+    /// servers may use both cores
+    #[arg(long, value_delimiter = ',')]
+    cql: Vec<String>,
 }
 
 /// How much is done of everything.
@@ -99,17 +105,38 @@ struct Idle {
 pub(crate) fn bench(plan: &Plan) -> anyhow::Result<String> {
     let effort = if plan.quick { &QUICK } else { &WHOLE };
     stay_on_core()?;
+    if !plan.cql.is_empty() {
+        return stores(&plan.cql, effort);
+    }
     let servers = [
-        Server::switchboard()?,
+        Server::switchboard("Switchboard", Options::default())?,
         Server::baseline(Log::Sqlite, CONVERSATIONS)?,
         Server::baseline(Log::File, CONVERSATIONS)?,
     ];
     let measured = rates::measure(&servers, effort)?;
     drop(servers);
     let idle = idle(effort)?;
-    let cold = on_runtime(cold::measure(effort.cold))?;
+    let cold = on_runtime(cold::measure(effort.cold, Options::default()))?;
     let page = report::page(&Figures { servers: measured, idle, cold });
     Ok(page + &routing::measure(plan.quick)?)
+}
+
+/// The same steps on both stores.
+fn stores(nodes: &[String], effort: &Effort) -> anyhow::Result<String> {
+    let keyspace = format!("load_{:08x}", rand::random::<u32>());
+    let stores = [("on SQLite", Options::default()), ("on CQL", Options::default().on_cql(nodes, &keyspace))];
+    let servers = stores
+        .iter()
+        .map(|(name, options)| Server::switchboard(name, options.clone()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let measured = rates::measure(&servers, effort)?;
+    drop(servers);
+    let mut colds = Vec::new();
+    for (name, options) in stores {
+        colds.push((name, on_runtime(cold::measure(effort.cold, options))?));
+    }
+    on_runtime(batch::drop_keyspace(nodes, &keyspace))?;
+    Ok(report::stores(&measured, &colds))
 }
 
 /// Leaves the other core to the server.

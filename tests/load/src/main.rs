@@ -1,5 +1,5 @@
-//! The load programs. Each prints its result as one line of JSON (`kill` and `check`: as text; `bench` and `routing`: as
-//! Markdown) and ends with 1 when something was not as it must be.
+//! The load programs. Each prints its result as one line of JSON (`kill`, `outage`, `duel`, `ring` and `check`: as text; `bench`, `routing`
+//! and `batch`: as Markdown) and ends with 1 when something was not as it must be.
 //!
 //! ```text
 //! load bench --quick
@@ -7,11 +7,16 @@
 //! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
 //! load sockets --count 10000
 //! load conversations --count 10000
+//! load batch --cql 127.0.0.1:9042
 //! load kill --kills 200
+//! load outage --times 5
+//! load duel --cql 127.0.0.1:9042 --seconds 180
+//! load ring --rounds 3
 //! load check /tmp/switchboard-history-42.jsonl
 //! ```
 
 mod agent;
+mod batch;
 mod bench;
 mod cast;
 mod idle;
@@ -19,6 +24,7 @@ mod latency;
 mod routing;
 mod run;
 mod schedule;
+mod trouble;
 mod visitor;
 mod wire;
 
@@ -50,14 +56,15 @@ enum What {
     /// Start a server, hold idle conversations, and measure its memory per conversation
     Conversations(idle::ConversationsPlan),
     /// Start a server, kill it again and again while clients talk, and check that the delivery contract held
-    Kill {
-        /// How often
-        #[arg(long, default_value_t = 200)]
-        kills: u32,
-        /// What moments and texts are drawn from; random when not given
-        #[arg(long)]
-        seed: Option<u64>,
-    },
+    Kill(trouble::Kill),
+    /// Start a server, take its CQL store away again and again while clients talk, and check the same
+    Outage(trouble::Outage),
+    /// Start two servers over one CQL store, freeze them in turn while clients send through both, and check the same
+    Duel(trouble::Duel),
+    /// Start a server over three nodes of Apache Cassandra, kill and freeze them while clients talk, and check the same
+    Ring(trouble::Ring),
+    /// Measure what a conditional batch of events costs on CQL servers, beside the same rows written plainly
+    Batch(batch::Plan),
     /// Judge a history that a failed run has kept
     Check {
         /// The file
@@ -78,7 +85,14 @@ fn main() -> anyhow::Result<ExitCode> {
         What::Run(plan) => print(&run::run(&plan)?)?,
         What::Sockets(plan) => print(&on_runtime(idle::sockets(&plan))?)?,
         What::Conversations(plan) => print(&on_runtime(idle::conversations(&plan))?)?,
-        What::Kill { kills, seed } => kill(kills, seed)?,
+        What::Kill(plan) => on_runtime(plan.run())?,
+        What::Outage(plan) => on_runtime(plan.run())?,
+        What::Duel(plan) => on_runtime(plan.run())?,
+        What::Ring(plan) => on_runtime(plan.run())?,
+        What::Batch(plan) => {
+            print!("{}", on_runtime(batch::batch(&plan))?);
+            true
+        }
         What::Check { history } => check(&history)?,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -87,14 +101,6 @@ fn main() -> anyhow::Result<ExitCode> {
 fn print(report: &impl serde::Serialize) -> anyhow::Result<bool> {
     println!("{}", serde_json::to_string(report)?);
     Ok(true)
-}
-
-fn kill(kills: u32, seed: Option<u64>) -> anyhow::Result<bool> {
-    let seed = seed.unwrap_or_else(rand::random);
-    eprintln!("seed {seed}");
-    let summary = on_runtime(driver::killrun::run(driver::killrun::Plan { kills, seed }))?;
-    println!("{summary}");
-    Ok(summary.violations.is_empty())
 }
 
 fn check(history: &PathBuf) -> anyhow::Result<bool> {

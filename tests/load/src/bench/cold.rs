@@ -21,9 +21,9 @@ pub(super) struct Cold {
 }
 
 /// Fills `conversations` logs with so many events each, restarts the server, so that all of them are cold, and writes
-/// twice to each, one after the other.
-pub(super) async fn measure(logs: &[(usize, usize)]) -> anyhow::Result<Vec<Cold>> {
-    let mut sandbox = Sandbox::start(Options::unlimited().core(SERVER_CORE)).await?;
+/// twice to each, one after the other. `options` say where the server keeps its data.
+pub(super) async fn measure(logs: &[(usize, usize)], options: Options) -> anyhow::Result<Vec<Cold>> {
+    let mut sandbox = Sandbox::start(Options::unlimited().core(SERVER_CORE).and(options)).await?;
     let mut filled = Vec::new();
     for (events, conversations) in logs {
         eprintln!("cold activation: {conversations} logs of {events} events");

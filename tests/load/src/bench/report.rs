@@ -23,24 +23,40 @@ pub(super) fn page(figures: &Figures) -> String {
     page
 }
 
+/// The same figures of Switchboard on several stores, with what cold conversations cost on each.
+pub(super) fn stores(measured: &[Measured], cold_on: &[(&str, Vec<Cold>)]) -> String {
+    let mut page = String::new();
+    // A String takes every write.
+    let _ = steps(&mut page, measured);
+    for (name, logs) in cold_on {
+        let _ = writeln!(page, "\n#### {name}").and_then(|()| cold(&mut page, logs));
+    }
+    page
+}
+
 fn write(page: &mut String, figures: &Figures) -> std::fmt::Result {
+    steps(page, &figures.servers)?;
+    idle(page, &figures.idle)?;
+    cold(page, &figures.cold)?;
+    aims(page, figures)
+}
+
+fn steps(page: &mut String, servers: &[Measured]) -> std::fmt::Result {
     writeln!(page, "### As much as each carries (closed loop)\n")?;
     writeln!(page, "{STEP_HEAD}")?;
-    for server in &figures.servers {
+    for server in servers {
         for report in &server.closed {
             step(page, server.name, &format!("{} visitors", report.visitors), report)?;
         }
     }
     writeln!(page, "\n### At rising rates (open loop, from the moment a message was due)\n")?;
     writeln!(page, "{STEP_HEAD}")?;
-    for server in &figures.servers {
+    for server in servers {
         for (share, report) in &server.open {
             step(page, server.name, &format!("{share} of its most: {}/s", report.rate), report)?;
         }
     }
-    idle(page, &figures.idle)?;
-    cold(page, &figures.cold)?;
-    aims(page, figures)
+    Ok(())
 }
 
 const STEP_HEAD: &str = "| server | load | messages/s | acknowledged p50 / p99 / p99.9, ms | at the socket p50 / p99 / p99.9, ms | server CPU, us a message | cores: server, load |

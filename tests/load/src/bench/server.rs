@@ -16,7 +16,7 @@ use crate::on_runtime;
 
 /// A running server; dropping it ends it and removes what it kept.
 pub(super) enum Server {
-    Switchboard(Box<Sandbox>),
+    Switchboard(&'static str, Box<Sandbox>),
     Baseline(Baseline),
 }
 
@@ -42,9 +42,10 @@ struct Ready {
 }
 
 impl Server {
-    pub(super) fn switchboard() -> anyhow::Result<Self> {
-        let options = Options::unlimited().core(SERVER_CORE);
-        Ok(Self::Switchboard(Box::new(on_runtime(Sandbox::start(options))?)))
+    /// `options` say where it keeps its data.
+    pub(super) fn switchboard(name: &'static str, options: Options) -> anyhow::Result<Self> {
+        let options = Options::unlimited().core(SERVER_CORE).and(options);
+        Ok(Self::Switchboard(name, Box::new(on_runtime(Sandbox::start(options))?)))
     }
 
     pub(super) fn baseline(log: Log, conversations: usize) -> anyhow::Result<Self> {
@@ -53,7 +54,7 @@ impl Server {
 
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Switchboard(_) => "Switchboard",
+            Self::Switchboard(name, _) => name,
             Self::Baseline(Baseline { log: Log::Sqlite, .. }) => "(a) bare, SQLite log",
             Self::Baseline(Baseline { log: Log::File, .. }) => "(b) bare, plain file",
         }
@@ -61,7 +62,7 @@ impl Server {
 
     pub(super) fn pid(&self) -> anyhow::Result<u32> {
         match self {
-            Self::Switchboard(sandbox) => sandbox.pid(),
+            Self::Switchboard(_, sandbox) => sandbox.pid(),
             Self::Baseline(baseline) => Ok(baseline.ready.pid),
         }
     }
@@ -69,7 +70,7 @@ impl Server {
     /// Those who write to it and look on.
     pub(super) fn cast(&self, size: Size) -> anyhow::Result<Cast> {
         match self {
-            Self::Switchboard(sandbox) => Cast::of_switchboard(&Target::from(sandbox.ready()), size),
+            Self::Switchboard(_, sandbox) => Cast::of_switchboard(&Target::from(sandbox.ready()), size),
             Self::Baseline(baseline) => Cast::of_baseline(&baseline.ready.url, size),
         }
     }
