@@ -21,7 +21,7 @@ mod viewing;
 mod watch;
 
 /// How long anything that is awaited may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server of the test's own.
 struct Stage {
