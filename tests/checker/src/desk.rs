@@ -138,6 +138,9 @@ pub struct Deed {
     pub after: u64,
     /// The last event of the conversation in the answer; none: he was refused.
     pub acknowledged: Option<u64>,
+    /// An attempt of it went to a server that did not answer and lives: it may do it later than another one refused it.
+    #[serde(default)]
+    pub unanswered: bool,
 }
 
 /// What an agent asks for.

@@ -28,7 +28,7 @@ fn ended(seq: u64, by: &str) -> Step {
 
 fn deed(agent: &str, conversation: &str, verb: Verb, after: u64, acknowledged: u64) -> Deed {
     let (agent, conversation) = (agent.to_owned(), conversation.to_owned());
-    Deed { agent, conversation, verb, after, acknowledged: Some(acknowledged) }
+    Deed { agent, conversation, verb, after, acknowledged: Some(acknowledged), unanswered: false }
 }
 
 fn conversation(
@@ -229,7 +229,7 @@ fn nobody_holds_more_than_he_may_and_his_load_is_what_he_carries() {
 fn what_was_acknowledged_is_in_the_log_once_and_what_was_refused_is_not() {
     let mut deeds = rest().deeds;
     for (place, deed) in deeds.drain(..).enumerate() {
-        let Deed { agent, conversation, verb, after, acknowledged } = deed;
+        let Deed { agent, conversation, verb, after, acknowledged, .. } = deed;
         let until = acknowledged.unwrap() + 20;
         // Asked for when all that is there was known already.
         let lost =
@@ -241,6 +241,10 @@ fn what_was_acknowledged_is_in_the_log_once_and_what_was_refused_is_not() {
             [Misrouting::DeedDoubled { agent, verb, told: 0, found: 1 }],
             "{conversation} {after}"
         );
+        let refused_by_one_of_two = faults(|desk| {
+            (desk.deeds[place].acknowledged, desk.deeds[place].unanswered) = (None, true);
+        });
+        assert_eq!(refused_by_one_of_two, [], "{conversation} {after}");
     }
     let given_back_twice = faults(|desk| {
         let log = log(desk, "held");

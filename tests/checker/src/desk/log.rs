@@ -78,7 +78,7 @@ pub(super) fn follow(conversation: &ConversationAtRest, faults: &mut Vec<Misrout
 }
 
 /// Compares the log with what the conversation's agents were told of their deeds: what was acknowledged is there, once,
-/// and what was refused is not.
+/// and what was refused is not, unless it may have been done since.
 pub(super) fn account<'a>(
     conversation: &ConversationAtRest,
     deeds: impl Iterator<Item = &'a Deed>,
@@ -86,8 +86,12 @@ pub(super) fn account<'a>(
 ) {
     let log = &conversation.log;
     let mut acknowledged: BTreeMap<(&Sender, Verb), u64> = BTreeMap::new();
+    let mut possible: BTreeMap<(&Sender, Verb), u64> = BTreeMap::new();
     for deed in deeds {
-        let Some(until) = deed.acknowledged else { continue };
+        let Some(until) = deed.acknowledged else {
+            *possible.entry((&deed.agent, deed.verb)).or_default() += u64::from(deed.unanswered);
+            continue;
+        };
         *acknowledged.entry((&deed.agent, deed.verb)).or_default() += 1;
         let shows = |what: &Move, by: Option<&Sender>| match (deed.verb, what) {
             // Already his is an answer too: whoever gave it to him, he has got it since.
@@ -118,8 +122,9 @@ pub(super) fn account<'a>(
         before = Some(step);
     }
     for ((agent, verb), found) in done {
-        let told = acknowledged.get(&(agent, verb)).copied().unwrap_or_default();
-        if found > told {
+        let of = |counts: &BTreeMap<_, u64>| counts.get(&(agent, verb)).copied().unwrap_or_default();
+        let told = of(&acknowledged);
+        if found > told + of(&possible) {
             faults.push(Misrouting::DeedDoubled { agent: agent.clone(), verb, told, found });
         }
     }

@@ -1,6 +1,7 @@
 //! An agent of the front desk: on a socket he is told what he is offered and what he has, and by REST he does something
 //! about it, one thing at a time, each until its outcome is known.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -245,8 +246,11 @@ impl Clerk {
             Verb::Transfer => format!("/api/v1/chat/agent/conversations/{conversation}/transfer"),
             Verb::End => format!("/api/v1/chat/conversations/{conversation}/end"),
         };
-        let call =
-            async || self.stage.api().post(path.clone()).bearer(&self.who.token).json(&body).send().await;
+        let silence = Cell::new(false);
+        let call = async || {
+            let call = self.stage.api().post(path.clone()).bearer(&self.who.token).json(&body);
+            call.send().await.inspect_err(|_| silence.set(true))
+        };
         let answer = insist("a deed at the desk", call).await?;
         let acknowledged = match answer.status {
             200 => Some(conversation_of(&answer)?.1),
@@ -262,7 +266,10 @@ impl Clerk {
         if shown["state"] == "ended" || answer.code() == "CONVERSATION_ENDED" {
             book.ended.insert(conversation.clone());
         }
-        book.deeds.push(Deed { agent: self.who.agent_id.clone(), conversation, verb, after, acknowledged });
+        // One server alone has been killed when it does not answer.
+        let unanswered = silence.get() && self.stage.has_several_servers();
+        let agent = self.who.agent_id.clone();
+        book.deeds.push(Deed { agent, conversation, verb, after, acknowledged, unanswered });
         Ok(())
     }
 }
