@@ -40,6 +40,21 @@ pub(super) async fn insist(
     }
 }
 
+/// Has an agent take a conversation.
+pub(super) async fn accept(stage: &Stage, token: &str, conversation: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let accept = async || stage.api().accept(token, conversation).await;
+        let answer = insist("the accept", accept).await?;
+        // One of several servers may remember for 30 s what he gave back on another, or not know that he is there.
+        let passes = matches!(answer.code(), "CAPACITY_EXCEEDED" | "AGENT_OFFLINE");
+        if !passes || !stage.has_several_servers() || begun.elapsed() > COMEBACK {
+            return answer.expect(200).map(drop);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 /// Sends a visitor's messages, one after the other, until the curtain falls.
 pub(super) async fn write(
     stage: Stage,

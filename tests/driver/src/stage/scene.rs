@@ -77,8 +77,7 @@ pub(super) async fn build(stage: &Stage) -> anyhow::Result<Scene> {
     let mut talks = Vec::new();
     for _ in 0..TALKS {
         let talk = Talk::begin(stage).await?;
-        let accept = async || stage.api().accept(&assignee.token, &talk.conversation).await;
-        insist("the accept", accept).await?.expect(200)?;
+        rest::accept(stage, &assignee.token, &talk.conversation).await?;
         talks.push(talk);
     }
     Ok(Scene { talks, assignee, colleague })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::reading::{head, seen};
-use super::rest::{COMEBACK, PAUSE, THINKING_MS_MAX, acknowledgement, insist};
+use super::rest::{COMEBACK, PAUSE, THINKING_MS_MAX, accept, acknowledgement};
 use super::{Stage, words};
 use crate::socket::{Frame, Socket};
 
@@ -258,8 +258,7 @@ impl Talker {
             // It was thought absent while the server was away, and the conversation was queued again.
             "STALE_ASSIGNMENT" => {
                 self.stage.recorder.refused(attempt, code);
-                let accept = async || self.stage.api().accept(&self.token, conversation).await;
-                insist("the second accept", accept).await?.expect(200)?;
+                accept(&self.stage, &self.token, conversation).await?;
             }
             _ => bail!("{} was refused: {reply}", self.name),
         }
