@@ -53,18 +53,27 @@ pub fn raise_file_limit() -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::thread;
+    use std::time::Instant;
+
     use super::*;
 
+    /// Of a process with one thread: in this one, tests end theirs.
     #[test]
-    fn this_process_has_memory_and_has_used_time() {
-        let pid = std::process::id();
-        assert!(rss_bytes(pid).unwrap() > 100 * 1024);
+    fn a_process_has_memory_and_uses_time() {
+        let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let pid = busy.id();
         let before = cpu(pid).unwrap();
-        let mut sum = 0_u64;
-        while cpu(pid).unwrap() == before {
-            sum = std::hint::black_box(sum + 1);
+        let begun = Instant::now();
+        while cpu(pid).unwrap() <= before && begun.elapsed() < Duration::from_secs(10) {
+            thread::yield_now();
         }
-        assert!(cpu(pid).unwrap() > before);
+        let (rss, used) = (rss_bytes(pid).unwrap(), cpu(pid).unwrap());
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(rss > 100 * 1024, "{rss} bytes");
+        assert!(used > before, "{used:?}");
     }
 
     #[test]
