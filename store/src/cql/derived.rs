@@ -8,6 +8,9 @@ use crate::Epoch;
 /// Milliseconds of a week.
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Where a stamp's epoch begins, in bits: a log has at most 10,000 events, and each takes two numbers.
+const EPOCH_SHIFT: u32 = 24;
+
 /// The time stamp of a derived row, made of its writer's claim and the tail he knows; no clock. Of an older owner's
 /// words and a newer one's the newer win, and of one owner's the later; of a put and a removal after the same event
 /// the put.
@@ -25,9 +28,13 @@ impl Stamp {
         Self::of(epoch, seq, 0)
     }
 
-    /// A log has at most 10,000 events, so `seq` stays below the epoch's bits.
     fn of(epoch: Epoch, seq: Seq, put: u64) -> Self {
-        Self(((epoch.0 << 24) | (2 * seq.0 + put)) as i64)
+        Self(((epoch.0 << EPOCH_SHIFT) | (2 * seq.0 + put)) as i64)
+    }
+
+    /// The event that it stands after.
+    pub(super) fn seq(self) -> Seq {
+        Seq((self.0 as u64 & ((1 << EPOCH_SHIFT) - 1)) / 2)
     }
 
     /// As a column has it.
@@ -134,9 +141,7 @@ impl Derived {
                 | EventKind::Tagged { .. } => {}
             }
         }
-        derived
-            .after
-            .retain(|gone| *gone != Gone::Live && !holder.is_some_and(|agent| *gone == Gone::Held(agent)));
+        derived.after.retain(|gone| holder.is_none_or(|agent| *gone != Gone::Held(agent)));
         let ends = events.iter().any(|event| matches!(event.kind, EventKind::Ended { .. }));
         if head.state != State::Ended {
             let live = Pointer::Live(LivePointer::of(head));
@@ -299,5 +304,6 @@ mod tests {
             put(2, 2),
         ];
         assert!(rising.is_sorted_by(|a, b| a < b), "{rising:?}");
+        assert_eq!([put(7, 10_000).seq(), removal(7, 10_000).seq()], [Seq(10_000); 2]);
     }
 }

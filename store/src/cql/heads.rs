@@ -258,13 +258,16 @@ impl Shared {
         let mut listed = Vec::new();
         for ((conversation, stamp), head) in held.into_iter().zip(heads) {
             let key = ConversationKey { workspace: page.workspace, conversation };
-            let Some((head, at)) = head.and_then(|head| page.view.time_of(&head).map(|at| (head, at))) else {
-                // He lost it to somebody else, whose append names only the new holder. A newer row stays.
-                self.remove_held(key, agent, stamp).await?;
-                continue;
-            };
-            if page.filter.passes(&head) {
-                listed.push(Pointed { at, conversation }.listed(head));
+            let Some(head) = head else { continue };
+            match page.view.time_of(&head) {
+                Some(at) if page.filter.passes(&head) => {
+                    listed.push(Pointed { at, conversation }.listed(head))
+                }
+                Some(_) => {}
+                // He lost it to somebody else, whose append names only the new holder. A newer row stays, and so does
+                // one that was put for an append which is still on its way.
+                None if stamp.seq() <= head.last_seq => self.remove(key, &Gone::Held(agent), stamp).await?,
+                None => {}
             }
         }
         let place = |row: &ListedHead| newest_first_last(&Pointed::from(row.position));

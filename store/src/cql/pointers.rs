@@ -226,7 +226,7 @@ impl Shared {
         self.cql.write(&self.pointers.ended_put, values).await
     }
 
-    /// Removes a pointer.
+    /// Removes a pointer that stands with this time stamp or an older one.
     pub(super) async fn remove(
         &self,
         key: ConversationKey,
@@ -242,20 +242,13 @@ impl Shared {
                 self.live.wrote(key.workspace, key.conversation, None, stamp);
                 Ok(())
             }
-            Gone::Held(agent) => self.remove_held(key, agent, stamp.number()).await,
+            Gone::Held(agent) => {
+                let conversation = key.conversation.uuid();
+                let values =
+                    (stamp.number(), key.workspace.uuid(), agent.uuid(), &conversation.as_bytes()[..]);
+                self.cql.write(&self.pointers.held_remove, values).await
+            }
         }
-    }
-
-    /// Removes what stands with this time stamp or an older one.
-    pub(super) async fn remove_held(
-        &self,
-        key: ConversationKey,
-        agent: AgentId,
-        stamp: i64,
-    ) -> Result<(), StoreError> {
-        let conversation = key.conversation.uuid();
-        let values = (stamp, key.workspace.uuid(), agent.uuid(), &conversation.as_bytes()[..]);
-        self.cql.write(&self.pointers.held_remove, values).await
     }
 
     /// All that is live in a workspace, from all shards.
@@ -307,12 +300,12 @@ impl Shared {
         &self,
         workspace: WorkspaceId,
         agent: AgentId,
-    ) -> Result<Vec<(ConversationId, i64)>, StoreError> {
+    ) -> Result<Vec<(ConversationId, Stamp)>, StoreError> {
         let found = self.cql.read(&self.pointers.held_read, (workspace.uuid(), agent.uuid())).await?;
         let mut held = Vec::with_capacity(found.rows_num());
-        for row in found.rows::<(&[u8], Option<i64>)>().map_err(unreadable)? {
+        for row in found.rows::<(&[u8], i64)>().map_err(unreadable)? {
             let (conversation, stamp) = row.map_err(unreadable)?;
-            held.push((ConversationId::from_uuid(id(conversation)?), stamp.unwrap_or(0)));
+            held.push((ConversationId::from_uuid(id(conversation)?), Stamp::from_number(stamp)));
         }
         Ok(held)
     }

@@ -1,22 +1,25 @@
 //! A CQL store on the server that the environment names, and what CQL promises beyond the suite.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Timestamp;
+use domain::{AgentCard, AgentId, AssignReason, Author, Event, EventKind, Head, Line, State, Timestamp};
+use driver::cql::{Fault, Proxy, Rule, contact_point};
 use scylla::client::session_builder::SessionBuilder;
 use store::cql::{CqlOptions, CqlStore, Now};
+use store::{Append, HeadFilter, HeadView};
+use uuid::Uuid;
 
-/// Where a server is: `host:port`, or `host:port/keyspace` for tables that no other checkout uses.
-const SERVER: &str = "TEST_CQL";
+use crate::play::Play;
+use crate::sandbox::some_workspace;
+
 /// Tests share its tables, which take seconds to make, and use ids of their own.
 const KEYSPACE: &str = "switchboard_test";
 
 /// What its clock says, always.
 pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
-/// An open store; none: no server is named, and the test ends here. On CI there must be one.
+/// An open store; none: no server is named, and the test ends here.
 ///
 /// Each test opens its own: the driver lives on the runtime that it was opened on, which ends with the test.
 pub(crate) async fn open() -> Option<CqlStore> {
@@ -26,7 +29,7 @@ pub(crate) async fn open() -> Option<CqlStore> {
 /// The same, by a clock of the test's.
 pub(crate) async fn open_with(now: Now) -> Option<CqlStore> {
     let (node, keyspace) = server()?;
-    Some(open_at(&node, &keyspace, CqlOptions::new(Vec::new(), "").attempt, now).await)
+    Some(open_at(&node, keyspace, CqlOptions::new(Vec::new(), "").attempt, now).await)
 }
 
 /// Opens the store through a server at `node`.
@@ -49,21 +52,8 @@ pub(crate) async fn open_empty(keyspace: &str) -> Option<CqlStore> {
 }
 
 /// The server's address, and the keyspace of the tests.
-pub(crate) fn server() -> Option<(String, String)> {
-    let Some(server) = environment(SERVER) else {
-        let skipped = format!("{SERVER} names no CQL server");
-        assert!(environment("CI").is_none(), "{skipped}, and CI does not go without");
-        // Not by a macro, whose words are not shown when a test passes.
-        std::io::stderr().write_all(format!("SKIPPED on CQL: {skipped}\n").as_bytes()).unwrap();
-        return None;
-    };
-    let (node, keyspace) = server.split_once('/').unwrap_or((&server, KEYSPACE));
-    Some((node.to_owned(), keyspace.to_owned()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test's surroundings: it has no config")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+pub(crate) fn server() -> Option<(String, &'static str)> {
+    Some((contact_point()?, KEYSPACE))
 }
 
 #[tokio::test]
@@ -73,4 +63,37 @@ async fn several_may_open_a_store_at_once() {
     for store in [Some(first), second, third].into_iter().flatten() {
         assert!(store.stats().connections > 0, "{:?}", store.stats());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_what_an_agent_holds_while_he_is_given_something_takes_it_from_nobody() {
+    let Some((node, keyspace)) = server() else { return };
+    let proxy = Proxy::start(&[node.parse().unwrap()], 1).await.unwrap();
+    let attempt = Duration::from_secs(1);
+    let store = open_at(&proxy.contact_points()[0], keyspace, attempt, Arc::new(|| NOW)).await.store();
+    let workspace = some_workspace();
+    let play = Play::start(&store.log, workspace).await.unwrap();
+    let agent = AgentCard { id: AgentId::from_uuid(Uuid::new_v4()), name: Line::parse("Ann").unwrap() };
+    let (view, all) = (HeadView::HeldBy(agent.id), HeadFilter::default());
+    let held = async || store.heads.list(workspace, &view, &all, None, 9).await.unwrap().len();
+
+    let (seq, at) = (play.head.last_seq.next(), play.head.last_event_at);
+    let head =
+        Head { state: State::Assigned, assignee: Some(agent.clone()), last_seq: seq, ..play.head.clone() };
+    let (assignment_epoch, reason) = (1, AssignReason::Accept);
+    let kind = EventKind::Assigned { agent, assignment_epoch, reason, why: None };
+    let events = [Event { seq, at, by: Author::System, request: None, kind }];
+    // The append is done late, after the pointer to it was put.
+    let late = Fault::late(Duration::from_millis(500));
+    proxy.set_rules(vec![Rule::new(late).on("UPDATE log SET last_seq").times(1)]);
+    let append = store.log.append(&play.claim, play.head.last_seq, &events, &head);
+    let asked_meanwhile = async {
+        while proxy.injected() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(held().await, 0, "it is not his yet");
+    };
+    let (appended, ()) = tokio::join!(append, asked_meanwhile);
+    assert_eq!(appended.unwrap(), Append::Applied);
+    assert_eq!(held().await, 1, "and now it is");
 }

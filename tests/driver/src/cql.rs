@@ -17,12 +17,17 @@ pub use ring::Ring;
 const CONTACT_POINT: &str = "TEST_CQL";
 
 /// The node that tests use, with a keyspace of their own name. None, which is said once, where no node runs: the test
-/// then passes without having tested anything, which CI does not allow.
+/// then passes without having tested anything.
+///
+/// # Panics
+/// Without one where `CI` is set.
 #[expect(clippy::disallowed_methods, reason = "this names what the tests use, and configures nothing")]
 pub fn contact_point() -> Option<String> {
     static SAID: Once = Once::new();
-    let node = std::env::var(CONTACT_POINT).ok().filter(|node| !node.is_empty());
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let node = set(CONTACT_POINT);
     if node.is_none() {
+        assert!(set("CI").is_none(), "{CONTACT_POINT} is not set, and CI does not go without a CQL server");
         SAID.call_once(|| {
             // Not `eprintln!`: the test harness would keep it to itself. There is no other place to complain at.
             let _ = writeln!(
