@@ -42,8 +42,8 @@ struct Known {
 }
 
 /// A workspace's live conversations.
-#[derive(Default)]
 struct View {
+    asked_at: Instant,
     /// When the shards were last read, before the first of them was.
     read_at: Option<Instant>,
     rows: HashMap<ConversationId, Row>,
@@ -69,18 +69,25 @@ impl LiveCache {
         stamp: Stamp,
     ) {
         if let Some(known) = self.workspaces.get(&workspace) {
-            known.view().wrote(conversation, Row { stamp, pointer, written_at: Some(Instant::now()) });
+            let mut view = known.view();
+            if !view.is_forgotten() {
+                view.wrote(conversation, Row { stamp, pointer, written_at: Some(Instant::now()) });
+                return;
+            }
         }
+        self.workspaces.remove_if(&workspace, |_, known| known.view().is_forgotten());
     }
 
+    /// For somebody who asks.
     fn of(&self, workspace: WorkspaceId) -> Arc<Known> {
-        Arc::clone(&self.workspaces.entry(workspace).or_default())
+        let known = self.workspaces.entry(workspace).or_default();
+        known.view().asked_at = Instant::now();
+        Arc::clone(&known)
     }
 
-    /// Forgets what nobody asks for.
+    /// Forgets what nobody asks for, nor writes to.
     fn sweep(&self) {
-        let forgotten = |known: &Known| known.view().read_at.is_some_and(|at| at.elapsed() > FORGOTTEN);
-        self.workspaces.retain(|_, known| !forgotten(known));
+        self.workspaces.retain(|_, known| !known.view().is_forgotten());
     }
 }
 
@@ -90,7 +97,17 @@ impl Known {
     }
 }
 
+impl Default for View {
+    fn default() -> Self {
+        Self { asked_at: Instant::now(), read_at: None, rows: HashMap::new() }
+    }
+}
+
 impl View {
+    fn is_forgotten(&self) -> bool {
+        self.asked_at.elapsed() > FORGOTTEN
+    }
+
     /// None: it is too old.
     fn fresh(&self) -> Option<Vec<Live>> {
         self.read_at.is_some_and(|at| at.elapsed() < FRESH).then(|| self.live())
@@ -211,5 +228,21 @@ mod tests {
         tokio::time::advance(FRESH).await;
         view.read(vec![found(4, 9)], Instant::now());
         assert_eq!(shown(&view), [(id(4), 9)], "what was written before the shards were read is in them");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_workspace_that_nobody_asks_for_is_kept_in_mind_no_longer() {
+        let (cache, workspace) = (LiveCache::default(), WorkspaceId::from_uuid(Uuid::nil()));
+        let write = |n: u8| cache.wrote(workspace, id(n), Some(pointer(1)), put(1));
+        write(1);
+        assert!(cache.workspaces.is_empty(), "nobody has asked yet");
+        let known = cache.of(workspace);
+        write(2);
+        tokio::time::advance(FORGOTTEN).await;
+        write(3);
+        assert_eq!(shown(&known.view()), [(id(2), 1), (id(3), 1)]);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        write(4);
+        assert!(cache.workspaces.is_empty());
     }
 }
