@@ -103,21 +103,16 @@ impl EventLog for Shared {
         let Created::New(claim) = &created else { return Ok(created) };
         let (put, removal) =
             (Stamp::put(claim.epoch, head.last_seq), Stamp::removal(claim.epoch, head.last_seq));
-        let mut stands = Ok(());
-        if claim.epoch > first {
-            // Whoever sealed it removed what was put before.
-            stands = self.put_all(key, &derived.before, put).await;
-        }
-        let stands = match stands {
-            Ok(()) => self.put_all(key, &derived.beside, put).await,
-            Err(error) => Err(error),
-        };
-        let done = match stands {
-            Ok(()) => self.conclude(key, Seq::ZERO, head, &derived, removal).await,
-            Err(error) => Err(error),
+        let follow_up = async {
+            if claim.epoch > first {
+                // Whoever sealed it removed what was put before.
+                self.put_all(key, &derived.before, put).await?;
+            }
+            self.put_all(key, &derived.beside, put).await?;
+            self.conclude(key, Seq::ZERO, head, &derived, removal).await
         };
         // It is made, and not all that follows from it: whoever claims it next makes up for that.
-        Ok(if done.is_ok() { created } else { Created::Unknown })
+        Ok(if follow_up.await.is_ok() { created } else { Created::Unknown })
     }
 
     async fn peek(&self, key: ConversationKey) -> Result<Option<Peek>, StoreError> {
@@ -152,12 +147,12 @@ impl EventLog for Shared {
         if appended != Append::Applied {
             return Ok(appended);
         }
-        let done = match stands {
-            Ok(()) => self.conclude(claim.key, tail, head, &derived, removal).await,
-            Err(error) => Err(error),
+        let follow_up = async {
+            stands?;
+            self.conclude(claim.key, tail, head, &derived, removal).await
         };
         // The events are durable, and not all that follows from them: the next claim makes up for that.
-        Ok(if done.is_ok() { Append::Applied } else { Append::Unknown })
+        Ok(if follow_up.await.is_ok() { Append::Applied } else { Append::Unknown })
     }
 
     async fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Result<Vec<Event>, StoreError> {

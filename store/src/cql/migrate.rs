@@ -52,7 +52,7 @@ pub(super) async fn migrate(cql: &Cql, options: &CqlOptions, survey: &Survey) ->
         migration.change("make the keyspace", &make).await?;
     }
     use_keyspace(cql, &options.keyspace).await?;
-    if migration.version().await? == Some(SCHEMA) {
+    if migration.is_done(survey.schema)? {
         return Ok(());
     }
     migration
@@ -63,7 +63,7 @@ pub(super) async fn migrate(cql: &Cql, options: &CqlOptions, survey: &Survey) ->
         .await?;
     migration.lock().await?;
     let done = migration.steps().await;
-    migration.unlock().await?;
+    migration.unlock().await;
     done
 }
 
@@ -138,12 +138,13 @@ impl<'a> Migration<'a> {
         self.run(statement, ()).await.map(drop).map_err(|error| refused(what, &error))
     }
 
-    async fn version(&self) -> Result<Option<i32>, OpenError> {
-        match stored_version(self.cql, self.keyspace).await? {
+    /// Whether tables of this version need nothing done. An error: a newer program made them.
+    fn is_done(&self, version: Option<i32>) -> Result<bool, OpenError> {
+        match version {
             Some(found) if found > SCHEMA => {
                 Err(OpenError::Newer { keyspace: self.keyspace.to_owned(), found, known: SCHEMA })
             }
-            version => Ok(version),
+            version => Ok(version == Some(SCHEMA)),
         }
     }
 
@@ -165,15 +166,18 @@ impl<'a> Migration<'a> {
         Err(OpenError::Locked(self.keyspace.to_owned()))
     }
 
-    async fn unlock(&self) -> Result<(), OpenError> {
+    async fn unlock(&self) {
         let give = "DELETE FROM schema_state WHERE name = 'lock' IF holder = ?";
         // If it stays it goes by itself.
         let _ = self.run(give, (self.holder,)).await;
-        Ok(())
     }
 
     async fn steps(&self) -> Result<(), OpenError> {
-        let from = self.version().await?.unwrap_or(0);
+        let stored = stored_version(self.cql, self.keyspace).await?;
+        if self.is_done(stored)? {
+            return Ok(());
+        }
+        let from = stored.unwrap_or(0);
         for (step, schema) in STEPS.iter().zip(1..).skip(from.unsigned_abs() as usize) {
             for statement in statements(step) {
                 self.change("make tables", &statement).await?;

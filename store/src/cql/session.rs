@@ -7,6 +7,7 @@ use std::time::Duration;
 use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::errors::ExecutionError;
 use scylla::policies::load_balancing::{DefaultPolicy, LoadBalancingPolicy};
 use scylla::policies::retry::{DefaultRetryPolicy, FallthroughRetryPolicy};
 use scylla::response::query_result::{QueryResult, QueryRowsResult};
@@ -179,10 +180,35 @@ impl Cql {
         statement: &Statement,
         values: impl SerializeRow,
     ) -> Result<Settled, Failure> {
+        self.settled(statement, || self.conditional(statement, &values)).await
+    }
+
+    /// Runs a conditional statement (the first) and what hangs on its condition, as one, all or nothing: the same again
+    /// and again, until it is answered.
+    pub(super) async fn settle_batch<V: SerializeRow>(
+        &self,
+        first: &Statement,
+        mut batch: Batch,
+        values: &[V],
+    ) -> Result<Settled, Failure> {
+        // The driver takes a batch's profile from the batch alone.
+        batch.set_execution_profile_handle(Some(self.profiles.conditional.clone()));
+        let attempt = || async {
+            let answer = self.session().batch(&batch, values).await;
+            first.counts.count_conditional(conditional(answer))
+        };
+        self.settled(first, attempt).await
+    }
+
+    async fn settled<A: Future<Output = Result<Conditional, Failure>>>(
+        &self,
+        statement: &Statement,
+        attempt: impl Fn() -> A,
+    ) -> Result<Settled, Failure> {
         let mut tries = Tries::default();
         let mut unanswered = false;
         loop {
-            let failure = match self.conditional(statement, &values).await {
+            let failure = match attempt().await {
                 Ok(Conditional::Applied) => return Ok(Settled::Applied),
                 Ok(Conditional::Refused) if unanswered => return Ok(Settled::Perhaps),
                 Ok(Conditional::Refused) => return Ok(Settled::Refused),
@@ -196,19 +222,6 @@ impl Cql {
                 });
             }
         }
-    }
-
-    /// Runs a conditional statement (the first) and what hangs on its condition, as one: all or nothing.
-    pub(super) async fn conditional_batch<V: SerializeRow>(
-        &self,
-        first: &Statement,
-        mut batch: Batch,
-        values: &[V],
-    ) -> Result<Conditional, Failure> {
-        // The driver takes a batch's profile from the batch alone.
-        batch.set_execution_profile_handle(Some(self.profiles.conditional.clone()));
-        let answer = self.session().batch(&batch, values).await;
-        first.counts.count_conditional(conditional(answer))
     }
 
     /// Writes, and tries again when it is not answered.
@@ -239,26 +252,16 @@ impl Cql {
     ) -> Result<(QueryRowsResult, Option<Vec<u8>>), StoreError> {
         let mut prepared = statement.prepared.clone();
         prepared.set_page_size(i32::try_from(limit).unwrap_or(i32::MAX));
-        let mut tries = Tries::default();
-        loop {
+        let attempt = || async {
             let from = after.clone().map_or_else(PagingState::start, PagingState::new_from_raw_bytes);
-            let failure = match self.session().execute_single_page(&prepared, (), from).await {
-                Ok((result, next)) => {
-                    statement.counts.done.fetch_add(1, Ordering::Relaxed);
-                    let next = match next {
-                        PagingStateResponse::HasMorePages { state } => {
-                            state.as_bytes_slice().map(|bytes| bytes.to_vec())
-                        }
-                        PagingStateResponse::NoMorePages => None,
-                    };
-                    return Ok((result.into_rows_result().map_err(unreadable)?, next));
-                }
-                Err(error) => statement.counts.count_failure(sort(&error)),
-            };
-            if !tries.again(statement).await {
-                return Err(failure.into_error());
-            }
-        }
+            self.session().execute_single_page(&prepared, (), from).await
+        };
+        let (result, next) = self.answered(statement, attempt).await?;
+        let next = match next {
+            PagingStateResponse::HasMorePages { state } => state.as_bytes_slice().map(|bytes| bytes.to_vec()),
+            PagingStateResponse::NoMorePages => None,
+        };
+        Ok((result.into_rows_result().map_err(unreadable)?, next))
     }
 
     async fn plain(
@@ -266,13 +269,22 @@ impl Cql {
         statement: &Statement,
         values: impl SerializeRow,
     ) -> Result<QueryResult, StoreError> {
+        let attempt = || async { self.session().execute_unpaged(&statement.prepared, &values).await };
+        self.answered(statement, attempt).await
+    }
+
+    /// Tries until there is an answer, a few times.
+    async fn answered<T, A: Future<Output = Result<T, ExecutionError>>>(
+        &self,
+        statement: &Statement,
+        attempt: impl Fn() -> A,
+    ) -> Result<T, StoreError> {
         let mut tries = Tries::default();
         loop {
-            let answer = self.session().execute_unpaged(&statement.prepared, &values).await;
-            let failure = match answer {
-                Ok(result) => {
+            let failure = match attempt().await {
+                Ok(answer) => {
                     statement.counts.done.fetch_add(1, Ordering::Relaxed);
-                    return Ok(result);
+                    return Ok(answer);
                 }
                 Err(error) => statement.counts.count_failure(sort(&error)),
             };

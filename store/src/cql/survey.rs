@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::cluster::Node;
 use scylla::cluster::metadata::Strategy;
@@ -191,35 +192,17 @@ fn version(text: &str) -> Option<(u32, u32)> {
 /// Asks every server.
 pub(super) async fn survey(cql: &Cql, options: &CqlOptions) -> Result<Survey, OpenError> {
     let state = cql.session().get_cluster_state();
-    let product = match ask(cql, None, "SELECT version FROM system.versions WHERE key = 'local'").await {
+    let product = match ask(cql, None, SCYLLA_VERSION).await {
         Some(_) => Product::Scylla,
         None => Product::Cassandra,
     };
-    let mut nodes = Vec::new();
-    for node in state.get_nodes_info() {
-        let said = match product {
-            Product::Scylla => {
-                said(
-                    cql,
-                    node,
-                    "SELECT version FROM system.versions WHERE key = 'local'",
-                    "SELECT value FROM system.config WHERE name = 'commitlog_sync'",
-                )
-                .await
-            }
-            Product::Cassandra => {
-                said(
-                    cql,
-                    node,
-                    "SELECT release_version FROM system.local WHERE key = 'local'",
-                    "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'",
-                )
-                .await
-            }
-        };
-        let address = node.address.to_string();
-        nodes.push(NodeReport { address, datacenter: node.datacenter.clone(), said });
-    }
+    let questions = Questions::to(product);
+    let reports = state.get_nodes_info().iter().map(async |node| NodeReport {
+        address: node.address.to_string(),
+        datacenter: node.datacenter.clone(),
+        said: said(cql, node, questions).await,
+    });
+    let mut nodes = join_all(reports).await;
     nodes.sort_by(|a, b| a.address.cmp(&b.address));
     let replication = state.get_keyspace(&options.keyspace).map(|keyspace| match &keyspace.strategy {
         Strategy::SimpleStrategy { replication_factor } => clamped(*replication_factor),
@@ -240,10 +223,35 @@ fn clamped(copies: usize) -> u8 {
     u8::try_from(copies).unwrap_or(u8::MAX)
 }
 
-async fn said(cql: &Cql, node: &Arc<Node>, version: &str, sync: &str) -> Option<NodeSaid> {
-    let version = ask(cql, Some(node), version).await?;
+/// Only ScyllaDB has this table.
+const SCYLLA_VERSION: &str = "SELECT version FROM system.versions WHERE key = 'local'";
+
+/// What every server is asked.
+#[derive(Clone, Copy)]
+struct Questions {
+    version: &'static str,
+    commitlog_sync: &'static str,
+}
+
+impl Questions {
+    fn to(product: Product) -> Self {
+        match product {
+            Product::Scylla => Self {
+                version: SCYLLA_VERSION,
+                commitlog_sync: "SELECT value FROM system.config WHERE name = 'commitlog_sync'",
+            },
+            Product::Cassandra => Self {
+                version: "SELECT release_version FROM system.local WHERE key = 'local'",
+                commitlog_sync: "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'",
+            },
+        }
+    }
+}
+
+async fn said(cql: &Cql, node: &Arc<Node>, questions: Questions) -> Option<NodeSaid> {
+    let version = ask(cql, Some(node), questions.version).await?;
     // ScyllaDB gives JSON: the text in quotes.
-    let commitlog_sync = ask(cql, Some(node), sync).await?.trim_matches('"').to_owned();
+    let commitlog_sync = ask(cql, Some(node), questions.commitlog_sync).await?.trim_matches('"').to_owned();
     Some(NodeSaid { version, commitlog_sync })
 }
 
@@ -259,7 +267,6 @@ async fn ask(cql: &Cql, node: Option<&Arc<Node>>, question: &str) -> Option<Stri
             .request_timeout(Some(super::session::ASK))
             .build();
         query.set_execution_profile_handle(Some(profile.into_handle()));
-        query.set_consistency(Consistency::One);
     }
     let rows = cql.session().query_unpaged(query, ()).await.ok()?.into_rows_result().ok()?;
     rows.first_row::<(String,)>().ok().map(|(text,)| text)

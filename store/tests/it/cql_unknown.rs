@@ -61,7 +61,7 @@ impl Scene {
     async fn start(seed: u64) -> Option<Self> {
         let (node, keyspace) = cql::server()?;
         let proxy = Proxy::start(&[node.parse().unwrap()], seed).await.unwrap();
-        let store = cql::open_at(&proxy.contact_points()[0], &keyspace, ATTEMPT, Arc::new(|| NOW)).await;
+        let store = cql::open_at(&proxy.contact_points()[0], keyspace, ATTEMPT, Arc::new(|| NOW)).await;
         let witness = cql::open().await?;
         Some(Self { proxy, store, witness })
     }

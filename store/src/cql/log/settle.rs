@@ -7,13 +7,15 @@ use uuid::Uuid;
 use crate::{Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, Owner, StoreError};
 
 use super::super::Shared;
-use super::super::outcome::{Conditional, Failure};
+use super::super::outcome::{Conditional, Failure, Settled};
 use super::super::session::{Statement, Tries, unreadable};
 use super::super::value::{bigint, number};
 use super::statements::{Group, Line, Static, ids};
 
-/// How many rival claims one claim waits out.
+/// How often a claim that is not answered is tried, counting the first: more often than a write, since nothing can be
+/// done with a conversation before.
 const CLAIMS_MAX: u32 = 6;
+
 impl Shared {
     pub(super) async fn statics(&self, key: ConversationKey) -> Result<Option<Static>, StoreError> {
         let rows = self.cql.read(&self.log.peek, ids(key)).await?;
@@ -27,14 +29,14 @@ impl Shared {
         }))
     }
 
-    /// One batch: the conditional line, and the group's events.
-    pub(super) async fn write_group(
+    /// One batch: the conditional line, and the group's events. As often as it takes to hear what came of it.
+    async fn write_group(
         &self,
         statement: &Statement,
         first: Line<'_>,
         key: ConversationKey,
         group: &Group,
-    ) -> Result<Conditional, Failure> {
+    ) -> Result<Settled, Failure> {
         let mut batch = Batch::new(BatchType::Logged);
         // The conditional statement comes first: the driver sends a batch where its first statement belongs.
         batch.append_statement(statement.prepared());
@@ -44,11 +46,11 @@ impl Shared {
             batch.append_statement(self.log.event.prepared());
             lines.push(Line::Event { key, seq: bigint(seq), body });
         }
-        self.cql.conditional_batch(statement, batch, &lines).await
+        self.cql.settle_batch(statement, batch, &lines).await
     }
 
     /// Claims what `stored` shows, with a fresh token.
-    pub(super) async fn try_claim(
+    async fn try_claim(
         &self,
         key: ConversationKey,
         owner: &str,
@@ -108,51 +110,35 @@ impl Shared {
 
     /// Appends, as often as it takes to hear what came of it.
     pub(super) async fn settle_append(&self, claim: &Claim, group: &Group) -> Result<Append, StoreError> {
-        let mut tries = Tries::default();
-        let mut unanswered = false;
-        loop {
-            let line = Line::Append {
-                last_seq: bigint(group.last_seq().0),
-                head: &group.head,
-                key: claim.key,
-                token: claim.token.0,
-                tail: bigint(group.tail.0),
-            };
-            let failure = match self.write_group(&self.log.append, line, claim.key, group).await {
-                Ok(Conditional::Applied) => return Ok(Append::Applied),
-                Ok(Conditional::Refused) => return self.refused_append(claim, group, unanswered).await,
-                Err(failure) => failure,
-            };
-            unanswered |= matches!(failure, Failure::Unknown(_));
-            if !tries.again(&self.log.append).await {
-                return match failure {
-                    Failure::NotSent(cause) if !unanswered => Err(StoreError::Unavailable(cause)),
-                    Failure::NotSent(_) | Failure::Unknown(_) => Ok(Append::Unknown),
-                };
+        let line = Line::Append {
+            last_seq: bigint(group.last_seq().0),
+            head: &group.head,
+            key: claim.key,
+            token: claim.token.0,
+            tail: bigint(group.tail.0),
+        };
+        match self.write_group(&self.log.append, line, claim.key, group).await {
+            Ok(Settled::Applied) => Ok(Append::Applied),
+            Ok(Settled::Refused) => {
+                let stored = self.claimed(claim.key).await?;
+                Ok(Append::Fenced { epoch: stored.epoch, owner: stored.owner })
             }
+            // It may be this append that is in the way.
+            Ok(Settled::Perhaps) => {
+                let is_written = self
+                    .claimed(claim.key)
+                    .await
+                    .is_ok_and(|stored| stored.token == claim.token.0 && stored.last_seq >= group.last_seq());
+                Ok(if is_written { Append::Applied } else { Append::Unknown })
+            }
+            Err(Failure::NotSent(cause)) => Err(StoreError::Unavailable(cause)),
+            Err(Failure::Unknown(_)) => Ok(Append::Unknown),
         }
     }
 
-    /// Why the conditions did not hold; after an own attempt that was not answered it may be because of that one.
-    pub(super) async fn refused_append(
-        &self,
-        claim: &Claim,
-        group: &Group,
-        unanswered: bool,
-    ) -> Result<Append, StoreError> {
-        let stored = match self.statics(claim.key).await {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return Err(StoreError::Corrupt("a claimed log is not there".into())),
-            // Nothing of it is written, but nobody can say who is in the way.
-            Err(error) if !unanswered => return Err(error),
-            Err(_) => return Ok(Append::Unknown),
-        };
-        let mine = stored.token == claim.token.0;
-        if unanswered {
-            let written = mine && stored.last_seq >= group.last_seq();
-            return Ok(if written { Append::Applied } else { Append::Unknown });
-        }
-        Ok(Append::Fenced { epoch: stored.epoch, owner: stored.owner })
+    async fn claimed(&self, key: ConversationKey) -> Result<Static, StoreError> {
+        let stored = self.statics(key).await?;
+        stored.ok_or_else(|| StoreError::Corrupt("a claimed log is not there".into()))
     }
 
     /// Makes a log where there is none, as often as it takes to hear what came of it.
@@ -163,46 +149,28 @@ impl Shared {
         group: &Group,
     ) -> Result<Created, StoreError> {
         let token = Uuid::new_v4();
-        let mut tries = Tries::default();
-        let mut unanswered = false;
-        loop {
-            let line = Line::Create {
-                token,
-                owner: &owner.0,
-                last_seq: bigint(group.last_seq().0),
-                head: &group.head,
-                key,
-            };
-            let made = Claim { key, token: ClaimToken(token), epoch: Epoch(1), last_seq: group.last_seq() };
-            let failure = match self.write_group(&self.log.create, line, key, group).await {
-                Ok(Conditional::Applied) => return Ok(Created::New(made)),
-                Ok(Conditional::Refused) => {
-                    return match self.statics(key).await {
-                        Ok(Some(stored)) if stored.token == token => Ok(Created::New(made)),
-                        Ok(Some(stored)) if stored.is_sealed() => {
-                            self.create_in_sealed(key, owner, group).await
-                        }
-                        // It may be mine that somebody has claimed already; then he answers for it.
-                        Ok(Some(_)) => Ok(Created::Exists),
-                        Ok(None) => Ok(Created::Unknown),
-                        Err(error) if !unanswered => Err(error),
-                        Err(_) => Ok(Created::Unknown),
-                    };
-                }
-                Err(failure) => failure,
-            };
-            unanswered |= matches!(failure, Failure::Unknown(_));
-            if !tries.again(&self.log.create).await {
-                return match failure {
-                    Failure::NotSent(cause) if !unanswered => Err(StoreError::Unavailable(cause)),
-                    Failure::NotSent(_) | Failure::Unknown(_) => Ok(Created::Unknown),
-                };
-            }
+        let last_seq = group.last_seq();
+        let line =
+            Line::Create { token, owner: &owner.0, last_seq: bigint(last_seq.0), head: &group.head, key };
+        let made = Claim { key, token: ClaimToken(token), epoch: Epoch(1), last_seq };
+        match self.write_group(&self.log.create, line, key, group).await {
+            Ok(Settled::Applied) => Ok(Created::New(made)),
+            Ok(refused) => match self.statics(key).await {
+                Ok(Some(stored)) if stored.token == token => Ok(Created::New(made)),
+                Ok(Some(stored)) if stored.is_sealed() => self.create_in_sealed(key, owner, group).await,
+                // It may be mine that somebody has claimed already; then he answers for it.
+                Ok(Some(_)) => Ok(Created::Exists),
+                Ok(None) => Ok(Created::Unknown),
+                Err(error) if refused == Settled::Refused => Err(error),
+                Err(_) => Ok(Created::Unknown),
+            },
+            Err(Failure::NotSent(cause)) => Err(StoreError::Unavailable(cause)),
+            Err(Failure::Unknown(_)) => Ok(Created::Unknown),
         }
     }
 
     /// A log that a sweep sealed, because there was none, is made after all: by its next owner's first append.
-    pub(super) async fn create_in_sealed(
+    async fn create_in_sealed(
         &self,
         key: ConversationKey,
         owner: &Owner,
