@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use domain::{Conversation, Event, Seq};
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter, try_unfold};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -85,40 +85,45 @@ pub async fn copy(from: &Whole, to: &Whole, progress: impl Fn(&Tally)) -> Result
     let mut done = Tally::default();
     // The installation's keys first: they say whether the target is this installation's.
     for only_keys in [true, false] {
-        let mut after = None;
-        loop {
-            let page = from.dump.records(after, PAGE).await?;
-            let rows = page.rows.into_iter().filter(|row| (row.kind == RecordKind::Key) == only_keys);
+        let mut records = pages(|after| from.dump.records(after, PAGE));
+        while let Some(rows) = records.try_next().await? {
+            let rows = rows.into_iter().filter(|row| (row.kind == RecordKind::Key) == only_keys);
             done.records += each(rows, |row| move_record(to, row)).await?;
             progress(&done);
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
         }
     }
-    let mut after = None;
-    loop {
-        let page = from.dump.conversations(after, PAGE).await?;
-        done.conversations += each(page.rows, |key| move_conversation(from, to, key)).await?;
+    let mut conversations = pages(|after| from.dump.conversations(after, PAGE));
+    while let Some(keys) = conversations.try_next().await? {
+        done.conversations += each(keys, |key| move_conversation(from, to, key)).await?;
         progress(&done);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
     }
-    let mut after = None;
-    loop {
-        let page = from.dump.series(after, PAGE).await?;
-        done.entries += each(page.rows, |(key, entry)| move_entry(to, key, entry)).await?;
+    let mut series = pages(|after| from.dump.series(after, PAGE));
+    while let Some(rows) = series.try_next().await? {
+        done.entries += each(rows, |(key, entry)| move_entry(to, key, entry)).await?;
         progress(&done);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
     }
     let (from, to) = (tally(from).await?, tally(to).await?);
     if from == to { Ok(from) } else { Err(CopyError::Differ(Box::new(Difference { from, to }))) }
+}
+
+/// A part of a dump, page by page.
+fn pages<'a, T, P>(
+    page: impl Fn(Option<DumpPosition>) -> P + Send + 'a,
+) -> BoxStream<'a, Result<Vec<T>, StoreError>>
+where
+    T: Send + 'a,
+    P: Future<Output = Result<DumpPage<T>, StoreError>> + Send + 'a,
+{
+    let first = Some(None);
+    try_unfold(first, move |place| {
+        let page = place.map(&page);
+        async move {
+            let Some(page) = page else { return Ok(None) };
+            let DumpPage { rows, next } = page.await?;
+            Ok(Some((rows, next.map(Some))))
+        }
+    })
+    .boxed()
 }
 
 /// Does it for all, some at once; says how many.
@@ -278,85 +283,75 @@ async fn read_all(store: &Store, key: ConversationKey) -> Result<Vec<Event>, Sto
 /// Reads all of it.
 pub async fn tally(whole: &Whole) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
-    let mut after = None;
-    loop {
-        let DumpPage { rows, next } = whole.dump.records(after, PAGE).await?;
-        for DumpedRecord { kind, record, unique } in rows {
-            tally.records += 1;
-            let mut hash = Sha256::new();
-            hash.update([kind as u8]);
-            hash.update(record.workspace.uuid().as_bytes());
-            for number in [record.version, record.created_at.as_ms(), record.updated_at.as_ms()] {
-                hash.update(number.to_be_bytes());
-            }
-            hash.update(record.expires_at.map_or(0, |at| at.as_ms()).to_be_bytes());
-            for text in std::iter::once(&record.id).chain(unique.iter().map(|unique| &unique.key)) {
-                hash.update(text.len().to_be_bytes());
-                hash.update(text.as_bytes());
-            }
-            hash.update(&record.body);
-            tally.add(hash);
-        }
-        match next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
+    let mut records = pages(|after| whole.dump.records(after, PAGE));
+    while let Some(rows) = records.try_next().await? {
+        tally.records += rows.len() as u64;
+        rows.iter().for_each(|row| tally.add(record_hash(row)));
     }
-    tally_conversations(whole, &mut tally).await?;
-    let mut after: Option<DumpPosition> = None;
-    loop {
-        let DumpPage { rows, next } = whole.dump.series(after, PAGE).await?;
-        for (key, entry) in rows {
-            tally.entries += 1;
-            let mut hash = Sha256::new();
-            hash.update([key.kind as u8]);
-            for id in [key.workspace.uuid(), key.subject, entry.id] {
-                hash.update(id.as_bytes());
-            }
-            hash.update(entry.at.as_ms().to_be_bytes());
-            hash.update(&entry.body);
-            tally.add(hash);
-        }
-        match next {
-            Some(next) => after = Some(next),
-            None => return Ok(tally),
-        }
-    }
-}
-
-async fn tally_conversations(whole: &Whole, tally: &mut Tally) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let DumpPage { rows, next } = whole.dump.conversations(after, PAGE).await?;
-        let reads = rows.into_iter().map(|key| async move {
-            let events = read_all(&whole.store, key).await?;
-            let mut hash = Sha256::new();
-            hash.update(key.workspace.uuid().as_bytes());
-            hash.update(key.conversation.uuid().as_bytes());
-            for event in &events {
-                let body = envelope::seal(event);
-                hash.update(body.len().to_be_bytes());
-                hash.update(body);
-            }
-            let marks = whole.store.heads.get(key).await?.map(|head| (head.read, head.unread));
-            let (read, unread) = marks.unwrap_or_default();
-            hash.update(read.visitor.0.to_be_bytes());
-            hash.update(read.agent.0.to_be_bytes());
-            hash.update(unread.visitor.to_be_bytes());
-            hash.update(unread.agent.to_be_bytes());
-            Ok::<_, StoreError>((events.len() as u64, hash))
-        });
+    let mut conversations = pages(|after| whole.dump.conversations(after, PAGE));
+    while let Some(keys) = conversations.try_next().await? {
+        let reads = keys.into_iter().map(|key| conversation_hash(&whole.store, key));
         let read: Vec<(u64, Sha256)> = iter(reads).buffered(AT_ONCE).try_collect().await?;
         for (events, hash) in read {
             tally.conversations += 1;
             tally.events += events;
             tally.add(hash);
         }
-        match next {
-            Some(next) => after = Some(next),
-            None => return Ok(()),
-        }
     }
+    let mut series = pages(|after| whole.dump.series(after, PAGE));
+    while let Some(rows) = series.try_next().await? {
+        tally.entries += rows.len() as u64;
+        rows.iter().for_each(|(key, entry)| tally.add(entry_hash(key, entry)));
+    }
+    Ok(tally)
+}
+
+fn record_hash(row: &DumpedRecord) -> Sha256 {
+    let DumpedRecord { kind, record, unique } = row;
+    let mut hash = Sha256::new();
+    hash.update([*kind as u8]);
+    hash.update(record.workspace.uuid().as_bytes());
+    for number in [record.version, record.created_at.as_ms(), record.updated_at.as_ms()] {
+        hash.update(number.to_be_bytes());
+    }
+    hash.update(record.expires_at.map_or(0, |at| at.as_ms()).to_be_bytes());
+    for text in std::iter::once(&record.id).chain(unique.iter().map(|unique| &unique.key)) {
+        hash.update(text.len().to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.update(&record.body);
+    hash
+}
+
+/// With how many events it has.
+async fn conversation_hash(store: &Store, key: ConversationKey) -> Result<(u64, Sha256), StoreError> {
+    let events = read_all(store, key).await?;
+    let mut hash = Sha256::new();
+    hash.update(key.workspace.uuid().as_bytes());
+    hash.update(key.conversation.uuid().as_bytes());
+    for event in &events {
+        let body = envelope::seal(event);
+        hash.update(body.len().to_be_bytes());
+        hash.update(body);
+    }
+    let marks = store.heads.get(key).await?.map(|head| (head.read, head.unread));
+    let (read, unread) = marks.unwrap_or_default();
+    hash.update(read.visitor.0.to_be_bytes());
+    hash.update(read.agent.0.to_be_bytes());
+    hash.update(unread.visitor.to_be_bytes());
+    hash.update(unread.agent.to_be_bytes());
+    Ok((events.len() as u64, hash))
+}
+
+fn entry_hash(key: &SeriesKey, entry: &Entry) -> Sha256 {
+    let mut hash = Sha256::new();
+    hash.update([key.kind as u8]);
+    for id in [key.workspace.uuid(), key.subject, entry.id] {
+        hash.update(id.as_bytes());
+    }
+    hash.update(entry.at.as_ms().to_be_bytes());
+    hash.update(&entry.body);
+    hash
 }
 
 impl Tally {
