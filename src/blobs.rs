@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use store::{Blobs, FolderBlobs, ObjectBlobs, S3Bucket, StoreError};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, read_secret};
 
 /// Of the data folder. With an object store it keeps only what comes in.
 const FOLDER: &str = "files";
@@ -49,13 +49,6 @@ pub fn open(config: &Config) -> Result<Arc<dyn Blobs>, BlobsError> {
     Ok(Arc::new(ObjectBlobs::in_s3(bucket, folder.join("incoming")).map_err(BlobsError::Folder)?))
 }
 
-/// What a file says in its one line.
 fn secret(path: &Path) -> Result<String, BlobsError> {
-    let wrong = |cause| BlobsError::Secret { path: path.to_owned(), cause };
-    let text = std::fs::read_to_string(path).map_err(wrong)?;
-    let secret = text.trim();
-    if secret.is_empty() {
-        return Err(wrong(io::Error::other("it is empty")));
-    }
-    Ok(secret.to_owned())
+    read_secret(path).map_err(|cause| BlobsError::Secret { path: path.to_owned(), cause })
 }

@@ -12,7 +12,7 @@ use domain::{TextError, WorkspaceId};
 use serde::Serialize;
 use store::copy::CopyError;
 use store::sqlite::Access;
-use store::{INSTALLATION, RecordError, Records, StoreError, Versioned};
+use store::{Document, INSTALLATION, RecordError, Records, StoreError, Versioned};
 
 use crate::blobs::BlobsError;
 use crate::config::{Config, ConfigError, Flags};
@@ -260,7 +260,7 @@ struct Desk {
 impl Desk {
     async fn open(source: Source) -> Result<Self, CliError> {
         let config = source.load()?;
-        let (database, _) = Database::open(&config, Access::Beside).await?;
+        let database = Database::open(&config, Access::Beside).await?;
         let records = database.store().records;
         let clock = Clock::system();
         Ok(Self { identity: Identity::new(Arc::clone(&records), clock.clone()), records, clock, database })
@@ -286,19 +286,8 @@ impl Desk {
         }
     }
 
-    /// All documents of a kind, page by page.
-    async fn all<T: store::Document>(&self, workspace: WorkspaceId) -> Result<Vec<Versioned<T>>, StoreError> {
-        const PAGE: usize = 200;
-        let mut all: Vec<Versioned<T>> = Vec::new();
-        loop {
-            let after = all.last().map(|last| last.document.id());
-            let page = store::list(self.records.as_ref(), workspace, after.as_deref(), PAGE).await?;
-            let last = page.len() < PAGE;
-            all.extend(page);
-            if last {
-                return Ok(all);
-            }
-        }
+    async fn all<T: Document>(&self, workspace: WorkspaceId) -> Result<Vec<Versioned<T>>, StoreError> {
+        store::all(self.records.as_ref(), workspace).await
     }
 
     async fn close(self) {

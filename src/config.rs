@@ -12,10 +12,12 @@ use toml::{Table, Value};
 mod blobs;
 mod limits;
 mod networks;
+mod secret;
 mod store;
 
 pub use blobs::{BlobsConfig, BlobsKind};
 pub use limits::Limits;
+pub use secret::read_secret;
 pub use store::{Consistency, CqlConfig, StoreConfig, StoreKind};
 
 /// All settings, as they hold after file, environment and flags.

@@ -52,8 +52,8 @@ impl DatabaseError {
 pub enum Database {
     /// Embedded.
     Sqlite(SqliteStore),
-    /// On CQL servers.
-    Cql(CqlStore),
+    /// On CQL servers; a server has taken the data folder, and nobody else can while a clone is left.
+    Cql(CqlStore, Option<Arc<FolderLock>>),
 }
 
 /// What a store counted since it was opened.
@@ -66,23 +66,22 @@ pub enum DatabaseStats {
 }
 
 impl Database {
-    /// Opens what `config` names. A server also takes the data folder, and nobody else can until the lock is dropped.
-    pub async fn open(config: &Config, access: Access) -> Result<(Self, Option<FolderLock>), DatabaseError> {
+    /// Opens what `config` names. A server also takes the data folder.
+    pub async fn open(config: &Config, access: Access) -> Result<Self, DatabaseError> {
         match config.store.kind {
             StoreKind::Sqlite => {
-                // It takes the folder itself.
                 let sqlite = SqliteStore::open(&config.data_dir, access, SqliteOptions::default())?;
-                Ok((Self::Sqlite(sqlite), None))
+                Ok(Self::Sqlite(sqlite))
             }
             StoreKind::Cql => {
                 let lock = match access {
-                    Access::Server => Some(folder::take(&config.data_dir)?),
+                    Access::Server => Some(Arc::new(folder::take(&config.data_dir)?)),
                     Access::Beside => None,
                 };
                 let clock = Clock::system();
                 let opened =
                     CqlStore::open(&config.store.cql.options()?, Arc::new(move || clock.now())).await;
-                Ok((Self::Cql(opened?), lock))
+                Ok(Self::Cql(opened?, lock))
             }
         }
     }
@@ -91,7 +90,7 @@ impl Database {
     pub fn store(&self) -> Store {
         match self {
             Self::Sqlite(sqlite) => sqlite.store(),
-            Self::Cql(cql) => cql.store(),
+            Self::Cql(cql, _) => cql.store(),
         }
     }
 
@@ -99,7 +98,7 @@ impl Database {
     pub async fn dump(&self) -> Result<Arc<dyn Dump>, DatabaseError> {
         match self {
             Self::Sqlite(sqlite) => Ok(sqlite.dump()),
-            Self::Cql(cql) => Ok(cql.dump().await?),
+            Self::Cql(cql, _) => Ok(cql.dump().await?),
         }
     }
 
@@ -110,7 +109,7 @@ impl Database {
                 // The sender lives as long as the store.
                 let _ = sqlite.failed().wait_for(|failed| *failed).await;
             }
-            Self::Cql(_) => pending().await,
+            Self::Cql(..) => pending().await,
         }
     }
 
@@ -118,7 +117,7 @@ impl Database {
     pub fn stats(&self) -> DatabaseStats {
         match self {
             Self::Sqlite(sqlite) => DatabaseStats::Sqlite(sqlite.stats()),
-            Self::Cql(cql) => DatabaseStats::Cql(cql.stats()),
+            Self::Cql(cql, _) => DatabaseStats::Cql(cql.stats()),
         }
     }
 
@@ -127,7 +126,7 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,
             // What is not answered yet is asked again by whoever wants to know.
-            Self::Cql(_) => {}
+            Self::Cql(..) => {}
         }
     }
 }

@@ -9,7 +9,6 @@ use actors::Clock;
 use cluster::{Router, Settings};
 use domain::Timestamp;
 use rand::RngExt;
-use store::folder::FolderLock;
 use store::sqlite::Access;
 use store::{Owner, RecordError, Series, Store, StoreError};
 use tokio::net::TcpListener;
@@ -99,7 +98,6 @@ impl ServerError {
 struct Foundation {
     config: Config,
     database: Database,
-    lock: Option<FolderLock>,
     store: Store,
     clock: Clock,
     identity: Arc<Identity>,
@@ -110,7 +108,7 @@ struct Foundation {
 
 impl Foundation {
     async fn lay(config: Config) -> Result<Self, ServerError> {
-        let (database, lock) = Database::open(&config, Access::Server).await?;
+        let database = Database::open(&config, Access::Server).await?;
         let listener = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(listen(address).await?),
@@ -120,7 +118,7 @@ impl Foundation {
             listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
         let (store, clock) = (database.store(), Clock::system());
         let identity = Arc::new(Identity::new(Arc::clone(&store.records), clock.clone()));
-        Ok(Self { config, database, lock, store, clock, identity, listener, metrics, bound })
+        Ok(Self { config, database, store, clock, identity, listener, metrics, bound })
     }
 }
 
@@ -131,7 +129,6 @@ pub struct Server {
     /// How it is reached.
     pub url: String,
     database: Database,
-    lock: Option<FolderLock>,
     listener: TcpListener,
     metrics: Option<TcpListener>,
     signals: Signals,
@@ -174,8 +171,7 @@ impl Server {
     }
 
     async fn build(foundation: Foundation, demo: Option<&Demo>) -> Result<Self, ServerError> {
-        let Foundation { config, database, lock, store, clock, identity, listener, metrics, bound } =
-            foundation;
+        let Foundation { config, database, store, clock, identity, listener, metrics, bound } = foundation;
         let keys = Keys::load(&*store.records, clock.now()).await?;
         let settings = Settings {
             agent_grace: Duration::from_secs(config.routing.agent_grace_s.into()),
@@ -200,13 +196,13 @@ impl Server {
         let app = Arc::new(app);
         watch_figures(&app, &database);
         let signals = Signals::hear().map_err(ServerError::Signals)?;
-        Ok(Self { app, url, database, lock, listener, metrics, signals })
+        Ok(Self { app, url, database, listener, metrics, signals })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
     /// conversations finish what is in flight, the store is closed.
     pub async fn run(self) -> Result<(), ServerError> {
-        let Self { app, url, database, lock, listener, metrics, mut signals } = self;
+        let Self { app, url, database, listener, metrics, mut signals } = self;
         app.readiness.set(true);
         tracing::info!(url, "serving");
         let (stop, stopped) = watch::channel(false);
@@ -239,7 +235,6 @@ impl Server {
         }
         chores.shutdown().await;
         database.close().await;
-        drop(lock);
         tracing::info!("stopped");
         Ok(())
     }

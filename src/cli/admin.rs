@@ -9,6 +9,7 @@ use serde::Serialize;
 use store::{INSTALLATION, StoreError};
 
 use super::{CliError, Desk, Source, printed};
+use crate::config::read_secret;
 use crate::identity::{NewAgent, Password};
 
 /// `admin`.
@@ -128,17 +129,16 @@ async fn has_operator(desk: &Desk) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// The password, and its text when it was made here and must be shown. Of a file the last line end is no part of it.
+/// The password, and its text when it was made here and must be shown.
 fn password(file: Option<&Path>) -> Result<(Password, Option<String>), CliError> {
     let Some(file) = file else {
         let password = Password::generate();
         let shown = password.as_str().to_owned();
         return Ok((password, Some(shown)));
     };
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| CliError::Usage(format!("--password-file {}: {error}", file.display())))?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    let password = Password::parse(line).map_err(|error| CliError::Usage(format!("the password {error}")))?;
+    let unreadable = |error| CliError::Usage(format!("--password-file {}: {error}", file.display()));
+    let text = read_secret(file).map_err(unreadable)?;
+    let password =
+        Password::parse(&text).map_err(|error| CliError::Usage(format!("the password {error}")))?;
     Ok((password, None))
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use clap::Args;
 use futures_util::TryStreamExt;
 use store::copy::{Tally, Whole};
-use store::folder::FolderLock;
 use store::sqlite::Access;
 use store::{BlobKey, Blobs};
 use tokio::io::AsyncWriteExt;
@@ -36,14 +35,13 @@ struct End {
     config: Config,
     database: Database,
     whole: Whole,
-    _lock: Option<FolderLock>,
 }
 
 impl End {
     async fn open(config: Config, access: Access) -> Result<Self, CliError> {
-        let (database, lock) = Database::open(&config, access).await?;
+        let database = Database::open(&config, access).await?;
         let whole = Whole { store: database.store(), dump: database.dump().await? };
-        Ok(Self { config, database, whole, _lock: lock })
+        Ok(Self { config, database, whole })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ::store::cql::{CqlOptions, Login, Reach};
 use serde::{Deserialize, Serialize};
 
-use super::{BlobsConfig, ConfigError};
+use super::{BlobsConfig, ConfigError, read_secret};
 
 /// The longest name of a keyspace that every server takes.
 const KEYSPACE_MAX: usize = 48;
@@ -137,7 +137,7 @@ impl CqlConfig {
     /// For the store. Reads the file with the password.
     pub fn options(&self) -> Result<CqlOptions, ConfigError> {
         let login = match (&self.user, &self.password_file) {
-            (Some(user), Some(file)) => Some(Login { user: user.clone(), password: secret(file)? }),
+            (Some(user), Some(file)) => Some(Login { user: user.clone(), password: password(file)? }),
             _ => None,
         };
         Ok(CqlOptions {
@@ -155,12 +155,12 @@ impl CqlConfig {
     }
 }
 
-fn secret(file: &Path) -> Result<String, ConfigError> {
-    let wrong = |rule: String| ConfigError::value("store.cql.password_file", file.display(), rule);
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let password =
-        text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if password.is_empty() { Err(wrong("is empty".into())) } else { Ok(password.to_owned()) }
+fn password(file: &Path) -> Result<String, ConfigError> {
+    let unreadable = |error| {
+        let rule = format!("cannot be read: {error}");
+        ConfigError::value("store.cql.password_file", file.display(), rule)
+    };
+    read_secret(file).map_err(unreadable)
 }
 
 #[cfg(test)]
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_the_file_without_its_line_end() {
+    fn the_password_is_what_the_file_holds() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("password");
         let config = |file: &Path| CqlConfig {
@@ -177,8 +177,7 @@ mod tests {
             password_file: Some(file.to_owned()),
             ..CqlConfig::default()
         };
-        for (written, read) in [("s e\n", Some("s e")), ("x\r\n", Some("x")), ("y", Some("y")), ("\n", None)]
-        {
+        for (written, read) in [("s e\n", Some("s e")), ("\n", None)] {
             std::fs::write(&file, written).unwrap();
             let options = config(&file).options();
             let password = options.ok().and_then(|options| options.login).map(|login| login.password);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::{Principal, Seq};
 use ractor::ActorRef;
-use store::{Claim, Store};
+use store::{Claim, EventLog, Store};
 
 use super::draft::Waiter;
 use super::{ConversationMessage, Refusal, Reply, SubscriberId};
@@ -25,7 +25,7 @@ pub(crate) struct Joining {
     pub(crate) _permit: Permit,
 }
 
-/// Has `waiter` told if this claim is still the log's; else he is to ask again, and the actor hears of it first.
+/// Has `waiter` told if this claim is still the log's; else he is to ask again.
 pub(super) fn tell_if_owner(
     store: &Store,
     claim: Arc<Claim>,
@@ -34,20 +34,15 @@ pub(super) fn tell_if_owner(
 ) {
     let log = Arc::clone(&store.log);
     tokio::spawn(async move {
-        match log.peek(claim.key).await {
-            Ok(Some(peek)) if peek.epoch == claim.epoch => waiter.tell(),
-            Ok(_) => {
-                // An actor that ended knows it already.
-                let _ = actor.cast(ConversationMessage::Overtaken);
-                waiter.refuse(Refusal::Moved);
-            }
-            Err(error) => waiter.refuse(Refusal::Error(error.into())),
+        match check(&*log, &claim, &actor).await {
+            Ok(()) => waiter.tell(),
+            Err(refusal) => waiter.refuse(refusal),
         }
     });
 }
 
 /// Has who says that he has later events than this actor join all the same if this claim is still the log's; else he is
-/// to ask again, and the actor hears of it first.
+/// to ask again.
 pub(super) fn join_if_owner(
     store: &Store,
     claim: Arc<Claim>,
@@ -56,21 +51,33 @@ pub(super) fn join_if_owner(
 ) {
     let log = Arc::clone(&store.log);
     tokio::spawn(async move {
-        let refusal = match log.peek(claim.key).await {
-            Ok(Some(peek)) if peek.epoch == claim.epoch => {
+        match check(&*log, &claim, &actor).await {
+            Ok(()) => {
                 let joining = Joining { after: Seq::ZERO, ..joining };
                 // An actor that ended drops the reply, which whoever asks takes for a crash.
                 let _ = actor.cast(ConversationMessage::Subscribe(joining));
-                return;
             }
-            Ok(_) => {
-                // An actor that ended knows it already.
-                let _ = actor.cast(ConversationMessage::Overtaken);
-                Refusal::Moved
+            Err(refusal) => {
+                // Whoever asked may be gone; the answer is only for him.
+                let _ = joining.reply.send(Err(refusal));
             }
-            Err(error) => Refusal::Error(error.into()),
-        };
-        // Whoever asked may be gone; the answer is only for him.
-        let _ = joining.reply.send(Err(refusal));
+        }
     });
+}
+
+/// Refuses when this claim is the log's no longer; the actor hears of it first.
+async fn check(
+    log: &dyn EventLog,
+    claim: &Claim,
+    actor: &ActorRef<ConversationMessage>,
+) -> Result<(), Refusal> {
+    match log.peek(claim.key).await {
+        Ok(Some(peek)) if peek.epoch == claim.epoch => Ok(()),
+        Ok(_) => {
+            // An actor that ended knows it already.
+            let _ = actor.cast(ConversationMessage::Overtaken);
+            Err(Refusal::Moved)
+        }
+        Err(error) => Err(Refusal::Error(error.into())),
+    }
 }
