@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{Conversation, Head, Rejection, Request, Seq, Side, State};
+use domain::{Conversation, Event, Head, Rejection, Request, Seq, Side, State};
 use ractor::Actor;
 use store::{Claim, ClaimError, ConversationKey, Created, PAGE_MAX, StoreError};
 
 use crate::admission::Admission;
-use crate::conversation::{Activity, ConversationActor, ConversationHandle, Loaded, tell_router};
+use crate::conversation::{Activity, ConversationActor, ConversationHandle, Loaded, Told, tell_router};
 use crate::node::Shared;
 use crate::stats::Stats;
 use crate::{ExecuteError, Outcome, TeamKey};
@@ -30,15 +30,18 @@ pub(crate) async fn activate(
         ClaimError::Lost => ExecuteError::Overloaded,
         ClaimError::Store(error) => error.into(),
     })?;
-    let mut conversation = fold(node, key).await?;
+    let told = node.untold.get(&key);
+    let (mut conversation, events) = fold(node, key, told.map(|told| told.last_seq)).await?;
     // What the owner before left undone: he may have died right after an append.
     node.store.heads.restore(&claim, conversation.head()).await?;
     if let Some(head) = node.store.heads.get(key).await? {
         conversation.mark(Side::Visitor, head.read.visitor);
         conversation.mark(Side::Agent, head.read.agent);
     }
-    tell_if_queued(node, key, conversation.head());
-    spawn(node, claim, conversation).await
+    if told.is_none() {
+        tell_if_queued(node, key, conversation.head());
+    }
+    spawn(node, claim, conversation, told.map(|told| (told, events))).await
 }
 
 /// It may be the first word that its router hears of it.
@@ -49,21 +52,30 @@ fn tell_if_queued(node: &Shared, key: ConversationKey, head: &Head) {
     }
 }
 
-async fn fold(node: &Shared, key: ConversationKey) -> Result<Conversation, ExecuteError> {
+/// The conversation as its log says, and the events after `told`; none: no events.
+async fn fold(
+    node: &Shared,
+    key: ConversationKey,
+    told: Option<Seq>,
+) -> Result<(Conversation, Vec<Event>), ExecuteError> {
     let mut folded: Option<Conversation> = None;
+    let mut untold = Vec::new();
     loop {
         let after = folded.as_ref().map_or(Seq::ZERO, |conversation| conversation.head().last_seq);
         let page = node.store.log.read(key, after, PAGE_MAX).await?;
         let full = page.len() == PAGE_MAX;
-        for event in &page {
+        for event in page {
             match &mut folded {
-                Some(conversation) => conversation.apply(event),
-                None => folded = Conversation::begin(event),
+                Some(conversation) => conversation.apply(&event),
+                None => folded = Conversation::begin(&event),
+            }
+            if told.is_some_and(|told| event.seq > told) {
+                untold.push(event);
             }
         }
         if !full {
             let nameless = || StoreError::Corrupt(format!("the log of {} does not begin", key.conversation));
-            return folded.ok_or_else(|| nameless().into());
+            return Ok((folded.ok_or_else(nameless)?, untold));
         }
     }
 }
@@ -87,7 +99,7 @@ pub(crate) async fn create(
                 let head = Arc::new(conversation.head().clone());
                 node.watchers.changed(key, (head.team, None), &head);
                 tell_if_queued(node, key, &head);
-                return Ok(Some((spawn(node, claim, conversation).await?, outcome)));
+                return Ok(Some((spawn(node, claim, conversation, None).await?, outcome)));
             }
             Created::Exists => return Ok(None),
             Created::Unknown => {}
@@ -100,10 +112,12 @@ async fn spawn(
     node: &Arc<Shared>,
     claim: Claim,
     conversation: Conversation,
+    untold: Option<(Told, Vec<Event>)>,
 ) -> Result<ConversationHandle, ExecuteError> {
     let activity = Arc::new(Activity::default());
     activity.used_ms.store(node.uptime_ms(), std::sync::atomic::Ordering::Relaxed);
-    let loaded = Loaded { node: Arc::clone(node), claim, conversation, activity: Arc::clone(&activity) };
+    let loaded =
+        Loaded { node: Arc::clone(node), claim, conversation, activity: Arc::clone(&activity), untold };
     let supervisor = node.supervisor.get_cell();
     let (actor, _) = ConversationActor::spawn_linked(None, ConversationActor, loaded, supervisor)
         .await

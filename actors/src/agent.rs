@@ -10,7 +10,6 @@ use domain::{
     WorkspaceId,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
-use store::ConversationKey;
 use tokio::sync::oneshot;
 
 use crate::admission::{Admission, Permit};
@@ -20,6 +19,7 @@ use crate::stats::Stats;
 use crate::team::TeamKey;
 use crate::{ExecuteError, Loss, Notice, OfferEnd, Push, PushSender, QueueNews};
 
+mod give_back;
 mod offers;
 mod presence;
 mod sweep;
@@ -157,6 +157,8 @@ pub(crate) enum AgentMessage {
     Report(TeamId),
     Queue(QueueNews),
     Sweep,
+    /// Something that he asked of the store was not done.
+    Failed,
     Swept {
         before: Vec<(ConversationId, u64)>,
         listed: Vec<(ConversationId, u64)>,
@@ -202,6 +204,8 @@ struct Desk {
     queues: BTreeMap<TeamId, QueueNews>,
     /// What the routers of his teams were last told.
     told: Vec<(TeamId, AgentState)>,
+    /// Something failed, and a sweep comes soon.
+    sweeps_soon: bool,
 }
 
 struct Opened {
@@ -269,6 +273,7 @@ impl Actor for AgentActor {
             misses: Misses::default(),
             queues: BTreeMap::new(),
             told: Vec::new(),
+            sweeps_soon: false,
         };
         for (conversation, epoch) in surplus {
             desk.give_back_surplus(conversation, epoch);
@@ -342,6 +347,7 @@ impl Actor for AgentActor {
                 desk.push(&Push::Queue(news));
             }
             AgentMessage::Sweep => desk.sweep(&myself),
+            AgentMessage::Failed => desk.sweep_soon(&myself),
             AgentMessage::Swept { before, listed } => desk.swept(&before, &listed),
         }
         desk.publish();
@@ -431,11 +437,6 @@ impl Desk {
         }
     }
 
-    fn give_back_surplus(&mut self, conversation: ConversationId, epoch: u64) {
-        self.surplus.insert(conversation);
-        self.give_back(conversation, epoch, ReleaseReason::OverCapacity);
-    }
-
     fn assigned(&mut self, conversation: ConversationId, epoch: u64, head: Arc<Head>) {
         if self.load.hold(conversation, epoch, self.capacity) {
             self.give_back_surplus(conversation, epoch);
@@ -478,17 +479,6 @@ impl Desk {
         } else {
             (!self.holds_on()).then_some(ReleaseReason::AgentGone)
         }
-    }
-
-    fn give_all_back(&self, reason: ReleaseReason) {
-        for (conversation, epoch) in self.load.held_since() {
-            self.give_back(conversation, epoch, reason);
-        }
-    }
-
-    fn give_back(&self, conversation: ConversationId, epoch: u64, reason: ReleaseReason) {
-        let key = ConversationKey { workspace: self.key.workspace, conversation };
-        self.node.outbox.put(Notice::Release { key, epoch, reason });
     }
 
     fn push(&mut self, push: &Push) {

@@ -28,7 +28,7 @@ mod owner;
 mod soft;
 mod subscribers;
 
-pub(crate) use news::tell_router;
+pub(crate) use news::{Told, tell_router};
 pub(crate) use owner::Joining;
 pub use subscribers::{SubscriberId, Subscription};
 
@@ -135,6 +135,8 @@ pub(crate) struct Loaded {
     pub(crate) claim: Claim,
     pub(crate) conversation: Conversation,
     pub(crate) activity: Arc<Activity>,
+    /// What the owner before did not know to be written, and so told nobody.
+    pub(crate) untold: Option<(Told, Vec<Event>)>,
 }
 
 pub(crate) struct ConversationActor;
@@ -168,10 +170,10 @@ impl Actor for ConversationActor {
     type Arguments = Loaded;
 
     async fn pre_start(&self, _: ActorRef<Self::Msg>, loaded: Loaded) -> Result<Live, ActorProcessingErr> {
-        let Loaded { node, claim, conversation, activity } = loaded;
+        let Loaded { node, claim, conversation, activity, untold } = loaded;
         let head = conversation.head();
         let holder = head.assignee.as_ref().filter(|_| head.state == State::Assigned);
-        Ok(Live {
+        let mut live = Live {
             key: claim.key,
             durable: head.last_seq,
             holder: holder.map(|agent| (agent.id, head.assignment_epoch)),
@@ -186,7 +188,11 @@ impl Actor for ConversationActor {
             node,
             activity,
             closing: false,
-        })
+        };
+        if let Some((told, events)) = untold {
+            live.tell_rest(told, &events);
+        }
+        Ok(live)
     }
 
     async fn handle(
@@ -300,7 +306,12 @@ impl Live {
                 tracing::info!(conversation = %self.key.conversation, epoch = epoch.0, owner = owner.0, "a newer owner");
                 self.give_up(&ExecuteErrorKind::Unknown);
             }
-            Ok(Append::Unknown) => self.give_up(&ExecuteErrorKind::Unknown),
+            Ok(Append::Unknown) => {
+                if !self.closing {
+                    self.node.untold.put(self.key, self.told());
+                }
+                self.give_up(&ExecuteErrorKind::Unknown);
+            }
             Err(error) => self.give_up(&ExecuteErrorKind::Store(error)),
         }
     }

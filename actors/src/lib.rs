@@ -23,6 +23,7 @@ mod supervisor;
 mod team;
 #[cfg(test)]
 mod testing;
+mod untold;
 mod visitors;
 mod watchers;
 

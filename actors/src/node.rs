@@ -17,6 +17,7 @@ use crate::registry::Registry;
 use crate::stats::Stats;
 use crate::supervisor::{Supervisor, SupervisorMessage};
 use crate::team::{TeamHandle, TeamKey};
+use crate::untold::{self, Untold};
 use crate::visitors::VisitorsSeen;
 use crate::watchers::{Watcher, Watchers};
 use crate::{
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     pub(crate) stats: Arc<Stats>,
     pub(crate) crashes: Crashes,
+    pub(crate) untold: Untold,
     started: Instant,
     next_id: AtomicU64,
 }
@@ -146,10 +148,12 @@ impl Node {
             outbox,
             stats,
             crashes: Crashes::default(),
+            untold: Untold::default(),
             started: Instant::now(),
             next_id: AtomicU64::new(1),
         });
         tokio::spawn(tick::run(Arc::downgrade(&shared)));
+        tokio::spawn(untold::run(Arc::downgrade(&shared)));
         Ok((Self { shared }, notices))
     }
 
@@ -271,7 +275,10 @@ impl Node {
         Ok(self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?)
     }
 
-    async fn conversation(&self, key: ConversationKey) -> Result<ConversationHandle, ExecuteError> {
+    pub(crate) async fn conversation(
+        &self,
+        key: ConversationKey,
+    ) -> Result<ConversationHandle, ExecuteError> {
         let start = || activation::activate(&self.shared, key);
         self.shared.conversations.get_or_start(key, start).await
     }

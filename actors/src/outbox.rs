@@ -81,6 +81,8 @@ pub enum Notice {
     Release {
         /// Which.
         key: ConversationKey,
+        /// Who has it.
+        agent: AgentId,
         /// The assignment that is meant; a later one stands.
         epoch: u64,
         /// Why.

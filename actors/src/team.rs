@@ -144,6 +144,8 @@ pub(crate) enum TeamMessage {
     Reload,
     Loaded(Box<Result<Roster, StoreError>>),
     Sweep,
+    /// The queue was not read.
+    Unread,
     Swept {
         began: u64,
         listed: Vec<Joined>,
@@ -194,6 +196,9 @@ pub(crate) struct Desk {
     /// When each that did last moved, since the last sweep began.
     moved: HashMap<ConversationId, u64>,
     swept: u64,
+    /// Something failed, and a sweep, or another look at the records, comes soon.
+    sweeps_soon: bool,
+    loads_soon: bool,
     /// The queue moved since its visitors were told.
     visitors_due: bool,
     visitors_told: Instant,
@@ -228,7 +233,7 @@ impl Actor for RouterActor {
         (node, key, waiting): Self::Arguments,
     ) -> Result<Desk, ActorProcessingErr> {
         let now = Instant::now();
-        let desk = Desk {
+        let mut desk = Desk {
             node,
             key,
             myself,
@@ -243,6 +248,8 @@ impl Actor for RouterActor {
             moves: 0,
             moved: HashMap::new(),
             swept: 0,
+            sweeps_soon: false,
+            loads_soon: false,
             waiting,
             visitors_due: false,
             visitors_told: now,
@@ -291,6 +298,7 @@ impl Actor for RouterActor {
             TeamMessage::Reload => desk.load(),
             TeamMessage::Loaded(loaded) => desk.loaded(*loaded),
             TeamMessage::Sweep => desk.sweep(),
+            TeamMessage::Unread => desk.sweep_soon(),
             TeamMessage::Swept { began, listed } => desk.swept(began, listed),
         }
         desk.waiting.store(desk.queue.len(), Ordering::Relaxed);

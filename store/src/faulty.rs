@@ -112,9 +112,14 @@ impl FaultyLog {
         Self::new(inner, 0, Faults::default())
     }
 
+    /// From now on it fails so.
+    pub fn trouble(&self, faults: Faults) {
+        self.state().faults = faults;
+    }
+
     /// From now on nothing fails; what is late is still to come.
     pub fn calm(&self) {
-        self.state().faults = Faults::default();
+        self.trouble(Faults::default());
     }
 
     /// What the next creates and appends come to, one each, before chance has its say again.

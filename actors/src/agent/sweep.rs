@@ -2,6 +2,7 @@
 //! stands, for all that did not move while it was asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{ConversationId, ReleaseReason, Team, TeamId};
 use ractor::ActorRef;
@@ -10,9 +11,26 @@ use store::{HeadFilter, HeadView, StoreError};
 use super::{AgentKey, AgentMessage, Desk, IDLE_FOR};
 use crate::node::Shared;
 
+/// After a failure. An agent who is in memory asks the store no oftener while that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
 impl Desk {
+    /// After something that failed, once for all that does meanwhile.
+    pub(super) fn sweep_soon(&mut self, myself: &ActorRef<AgentMessage>) {
+        if std::mem::replace(&mut self.sweeps_soon, true) {
+            return;
+        }
+        let myself = myself.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN).await;
+            // An actor that ended sweeps no more.
+            let _ = myself.cast(AgentMessage::Sweep);
+        });
+    }
+
     /// Looks at the heads again, for a notice may have been lost; and leaves memory when nobody needs him.
     pub(super) fn sweep(&mut self, myself: &ActorRef<AgentMessage>) {
+        self.sweeps_soon = false;
         let idle = !self.presence.holds_on(self.node.uptime_ms(), IDLE_FOR);
         if idle && self.reservations == 0 && self.load.count() == 0 && self.offers.is_empty() {
             let presence = &self.presence;
@@ -31,7 +49,10 @@ impl Desk {
             match held_by(&node, key).await {
                 // An actor that ended needs no word.
                 Ok(listed) => drop(myself.cast(AgentMessage::Swept { before, listed })),
-                Err(error) => tracing::debug!(agent = %key.agent, %error, "what he holds was not read"),
+                Err(error) => {
+                    tracing::debug!(agent = %key.agent, %error, "what he holds was not read");
+                    let _ = myself.cast(AgentMessage::Failed);
+                }
             }
         });
     }
@@ -42,7 +63,10 @@ impl Desk {
             match teams_of(&node, key).await {
                 // An actor that ended needs no word.
                 Ok(teams) => drop(myself.cast(AgentMessage::Teams(teams))),
-                Err(error) => tracing::debug!(agent = %key.agent, %error, "his teams were not read"),
+                Err(error) => {
+                    tracing::debug!(agent = %key.agent, %error, "his teams were not read");
+                    let _ = myself.cast(AgentMessage::Failed);
+                }
             }
         });
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::{
-    AgentId, AssignReason, ConversationId, Event, EventKind, Head, Needs, ReleaseReason, State, TeamId,
+    AgentId, AssignReason, ConversationId, Event, EventKind, Head, Needs, ReleaseReason, Seq, State, TeamId,
     VisitorId,
 };
 
@@ -38,7 +38,31 @@ impl Stand {
     }
 }
 
+/// What others were last told of a conversation, and up to which event.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) last_seq: Seq,
+    stand: Stand,
+    holder: Option<(AgentId, u64)>,
+}
+
 impl Live {
+    /// What others were told.
+    pub(super) fn told(&self) -> Told {
+        Told { last_seq: self.durable, stand: self.stand, holder: self.holder }
+    }
+
+    /// Tells them of `events`, all after what the owner before told them.
+    pub(super) fn tell_rest(&mut self, told: Told, events: &[Event]) {
+        (self.stand, self.holder) = (told.stand, told.holder);
+        let head = Arc::new(self.draft.conversation().head().clone());
+        for event in events {
+            self.tell_agents(event, &head);
+        }
+        self.tell_others(&head, events.iter().rev().find_map(released));
+        self.node.untold.forget(&self.key);
+    }
+
     pub(super) fn tell_agents(&mut self, event: &Event, head: &Arc<Head>) {
         let (next, why) = match &event.kind {
             EventKind::Assigned { agent, assignment_epoch, reason, .. } => {

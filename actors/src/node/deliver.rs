@@ -21,7 +21,7 @@ impl Node {
                 let agent = AgentKey { workspace: key.workspace, agent };
                 self.tell_agent(agent, AgentMessage::Lost { conversation: key.conversation, epoch, why });
             }
-            Notice::Release { key, epoch, reason } => {
+            Notice::Release { key, agent, epoch, reason } => {
                 let command = Command::Release { assignment_epoch: epoch, reason };
                 let request = Request { by: Principal::System, client_id: None, command };
                 match self.execute(key, request).await {
@@ -29,9 +29,11 @@ impl Node {
                     Err(ExecuteError::Rejected(rejection)) => {
                         tracing::debug!(conversation = %key.conversation, %rejection, "nothing to give back");
                     }
-                    // The agent's sweep asks again.
+                    // He looks again soon, and asks again if he must.
                     Err(error) => {
                         tracing::warn!(conversation = %key.conversation, %error, "not given back yet");
+                        let agent = AgentKey { workspace: key.workspace, agent };
+                        self.tell_agent(agent, AgentMessage::Failed);
                     }
                 }
             }

@@ -12,7 +12,7 @@ use super::{Desk, Joined, TeamKey, TeamMessage};
 use crate::node::Shared;
 use crate::{Notice, OfferEnd};
 
-/// After a failed read.
+/// After a failure. A router asks the store no oftener while that is away.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Waiting conversations read at once.
 const PAGE: usize = 200;
@@ -27,17 +27,13 @@ pub(crate) struct Roster {
 
 impl Desk {
     /// Reads the records of the team and of its agents.
-    pub(super) fn load(&self) {
+    pub(super) fn load(&mut self) {
+        self.loads_soon = false;
         let (node, key, myself) = (Arc::clone(&self.node), self.key, self.myself.clone());
         tokio::spawn(async move {
             let loaded = read_team(&node, key).await;
-            let failed = loaded.is_err();
             // A router that ended reads no more.
             let _ = myself.cast(TeamMessage::Loaded(Box::new(loaded)));
-            if failed {
-                tokio::time::sleep(AGAIN).await;
-                let _ = myself.cast(TeamMessage::Reload);
-            }
         });
     }
 
@@ -54,23 +50,33 @@ impl Desk {
                 self.route_soon();
             }
             Err(error) => {
-                tracing::warn!(team = %self.key.team, %error, "a team was not read; once more soon")
+                tracing::warn!(team = %self.key.team, %error, "a team was not read; once more soon");
+                if !std::mem::replace(&mut self.loads_soon, true) {
+                    self.soon(TeamMessage::Reload);
+                }
             }
         }
     }
 
-    /// After something that this router does not understand.
-    pub(super) fn sweep_soon(&self) {
+    /// After something that failed, or that this router does not understand; once for all that does meanwhile.
+    pub(super) fn sweep_soon(&mut self) {
+        if !std::mem::replace(&mut self.sweeps_soon, true) {
+            self.soon(TeamMessage::Sweep);
+        }
+    }
+
+    fn soon(&self, message: TeamMessage) {
         let myself = self.myself.clone();
         tokio::spawn(async move {
             tokio::time::sleep(AGAIN).await;
-            // A router that ended sweeps no more.
-            let _ = myself.cast(TeamMessage::Sweep);
+            // A router that ended has nothing to do.
+            let _ = myself.cast(message);
         });
     }
 
     pub(super) fn sweep(&mut self) {
-        let (began, first) = (self.moves, !self.read);
+        self.sweeps_soon = false;
+        let began = self.moves;
         let (node, key, myself) = (Arc::clone(&self.node), self.key, self.myself.clone());
         tokio::spawn(async move {
             match read_queue(&node, key).await {
@@ -78,10 +84,7 @@ impl Desk {
                 Ok(listed) => drop(myself.cast(TeamMessage::Swept { began, listed })),
                 Err(error) => {
                     tracing::debug!(team = %key.team, %error, "its queue was not read");
-                    if first {
-                        tokio::time::sleep(AGAIN).await;
-                        let _ = myself.cast(TeamMessage::Sweep);
-                    }
+                    let _ = myself.cast(TeamMessage::Unread);
                 }
             }
         });

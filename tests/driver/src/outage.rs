@@ -24,9 +24,6 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(5);
 const NOTICE_MAX: Duration = Duration::from_secs(5);
 /// After which a server that does not recover is given up.
 const GIVEN_UP: Duration = Duration::from_secs(30);
-/// Of what has an unknown outcome nobody is told when it was done; agents' actors and routers compare what they know with
-/// the store every 30 s.
-pub(crate) const COMPARED: Duration = Duration::from_secs(35);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What to do.
@@ -95,8 +92,6 @@ struct Outage<'a> {
 }
 
 impl Trouble for Outage<'_> {
-    const SETTLES: Duration = COMPARED;
-
     async fn befall(&mut self, stage: &Stage, _desk: &FrontDesk, random: &mut StdRng) -> anyhow::Result<()> {
         let mut witness = Witness::arrive(stage).await?;
         for away in std::mem::take(&mut self.away) {

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep};
 
 use crate::cql::Ring;
-use crate::outage::{COMPARED, Witness, recovery};
+use crate::outage::{Witness, recovery};
 use crate::sandbox::{Options, Sandbox};
 use crate::stage::{FrontDesk, Stage, Summary, Trouble, apis};
 
@@ -129,8 +129,6 @@ impl Breaker<'_> {
 }
 
 impl Trouble for Breaker<'_> {
-    const SETTLES: Duration = COMPARED;
-
     async fn befall(&mut self, stage: &Stage, _desk: &FrontDesk, random: &mut StdRng) -> anyhow::Result<()> {
         let ring = self.ring;
         let mut witness = Witness::arrive(stage).await?;
