@@ -104,7 +104,8 @@ async fn demo(mut args: DemoArgs) -> Result<(), Failure> {
 
 fn start_log(config: &Config) {
     // It is started once, here.
-    telemetry::start(&config.log).expect("nobody else starts the log");
+    let sparing = telemetry::start(&config.log).expect("nobody else starts the log");
+    tokio::spawn(sparing.tell());
 }
 
 fn print(text: &str) -> io::Result<()> {

@@ -16,28 +16,38 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+mod sparing;
+
+use sparing::Spared;
+pub use sparing::{Sparing, WARNINGS_MAX, WINDOW};
+
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Our crates. Of all others only what is unexpected is told.
 const OURS: [&str; 5] = ["switchboard", "cluster", "actors", "store", "domain"];
 
-/// Logs from now on, to standard error.
+/// Logs from now on, to standard error. Whoever gets what spares it lines has it [tell](Sparing::tell) what it leaves out.
 ///
 /// # Errors
 /// When it was started before.
-pub fn start(config: &LogConfig) -> Result<(), tracing_subscriber::util::TryInitError> {
+pub fn start(config: &LogConfig) -> Result<Sparing, tracing_subscriber::util::TryInitError> {
     let colors = std::io::stderr().is_terminal();
-    tracing_subscriber::registry().with(layer(config, colors, std::io::stderr)).try_init()
+    let sparing = Sparing::default();
+    tracing_subscriber::registry()
+        .with(layer(config, sparing.clone(), colors, std::io::stderr))
+        .try_init()?;
+    Ok(sparing)
 }
 
-fn layer<W>(config: &LogConfig, colors: bool, writer: W) -> impl Layer<Registry> + use<W>
+fn layer<W>(config: &LogConfig, sparing: Sparing, colors: bool, writer: W) -> impl Layer<Registry> + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let lines = match config.format {
         LogFormat::Json => {
             let json = tracing_subscriber::fmt::format().json().flatten_event(true).with_span_list(false);
-            let layer = tracing_subscriber::fmt::layer().json().event_format(EscapedJson(json));
+            let lines = Spared { lines: EscapedJson(json), sparing };
+            let layer = tracing_subscriber::fmt::layer().json().event_format(lines);
             layer.with_writer(writer).boxed()
         }
         LogFormat::Text => {
@@ -49,7 +59,9 @@ where
                     write!(line, "{}={value:?}", field.name())
                 }
             });
-            let text = tracing_subscriber::fmt::layer().fmt_fields(fields).with_ansi(colors);
+            let lines = Spared { lines: tracing_subscriber::fmt::format(), sparing };
+            let layer = tracing_subscriber::fmt::layer().fmt_fields(fields);
+            let text = layer.event_format(lines).with_ansi(colors);
             text.with_writer(writer).boxed()
         }
     };
@@ -135,7 +147,8 @@ mod tests {
         let kept = Kept::default();
         let writer = kept.clone();
         let config = LogConfig { level, format };
-        let subscriber = tracing_subscriber::registry().with(layer(&config, false, move || writer.clone()));
+        let layer = layer(&config, Sparing::default(), false, move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, log);
         let bytes = kept.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -165,5 +178,22 @@ mod tests {
         let debug = logged(LogFormat::Json, LogLevel::Debug, log);
         assert!(debug.contains("ours") && !debug.contains("theirs") && debug.contains("trouble"));
         assert_eq!(logged(LogFormat::Json, LogLevel::Off, log), "");
+    }
+
+    #[test]
+    fn of_many_warnings_of_one_place_a_few_are_told() {
+        let lines = logged(LogFormat::Json, LogLevel::Info, || {
+            for n in 0..100 {
+                tracing::warn!(n, "flood");
+                tracing::info!(n, "information");
+                tracing::error!(n, "broken");
+                if n < 3 {
+                    tracing::warn!(n, "and there");
+                }
+            }
+        });
+        let told = |text: &str| lines.lines().filter(|line| line.contains(text)).count();
+        let counts = [told("flood"), told("and there"), told("information"), told("broken")];
+        assert_eq!(counts, [WARNINGS_MAX as usize, 3, 100, 100]);
     }
 }
