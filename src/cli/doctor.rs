@@ -103,6 +103,14 @@ fn advice(error: &OpenError) -> String {
             "certificate",
             "the server's certificate is not signed by the authority in store.cql.tls_ca, or not for this address",
         ),
+        (
+            "InvalidContentType",
+            "the server speaks no TLS there: leave store.cql.tls_ca out, or turn TLS on (client_encryption_options)",
+        ),
+        (
+            "reset",
+            "the server closes the connection: if it speaks only TLS, store.cql.tls_ca must name who signed its certificate",
+        ),
         ("resolve", "the name is not known: is it written right?"),
     ];
     let lower = cause.to_lowercase();
@@ -191,5 +199,23 @@ mod tests {
         look_at_cql(&CqlOptions { nodes: vec![free.to_string()], ..options() }, &mut report).await;
         assert_eq!(report.wrong, 1);
         assert!(report.text.contains("nothing listens there"), "{}", report.text);
+    }
+
+    #[test]
+    fn what_the_driver_says_is_told_with_what_to_do() {
+        // As it said each, to a server that spoke only TLS and asked for a log-in, and to one that did neither.
+        for (cause, todo) in [
+            ("Database returned an error: Authentication failed - bad credentials", "password_file"),
+            (
+                "Last connection failed with: invalid peer certificate: UnknownIssuer",
+                "not signed by the authority",
+            ),
+            ("Failed to read the frame header: Connection reset by peer (os error 104)", "speaks only TLS"),
+            ("received corrupt message of type InvalidContentType", "speaks no TLS"),
+        ] {
+            let error = OpenError::Unreachable { nodes: "10.0.0.1:9042".into(), cause: cause.into() };
+            let advice = advice(&error);
+            assert!(advice.contains(cause) && advice.contains(todo), "{advice}");
+        }
     }
 }

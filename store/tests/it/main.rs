@@ -5,6 +5,7 @@ mod conformance;
 mod copy;
 mod cql;
 mod cql_feed;
+mod cql_secure;
 mod cql_unknown;
 mod expiry;
 mod faulty;

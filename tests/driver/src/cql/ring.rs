@@ -1,5 +1,6 @@
 //! A ring of real nodes for one test, which may kill and freeze them.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,11 +26,24 @@ pub struct Ring {
 impl Ring {
     /// Starts so many nodes without any data, and waits until they serve: 10 to 30 s.
     pub async fn start(nodes: usize) -> anyhow::Result<Self> {
+        Self::start_with(nodes, &[]).await
+    }
+
+    /// Starts one node that speaks only TLS, signed by [`Self::authority`], and asks for a log-in: the first role is
+    /// `cassandra`, and so is its password.
+    pub async fn start_secure() -> anyhow::Result<Self> {
+        Self::start_with(1, &[("CASS_SECURE", "1")]).await
+    }
+
+    async fn start_with(
+        nodes: usize,
+        environment: &'static [(&'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
         let (home, points) = blocking(move || {
             let home = Home::take()?;
             home.run(&["wipe"])?;
             // From here on a failure wipes it, too.
-            let points = home.run(&["start", &nodes.to_string()])?;
+            let points = run(&home.folder, &["start", &nodes.to_string()], environment)?;
             Ok((home, points))
         })
         .await?;
@@ -45,6 +59,11 @@ impl Ring {
     /// A driver's contact points, in the order of the nodes.
     pub fn contact_points(&self) -> Vec<String> {
         self.nodes.iter().map(SocketAddr::to_string).collect()
+    }
+
+    /// The PEM file with who signs a secure node's certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.home.folder.join("ca.pem")
     }
 
     /// Kills a node as a power cut would, and waits until it is gone.
@@ -82,7 +101,7 @@ impl Ring {
         let mut arguments = vec![command.to_owned()];
         arguments.extend(nodes.iter().map(usize::to_string));
         let folder = self.home.folder.clone();
-        blocking(move || run(&folder, &arguments)).await?;
+        blocking(move || run(&folder, &arguments, &[])).await?;
         Ok(())
     }
 }
@@ -111,7 +130,7 @@ impl Home {
     }
 
     fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        run(&self.folder, arguments)
+        run(&self.folder, arguments, &[])
     }
 }
 
@@ -124,12 +143,17 @@ impl Drop for Home {
 }
 
 /// Runs `deploy/dev/cassandra` for the ring of this folder, and gives what it printed.
-fn run(folder: &Path, arguments: &[impl AsRef<std::ffi::OsStr>]) -> anyhow::Result<String> {
+fn run(
+    folder: &Path,
+    arguments: &[impl AsRef<OsStr>],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<String> {
     let script = Path::new(ROOT).join("deploy/dev/cassandra");
     let ran = Command::new(&script)
         .args(arguments)
         .env("CASS_HOME", folder)
         .env("CASS_NET", "any")
+        .envs(environment.iter().copied())
         .output()
         .with_context(|| format!("cannot run {}", script.display()))?;
     ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
