@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 
-/// What a file holds; the line end that an editor leaves is no part of it. An error too when that is nothing.
+/// What a file holds; the line end that an editor leaves is no part of it. An error too when that is nothing,
+/// or only blanks.
 pub fn read_secret(file: &Path) -> io::Result<String> {
     let text = std::fs::read_to_string(file)?;
     let secret =
         text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if secret.is_empty() { Err(io::Error::other("it is empty")) } else { Ok(secret.to_owned()) }
+    if secret.trim().is_empty() { Err(io::Error::other("it is empty")) } else { Ok(secret.to_owned()) }
 }
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests {
             ("\n", None),
             ("\r\n", None),
             ("", None),
+            (" \n", None),
         ] {
             std::fs::write(&file, written).unwrap();
             assert_eq!(read_secret(&file).ok().as_deref(), read, "{written:?}");
