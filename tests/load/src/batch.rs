@@ -25,10 +25,6 @@ use crate::latency::{Latencies, Percentiles};
 const EVENT_BYTES: usize = 300;
 /// A head's, about.
 const HEAD_BYTES: usize = 700;
-/// Events of a group.
-const GROUPS: [usize; 3] = [1, 8, 64];
-/// Logs that are appended to at once.
-const AT_ONCE: [usize; 2] = [1, 16];
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -44,6 +40,12 @@ pub(crate) struct Plan {
     /// Of each step
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Events of a group
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64")]
+    groups: Vec<usize>,
+    /// Logs that are appended to at once
+    #[arg(long, value_delimiter = ',', default_value = "1,16")]
+    logs: Vec<usize>,
 }
 
 /// Measures all steps and gives the page.
@@ -53,8 +55,8 @@ pub(crate) async fn batch(plan: &Plan) -> anyhow::Result<String> {
         "| events a group | logs at once | conditional: groups/s, p50 / p99 ms | head apart | plain | plain / conditional |\n\
          |---:|---:|---:|---:|---:|---:|\n",
     );
-    for group in GROUPS {
-        for at_once in AT_ONCE {
+    for &group in &plan.groups {
+        for &at_once in &plan.logs {
             eprintln!("groups of {group}, {at_once} logs at once");
             let conditional = bench.measure(Way::Conditional, group, at_once, plan.seconds).await?;
             let apart = bench.measure(Way::HeadApart, group, at_once, plan.seconds).await?;
