@@ -187,13 +187,15 @@ mod tests {
                 tracing::warn!(n, "flood");
                 tracing::info!(n, "information");
                 tracing::error!(n, "broken");
+                tracing::error!(target: "scylla::cluster", n, "their own");
                 if n < 3 {
                     tracing::warn!(n, "and there");
                 }
             }
         });
         let told = |text: &str| lines.lines().filter(|line| line.contains(text)).count();
-        let counts = [told("flood"), told("and there"), told("information"), told("broken")];
-        assert_eq!(counts, [WARNINGS_MAX as usize, 3, 100, 100]);
+        let counts =
+            [told("flood"), told("and there"), told("information"), told("broken"), told("their own")];
+        assert_eq!(counts, [WARNINGS_MAX as usize, 3, 100, 100, WARNINGS_MAX as usize]);
     }
 }

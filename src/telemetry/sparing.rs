@@ -11,13 +11,15 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::OURS;
+
 /// Warnings of one place in the code that are told in a [`WINDOW`].
 pub const WARNINGS_MAX: u32 = 5;
 /// Of time; how many were left out is told at its end.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// Lets [`WARNINGS_MAX`] warnings of each place pass in each [`WINDOW`], and all of every other level. A clone counts
-/// with it.
+/// Lets [`WARNINGS_MAX`] warnings of each place pass in each [`WINDOW`], as many errors of each place in a library, and
+/// all else. A clone counts with it.
 #[derive(Clone, Default)]
 pub struct Sparing {
     places: Arc<Mutex<HashMap<Identifier, Place>>>,
@@ -96,10 +98,20 @@ where
         event: &Event<'_>,
     ) -> std::fmt::Result {
         let metadata = event.metadata();
-        if *metadata.level() == Level::WARN && !self.sparing.admits(metadata, Instant::now()) {
+        if may_be_left_out(metadata) && !self.sparing.admits(metadata, Instant::now()) {
             return Ok(());
         }
         self.lines.format_event(context, writer, event)
+    }
+}
+
+/// Our own errors are told one by one: each is of a request that somebody may ask about.
+fn may_be_left_out(metadata: &Metadata<'_>) -> bool {
+    let crate_name = metadata.target().split("::").next().unwrap_or_default();
+    match *metadata.level() {
+        Level::WARN => true,
+        Level::ERROR => !OURS.contains(&crate_name),
+        _ => false,
     }
 }
 
