@@ -296,10 +296,10 @@ impl Live {
                 self.node.stats.appended(appended.events.len(), appended.took);
                 let head = Arc::new(appended.head);
                 let released = appended.events.iter().rev().find_map(news::released);
+                self.tell_others(&head, released);
                 for event in appended.events {
                     self.publish(Arc::new(event), &head);
                 }
-                self.tell_others(&head, released);
                 self.draft.answer_group();
             }
             Ok(Append::Fenced { epoch, owner }) => {

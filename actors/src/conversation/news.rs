@@ -56,10 +56,10 @@ impl Live {
     pub(super) fn tell_rest(&mut self, told: Told, events: &[Event]) {
         (self.stand, self.holder) = (told.stand, told.holder);
         let head = Arc::new(self.draft.conversation().head().clone());
+        self.tell_others(&head, events.iter().rev().find_map(released));
         for event in events {
             self.tell_agents(event, &head);
         }
-        self.tell_others(&head, events.iter().rev().find_map(released));
         self.node.untold.forget(&self.key);
     }
 
@@ -89,7 +89,8 @@ impl Live {
         }
     }
 
-    /// After an append: `released` holds who lost it by that.
+    /// After an append: `released` holds who lost it by that. Before its agents are told: from one who has a free place
+    /// the router gives to the first in its queue, and that may be this one.
     pub(super) fn tell_others(&mut self, head: &Arc<Head>, released: Option<(AgentId, ReleaseReason)>) {
         let now = Stand::of(head);
         let before = std::mem::replace(&mut self.stand, now);
@@ -150,5 +151,48 @@ pub(super) fn released(event: &Event) -> Option<(AgentId, ReleaseReason)> {
         | EventKind::Tagged { .. }
         | EventKind::Ended { .. }
         | EventKind::Reopened => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::{Attributes, ClientId, Command, Principal, Request, Start, Timestamp, VisitorCard};
+    use store::memory::{MemoryRecords, MemoryStore};
+    use store::{Owner, Store};
+
+    use super::*;
+    use crate::testing::{agent, id, key, some_agent, visitor, workspace};
+    use crate::{Clock, Node, Settings};
+
+    #[tokio::test]
+    async fn the_router_hears_that_it_waits_before_its_agent_hears_that_he_has_a_free_place() {
+        let memory = Arc::new(MemoryStore::default());
+        let records = Arc::new(MemoryRecords::default());
+        let store = Store { log: memory.clone(), heads: memory.clone(), records, series: memory };
+        store::insert(&*store.records, workspace(), some_agent(1, 1), Timestamp::from_ms(1)).await.unwrap();
+        let (node, mut notices) =
+            Node::start(store, Clock::of_tokio(), Owner("a#1".into()), Settings::default()).await.unwrap();
+        let card = VisitorCard { id: id(1), name: None, email: None, verified: false };
+        let attributes = Attributes::default();
+        let start = Start { site: id(1), team: id(1), visitor: card, subject: None, attributes };
+        let command = Command::Start { start, first: None };
+        let client_id = Some(ClientId::parse("1").unwrap());
+        node.create(key(1), Request { by: visitor(1), client_id, command }).await.unwrap();
+        node.accept(key(1), agent(1), None, false).await.unwrap();
+        while notices.try_recv().is_ok() {}
+
+        let command = Command::Release { assignment_epoch: 1, reason: ReleaseReason::OverCapacity };
+        node.execute(key(1), Request { by: Principal::System, client_id: None, command }).await.unwrap();
+        let mut told = Vec::new();
+        while let Ok(notice) = notices.try_recv() {
+            match notice {
+                Notice::Joined { .. } => told.push("it waits"),
+                Notice::Lost { .. } => told.push("he lost it"),
+                _ => {}
+            }
+        }
+        assert_eq!(told, ["it waits", "he lost it"]);
     }
 }
