@@ -34,7 +34,6 @@ pub use visitor_jwt::JwtError;
 pub use visitors::{KnownVisitor, VisitorError, VisitorRequest};
 
 use cache::Cache;
-use sessions::Rotations;
 use token::{Session, Token, VisitorToken};
 
 /// A token's own record is read again after this: how long another node's revocation may go unseen.
@@ -146,7 +145,6 @@ pub struct Identity {
     records: Arc<dyn Records>,
     clock: Clock,
     passwords: Passwords,
-    rotations: Rotations,
     visitor_tokens: Cache<TokenId, Arc<VisitorToken>>,
     sessions: Cache<SessionId, Arc<Session>>,
     sites_by_key: Cache<String, (WorkspaceId, Arc<Site>)>,
@@ -164,7 +162,6 @@ impl Identity {
             records,
             clock,
             passwords: Passwords::default(),
-            rotations: Rotations::default(),
             visitor_tokens: Cache::new(TOKEN_STALE, 50_000),
             sessions: Cache::new(TOKEN_STALE, 10_000),
             sites_by_key: Cache::new(RECORD_STALE, 5000),

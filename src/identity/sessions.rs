@@ -1,20 +1,18 @@
 //! Agents' log-ins. How often somebody may try is not decided here: the HTTP layer counts wrong ones.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Agent, AgentId, Email, Timestamp, WorkspaceId};
 use store::{INSTALLATION, RecordError, StoreError, Unique, Versioned};
-use tokio::time::Instant;
 
 use super::token::{ACCESS_TOKEN_MS, Secret, Session, Standing, Token, TokenPair};
 use super::{
     AccountError, AuthError, Identity, Overloaded, Password, Revoked, SessionId, WeakPassword, unavailable,
 };
 
-/// A refresh takes at least this long: what a client sent at the same moment, from two tabs or in a retry, arrives
-/// before the answer and is known as a loser of that race, not as a replay, which would end the whole log-in.
+/// A refresh is answered so long after the exchange: what a client sent at the same moment, from two tabs or in a retry,
+/// has arrived by then. Who came before loses that race; who comes later replays, which ends the whole log-in.
 const ROTATION_MIN: Duration = Duration::from_millis(60);
 
 /// The tokens of a log-in, for the client alone.
@@ -70,37 +68,6 @@ pub enum PasswordError {
     Store(#[from] StoreError),
 }
 
-/// The log-ins whose refresh token is being exchanged on this node right now.
-#[derive(Default)]
-pub(super) struct Rotations(Mutex<HashSet<SessionId>>);
-
-/// While it lives, nobody else exchanges a token of this log-in here.
-struct Rotation<'a> {
-    all: &'a Rotations,
-    session: SessionId,
-}
-
-impl Rotations {
-    fn begin(&self, session: SessionId) -> Option<Rotation<'_>> {
-        let is_first = self.lock().insert(session);
-        is_first.then(|| Rotation { all: self, session })
-    }
-
-    fn running(&self, session: SessionId) -> bool {
-        self.lock().contains(&session)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<SessionId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Rotation<'_> {
-    fn drop(&mut self) {
-        self.all.lock().remove(&self.session);
-    }
-}
-
 impl Identity {
     /// Begins a log-in. Right or wrong, known or unknown: the same time and the same answer.
     pub async fn login(&self, email: &str, password: &str) -> Result<LoggedIn, LoginError> {
@@ -125,28 +92,29 @@ impl Identity {
     /// Exchanges a refresh token for a new pair. Of those who bring the same token at once one wins and the others
     /// hear [`AuthError::Revoked`]; who brings it after that ends the whole log-in: it was stolen, by him or from him.
     pub async fn refresh(&self, refresh_token: &str) -> Result<LoggedIn, AuthError> {
-        let began = Instant::now();
+        let came_at = self.clock.now();
         let (id, secret) = refresh_parts(refresh_token)?;
-        let came_with_another = self.rotations.running(id);
         let (session, standing) = self.session_of(id, &secret).await?;
-        if session.document.ended {
+        let document = &session.document;
+        if document.ended {
             return Err(AuthError::Revoked);
         }
-        if self.clock.now() >= session.document.refresh_expires_at {
+        if self.clock.now() >= document.refresh_expires_at {
             return Err(AuthError::Expired);
         }
-        let rotation = self.rotations.begin(id);
         match standing {
-            Standing::Current if rotation.is_some() => {
+            Standing::Current => {
                 let pair = self.rotate(session, &secret).await?;
-                tokio::time::sleep_until(began + ROTATION_MIN).await;
+                tokio::time::sleep(ROTATION_MIN).await;
                 Ok(pair)
             }
-            Standing::Spent if rotation.is_some() && !came_with_another => {
-                self.end(id).await?;
+            Standing::Spent => {
+                let answered_at = document.refreshed_at().plus_ms(ROTATION_MIN.as_millis() as u64);
+                if came_at >= answered_at {
+                    self.end(id).await?;
+                }
                 Err(AuthError::Revoked)
             }
-            Standing::Current | Standing::Spent => Err(AuthError::Revoked),
         }
     }
 

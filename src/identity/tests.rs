@@ -165,6 +165,7 @@ async fn a_replayed_refresh_token_ends_the_whole_log_in() {
     let other = fixture.login().await;
     let refreshed = fixture.identity.refresh(&login.refresh_token).await.unwrap();
     let mut revocations = fixture.identity.revocations();
+    fixture.clock.advance_ms(60);
     assert!(matches!(fixture.identity.refresh(&login.refresh_token).await, Err(AuthError::Revoked)));
     assert_eq!(revocations.recv().await, Ok(Revoked::Session(login.session)));
     for token in [&login.access_token, &refreshed.access_token] {
@@ -187,6 +188,21 @@ async fn of_parallel_refreshes_with_one_token_one_wins_and_keeps_what_it_won() {
     assert_eq!((won.len(), lost.len()), (1, 7));
     assert!(lost.iter().all(|result| matches!(result, Err(AuthError::Revoked))));
     let won = won[0].as_ref().unwrap();
+    assert_eq!(outcome(&fixture.identity, &won.access_token).await, "agent");
+    assert!(fixture.identity.refresh(&won.refresh_token).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_came_before_the_winner_was_answered_loses_and_ends_nothing() {
+    let fixture = Fixture::start().await;
+    fixture.ann().await;
+    let login = fixture.login().await;
+    let won = fixture.identity.refresh(&login.refresh_token).await.unwrap();
+    fixture.clock.advance_ms(59);
+    // However slowly its node reads, and when that heard of the exchange.
+    for node in [&fixture.identity, &fixture.other_node()] {
+        assert!(matches!(node.refresh(&login.refresh_token).await, Err(AuthError::Revoked)));
+    }
     assert_eq!(outcome(&fixture.identity, &won.access_token).await, "agent");
     assert!(fixture.identity.refresh(&won.refresh_token).await.is_ok());
 }

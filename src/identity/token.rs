@@ -252,6 +252,11 @@ impl Session {
         }
     }
 
+    /// When its tokens were last exchanged, or first given.
+    pub(super) fn refreshed_at(&self) -> Timestamp {
+        Timestamp::from_ms(self.refresh_expires_at.as_ms().saturating_sub(REFRESH_TOKEN_MS))
+    }
+
     /// None for a token that is not of this family.
     pub(super) fn standing(&self, refresh: &Secret) -> Option<Standing> {
         if self.refresh.is_of(refresh) {
