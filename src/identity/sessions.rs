@@ -13,7 +13,7 @@ use super::{
 
 /// A refresh is answered so long after the exchange: what a client sent at the same moment, from two tabs or in a retry,
 /// has arrived by then. Who came before loses that race; who comes later replays, which ends the whole log-in.
-const ROTATION_MIN: Duration = Duration::from_millis(60);
+const ANSWERED_AFTER: Duration = Duration::from_millis(60);
 
 /// The tokens of a log-in, for the client alone.
 #[derive(Clone)]
@@ -105,11 +105,11 @@ impl Identity {
         match standing {
             Standing::Current => {
                 let pair = self.rotate(session, &secret).await?;
-                tokio::time::sleep(ROTATION_MIN).await;
+                tokio::time::sleep(ANSWERED_AFTER).await;
                 Ok(pair)
             }
             Standing::Spent => {
-                let answered_at = document.refreshed_at().plus_ms(ROTATION_MIN.as_millis() as u64);
+                let answered_at = document.refreshed_at().plus_ms(ANSWERED_AFTER.as_millis() as u64);
                 if came_at >= answered_at {
                     self.end(id).await?;
                 }
