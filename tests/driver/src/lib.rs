@@ -14,6 +14,7 @@ pub mod ringrun;
 
 mod answer;
 mod api;
+mod binary;
 mod browser;
 mod clients;
 mod s3;
@@ -23,9 +24,10 @@ mod stage;
 
 pub use answer::Answer;
 pub use api::{Api, Call};
+pub use binary::binary;
 pub use browser::{Browser, Page};
 pub use clients::{Agent, Visitor};
 pub use s3::S3Server;
-pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal, binary};
+pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal};
 pub use socket::{Frame, Socket};
 pub use stage::{DeskSummary, Summary};

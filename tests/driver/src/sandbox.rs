@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::api::Api;
+use crate::binary::binary;
 use crate::process;
 
 /// How long a start may take, its recovery included.
@@ -321,19 +322,6 @@ fn spawn(options: &Options, folder: &Path, listen: SocketAddr) -> anyhow::Result
         .stderr(log)
         .spawn()?;
     Ok(child)
-}
-
-/// The program under test.
-///
-/// # Panics
-///
-/// When it has not been built.
-pub fn binary() -> PathBuf {
-    let built = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/switchboard"));
-    match built.canonicalize() {
-        Ok(binary) => binary,
-        Err(_) => panic!("{} is missing: run ./test, or cargo build --release", built.display()),
-    }
 }
 
 /// The first line of standard output; the rest is read and dropped, so that the server never waits for its reader.
