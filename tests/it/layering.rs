@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod circles;
+mod prose;
+
 /// Each crate may name those that stand before it.
 const LINE: [&str; 5] = ["domain", "store", "actors", "cluster", "."];
 
@@ -160,6 +163,11 @@ fn root() -> &'static Path {
 
 /// The Rust files below these folders, by their path from the root, sorted.
 fn sources(folders: &[&str]) -> Vec<String> {
+    files(folders).into_iter().filter(|path| path.ends_with(".rs")).collect()
+}
+
+/// The files below these folders, by their path from the root, sorted.
+fn files(folders: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = open.pop() {
@@ -167,7 +175,7 @@ fn sources(folders: &[&str]) -> Vec<String> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else {
                 found.push(path.strip_prefix(root()).unwrap().display().to_string());
             }
         }
