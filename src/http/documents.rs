@@ -14,22 +14,28 @@ const HOME: &str = include_str!("home.html");
 
 const DEMO: &str = include_str!("../../web/demo/index.html");
 /// What the demo's page loads, under `/demo/`.
-const DEMO_FILES: [(&str, &str, &str); 24] = [
+const DEMO_FILES: [(&str, &str, &str); 30] = [
     ("demo.css", STYLE_SHEET, include_str!("../../web/demo/demo.css")),
     ("desk.css", STYLE_SHEET, include_str!("../../web/demo/desk.css")),
     ("shop.css", STYLE_SHEET, include_str!("../../web/demo/shop.css")),
     ("agent.js", JAVASCRIPT, include_str!("../../web/demo/agent.js")),
     ("api.js", JAVASCRIPT, include_str!("../../web/demo/api.js")),
+    ("attachments.js", JAVASCRIPT, include_str!("../../web/demo/attachments.js")),
     ("banner.js", JAVASCRIPT, include_str!("../../web/demo/banner.js")),
     ("canned.js", JAVASCRIPT, include_str!("../../web/demo/canned.js")),
     ("composer.js", JAVASCRIPT, include_str!("../../web/demo/composer.js")),
+    ("confirm.js", JAVASCRIPT, include_str!("../../web/demo/confirm.js")),
     ("connection.js", JAVASCRIPT, include_str!("../../web/demo/connection.js")),
     ("credentials.js", JAVASCRIPT, include_str!("../../web/demo/credentials.js")),
     ("demo.js", JAVASCRIPT, include_str!("../../web/demo/demo.js")),
     ("desk-list.js", JAVASCRIPT, include_str!("../../web/demo/desk-list.js")),
     ("desk-view.js", JAVASCRIPT, include_str!("../../web/demo/desk-view.js")),
     ("dom.js", JAVASCRIPT, include_str!("../../web/demo/dom.js")),
+    ("drafts.js", JAVASCRIPT, include_str!("../../web/demo/drafts.js")),
+    ("file-view.js", JAVASCRIPT, include_str!("../../web/demo/file-view.js")),
+    ("focus.js", JAVASCRIPT, include_str!("../../web/demo/focus.js")),
     ("handover.js", JAVASCRIPT, include_str!("../../web/demo/handover.js")),
+    ("links.js", JAVASCRIPT, include_str!("../../web/demo/links.js")),
     ("offers-view.js", JAVASCRIPT, include_str!("../../web/demo/offers-view.js")),
     ("outbox.js", JAVASCRIPT, include_str!("../../web/demo/outbox.js")),
     ("person.js", JAVASCRIPT, include_str!("../../web/demo/person.js")),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readSite } from "./credentials.js";
 import { newClientId } from "./outbox.js";
 import { Person } from "./person.js";
 
@@ -82,6 +83,11 @@ export class Agent extends Person {
     }
     this.dispatchEvent(new Event("ready"));
     this.#followSoon();
+    try {
+      this.uploadBytesMax = (await readSite()).limits.upload_bytes_max;
+    } catch (failure) {
+      console.warn("the site's limits could not be read:", failure.message);
+    }
   }
 
   /** @returns {any} the conversation's head, as new as it is known */

@@ -5,6 +5,8 @@
 
 const PREFIX = "/api/v1";
 const ANSWER_WITHIN_MS = 15_000;
+/** An upload that stands still for so long has no connection any more. */
+const UPLOAD_MOVES_WITHIN_MS = 20_000;
 
 /** A call that did not succeed. */
 export class ApiFailure extends Error {
@@ -64,6 +66,44 @@ export async function call(method, path, { token, siteKey, body } = {}) {
   const answer = parse(text);
   if (!response.ok) throw ApiFailure.of(response.status, answer?.error);
   return answer;
+}
+
+/**
+ * Uploads a file.
+ * @param {string} conversationId where it will be used
+ * @param {File} file
+ * @param {string} token
+ * @param {(progress: number) => void} onProgress from 0 to 1
+ * @returns {Promise<any>} the file as the API answers it
+ * @throws {ApiFailure}
+ */
+export function upload(conversationId, file, token, onProgress) {
+  const body = new FormData();
+  body.append("conversation_id", conversationId);
+  body.append("file", file, file.name);
+  // `fetch` does not say how far a body has come.
+  const request = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    let stalls = 0;
+    const moves = () => {
+      clearTimeout(stalls);
+      stalls = setTimeout(() => request.abort(), UPLOAD_MOVES_WITHIN_MS);
+    };
+    request.upload.onprogress = ({ loaded, total }) => {
+      moves();
+      onProgress(total > 0 ? loaded / total : 0);
+    };
+    request.onloadend = () => {
+      clearTimeout(stalls);
+      const answer = parse(request.responseText);
+      if (request.status === 201 && answer) resolve(answer);
+      else reject(request.status === 0 ? ApiFailure.noAnswer() : ApiFailure.of(request.status, answer?.error));
+    };
+    request.open("POST", `${PREFIX}/chat/upload`);
+    request.setRequestHeader("Authorization", `Bearer ${token}`);
+    request.send(body);
+    moves();
+  });
 }
 
 function parse(text) {

@@ -1,7 +1,9 @@
 /**
- * Where a person writes: Enter sends, Shift+Enter begins a line, and the other side hears that he types.
+ * Where a person writes: Enter sends, Shift+Enter begins a line, and the other side hears of the typing.
  * @module
  */
+
+import { Attachments } from "./attachments.js";
 
 /** The server is told at most so often; the last word is always told. */
 const TELL_EVERY_MS = 400;
@@ -16,26 +18,33 @@ export class Composer {
   input;
 
   #typing;
+  #attachments;
 
   /**
-   * @param {HTMLFormElement} form
-   * @param {HTMLTextAreaElement} input
-   * @param {{send: (text: string) => void, tell: (typing: boolean, text: string) => void,
-   *   takesKey?: (event: KeyboardEvent) => boolean}} does `takesKey` sees keys first, and says whether it used one
+   * @param {Record<string, HTMLElement>} parts `composer` (the form), `input`, and those of {@link Attachments}
+   * @param {{send: (text: string, files: File[]) => void, tell: (typing: boolean, text: string) => void,
+   *   keep: (text: string) => void, fail: (text: string) => void, bytesMax: () => number,
+   *   takesKey?: (event: KeyboardEvent) => boolean}} does `bytesMax` says how large a file may be; `keep` is called with each change of the text; `takesKey` sees keys first, and says whether it used one
    */
-  constructor(form, input, { send, tell, takesKey = () => false }) {
+  constructor(parts, { send, tell, keep, fail, bytesMax, takesKey = () => false }) {
+    const { composer: form, input } = parts;
     this.input = input;
     this.#typing = new TypingSignal(tell);
+    this.#attachments = new Attachments(parts, bytesMax, fail);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (input.value.trim() === "") return;
+      const isBlank = input.value.trim() === "";
+      if (isBlank && this.#attachments.isEmpty) return;
       this.#typing.silence();
-      send(input.value);
+      send(isBlank ? "" : input.value, this.#attachments.take());
       input.value = "";
       input.dispatchEvent(new Event("input"));
       input.focus();
     });
-    input.addEventListener("input", () => this.#typing.hear(input.value));
+    input.addEventListener("input", () => {
+      keep(input.value);
+      this.#typing.hear(input.value);
+    });
     input.addEventListener("keydown", (event) => {
       // While an input method composes, Enter is its own.
       if (event.isComposing || takesKey(event)) return;
@@ -52,20 +61,24 @@ export class Composer {
     this.input.focus();
   }
 
-  /**
-   * Lays the text aside for another one, which nobody types yet.
-   * @param {string} text
-   * @returns {string} the one before
-   */
-  swap(text) {
-    const before = this.input.value;
+  /** Nobody types for now. */
+  pause() {
     this.#typing.stop();
+  }
+
+  /**
+   * Shows another text, which nobody types yet, and the files that were chosen for it.
+   * @param {unknown} what text and files are for
+   * @param {string} text
+   */
+  swap(what, text) {
+    this.#typing.silence();
     this.input.value = text;
-    return before;
+    this.#attachments.showFor(what);
   }
 }
 
-/** Says that somebody types, seldom enough, and that he stopped. */
+/** Says that somebody types, seldom enough, and when it stopped. */
 class TypingSignal {
   #tell;
   #text = "";
@@ -92,7 +105,7 @@ class TypingSignal {
     }, waitMs);
   }
 
-  /** He stopped. */
+  /** It stopped. */
   stop() {
     const isOn = Date.now() - this.#toldAt < ENDS_BY_ITSELF_MS;
     this.silence();

@@ -1,5 +1,5 @@
 /**
- * The socket of one person: says hello, resumes, notices when it is dead, and comes back.
+ * The socket of one person: says hello, resumes, notices when it is silent or dead, and comes back.
  * @module
  */
 
@@ -8,8 +8,13 @@ import { ApiFailure } from "./api.js";
 const BACKOFF_MIN_MS = 500;
 const BACKOFF_MAX_MS = 10_000;
 const WELCOME_WITHIN_MS = 10_000;
-const PONG_WITHIN_MS = 10_000;
-const LOOK_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 500;
+/** After so long without a word a page that is in front asks whether the server is there. */
+const PING_AFTER_MS = 2_500;
+/** An answer that takes longer is overdue, and the person is told. */
+const SILENT_AFTER_MS = 2_000;
+/** One that takes so long comes no more: the connection is given up. Until then a server may only have been busy. */
+const LOST_AFTER_MS = 10_000;
 
 /** Close codes of the contract after which coming back would not help, and what to tell the person. */
 const FINAL = new Map([
@@ -22,12 +27,14 @@ const FINAL = new Map([
  */
 
 /**
- * Fires `state` when {@link Connection#state} changes, `welcome` with `{welcome, resumed}` (the ids that the hello
- * resumed), and `frame` for everything that is pushed.
+ * Fires `state` when {@link Connection#state} or {@link Connection#isSilent} changes, `welcome` with `{welcome,
+ * resumed}` (the ids that the hello resumed), and `frame` for everything that is pushed.
  */
 export class Connection extends EventTarget {
   /** @type {"opening" | "open" | "waiting" | "stopped"} */
   state = "waiting";
+  /** It is open, and an answer is overdue. */
+  isSilent = false;
   /** Why it is `stopped`, or cannot be opened. */
   trouble = "";
 
@@ -41,7 +48,11 @@ export class Connection extends EventTarget {
   #attempts = 0;
   #openAgain = 0;
   #heardAt = 0;
-  #silenceMs = 25_000;
+  #heartbeatMs = 25_000;
+  /** Timers since the first question that nothing was heard after; 0: there is none. */
+  #overdue = 0;
+  #lost = 0;
+  #isRenewing = false;
 
   /**
    * @param {{token(): Promise<string>, renew(): Promise<string>, refuse(token: string): void, isDue: boolean}}
@@ -56,9 +67,10 @@ export class Connection extends EventTarget {
 
   /** Opens it, and keeps it open from now on. */
   start() {
-    window.addEventListener("online", () => this.hurry());
+    window.addEventListener("online", () => this.#attend());
+    window.addEventListener("offline", () => this.probe());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.hurry();
+      if (document.visibilityState === "visible") this.#attend();
     });
     setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#open();
@@ -74,6 +86,14 @@ export class Connection extends EventTarget {
     return this.state === "open";
   }
 
+  /** Asks whether the server is there; what it says next, whatever it is, answers. */
+  probe() {
+    // One question at a time.
+    if (this.#overdue !== 0) return;
+    this.cast({ type: "ping" });
+    this.#expect();
+  }
+
   /**
    * Sends a frame and waits for its answer.
    * @param {object} frame without `id`
@@ -86,6 +106,7 @@ export class Connection extends EventTarget {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       this.#socket.send(JSON.stringify({ id, ...frame }));
+      this.#expect();
     });
   }
 
@@ -104,7 +125,7 @@ export class Connection extends EventTarget {
     try {
       token = await this.#credentials.token();
     } catch (failure) {
-      // Also a log-in that is refused for good is tried again: slowly, and the person is told why he waits.
+      // Also a log-in that is refused for good is tried again: slowly, and the person is told why they wait.
       this.trouble = failure.message;
       this.#wait();
       return;
@@ -121,7 +142,7 @@ export class Connection extends EventTarget {
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket) return;
-      this.#heardAt = Date.now();
+      this.#hear();
       const frame = JSON.parse(data);
       if (frame.type === "welcome") {
         clearTimeout(impatient);
@@ -135,7 +156,7 @@ export class Connection extends EventTarget {
   #welcomed(welcome, resume) {
     this.#attempts = 0;
     this.trouble = "";
-    this.#silenceMs = welcome.heartbeat_s * 1000;
+    this.#heartbeatMs = welcome.heartbeat_s * 1000;
     this.#become("open");
     const resumed = new Set(resume.map((position) => position.conversation_id));
     this.dispatchEvent(new CustomEvent("welcome", { detail: { welcome, resumed } }));
@@ -151,10 +172,38 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
   }
 
+  /** Something was asked: from now on silence counts. */
+  #expect() {
+    const socket = this.#socket;
+    if (!this.isOpen || this.#overdue !== 0) return;
+    this.#overdue = setTimeout(() => this.#becomeSilent(true), SILENT_AFTER_MS);
+    this.#lost = setTimeout(() => this.#lose(socket), LOST_AFTER_MS);
+  }
+
+  /** Whatever it was, the server is there. */
+  #hear() {
+    this.#heardAt = Date.now();
+    this.#expectNothing();
+    this.#becomeSilent(false);
+  }
+
+  #expectNothing() {
+    clearTimeout(this.#overdue);
+    clearTimeout(this.#lost);
+    this.#overdue = this.#lost = 0;
+  }
+
+  #becomeSilent(isSilent) {
+    if (this.isSilent === isSilent) return;
+    this.isSilent = isSilent;
+    this.dispatchEvent(new Event("state"));
+  }
+
   /** Does not wait for the other side to agree that it is over: a dead network would not. */
   #lose(socket, code = 1006, reason = "") {
     if (socket !== this.#socket) return;
     this.#socket = null;
+    this.#expectNothing();
     socket.close();
     for (const { reject } of this.#pending.values()) reject(ApiFailure.noAnswer());
     this.#pending.clear();
@@ -176,24 +225,35 @@ export class Connection extends EventTarget {
     this.#become("waiting");
   }
 
-  /** Renews the token before its end, and asks a silent server whether it is there. */
-  async #look() {
+  /** The person looks, or the network is back: what was taken for granted meanwhile may be gone. */
+  #attend() {
+    this.hurry();
+    this.probe();
+  }
+
+  /** Asks a silent server whether it is there, and renews the token before its end. */
+  #look() {
     if (!this.isOpen) return;
-    const socket = this.#socket;
-    const silentMs = Date.now() - this.#heardAt;
-    if (silentMs > this.#silenceMs + PONG_WITHIN_MS) this.#lose(socket);
-    else if (silentMs > this.#silenceMs) this.cast({ type: "ping" });
-    if (!this.#credentials.isDue) return;
+    const pingAfterMs = document.visibilityState === "visible" ? PING_AFTER_MS : this.#heartbeatMs;
+    if (Date.now() - this.#heardAt > pingAfterMs) this.probe();
+    if (this.#credentials.isDue && !this.#isRenewing) this.#renew();
+  }
+
+  async #renew() {
+    this.#isRenewing = true;
     try {
       await this.request({ type: "token", token: await this.#credentials.renew() });
     } catch (failure) {
       // Next time, then; past its end the server closes with 4401, and the hello brings a new one.
       console.warn("the token could not be renewed:", failure.message);
+    } finally {
+      this.#isRenewing = false;
     }
   }
 
   #become(state) {
     this.state = state;
+    if (state !== "open") this.isSilent = false;
     this.dispatchEvent(new Event("state"));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * How each person of the demo proves himself. Tokens are kept in `sessionStorage`: a reload goes on as the same
+ * How each person of the demo proves who they are. Tokens are kept in `sessionStorage`: a reload goes on as the same
  * person, another tab is another visitor.
  * @module
  */
@@ -27,6 +27,16 @@ export async function readDemo() {
   if (response === null) throw ApiFailure.noAnswer();
   if (!response.ok) throw ApiFailure.of(response.status);
   return response.json();
+}
+
+/**
+ * What the site's widget is told.
+ * @returns {Promise<{online: boolean, accepting: boolean, limits: {upload_bytes_max: number}}>}
+ * @throws {ApiFailure}
+ */
+export async function readSite() {
+  const { site_key: siteKey } = await readDemo();
+  return call("GET", "/chat/widget/config", { siteKey });
 }
 
 /** A token that renews itself. What is kept is `{token, ends_at (ms), who, ...}`. */
@@ -86,7 +96,7 @@ export class Credentials {
     const kept = await this.obtain(before);
     this.#keep(kept);
     if (before !== null && before.who !== kept.who) {
-      // The server does not know him any more, so what the page shows of him is gone, too.
+      // The server does not know this person any more, so what the page shows of them is gone, too.
       sessionStorage.clear();
       this.#keep(kept);
       location.reload();
@@ -126,7 +136,7 @@ export class VisitorCredentials extends Credentials {
 export class AgentCredentials extends Credentials {
   #place;
 
-  /** @param {number} place which of the demo's agents he is */
+  /** @param {number} place which of the demo's agents it is */
   constructor(place) {
     super(`credentials.agent.${place}`);
     this.#place = place;

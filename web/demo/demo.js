@@ -37,13 +37,17 @@ function startDesks(demo) {
   document.getElementById("agents").replaceChildren(...switches);
   document.getElementById("desks").replaceChildren(...desks.map((desk) => desk.root));
 
-  function goTo(agent, id) {
+  async function goTo(agent, id) {
     const place = agents.indexOf(agent);
     desks.forEach((desk, other) => { desk.root.hidden = other !== place; });
     switches.forEach((button, other) => button.setAttribute("aria-pressed", String(other === place)));
     agent.start();
-    if (id) desks[place].show(id);
     desks[place].draw();
+    if (!id) return;
+    await desks[place].show(id);
+    desks[place].draw();
+    // The button that led here is on a desk that is not shown any more.
+    if (!desks[place].root.hidden) desks[place].focus();
   }
   goTo(agents[0]);
   return { agents, switches, draw: () => desks.forEach((desk) => desk.draw()) };
@@ -77,7 +81,7 @@ function bindBadges(visitor, { agents, switches }) {
   draw();
 }
 
-/** How he is, and how much wants him. */
+/** How an agent is, and how much waits for them. */
 function drawSwitch({ firstElementChild: dot, lastElementChild: badge }, agent) {
   const isThere = agent.isStarted && agent.connection.isOpen;
   dot.className = `dot ${isThere ? agent.status : "offline"}`;

@@ -1,5 +1,5 @@
 /**
- * The desk's lists: who waits, and whom the agent answers.
+ * The desk's lists: which visitors wait, and which ones the agent answers.
  * @module
  */
 
@@ -94,6 +94,6 @@ function lastOf(thread) {
   if (thread?.typing) return thread.typing.preview || "is typing…";
   const said = thread?.lastMessage;
   if (!said) return "";
-  const text = said.text ?? "A file";
+  const text = said.text || "A file";
   return said.by.kind === "visitor" ? text : `↩ ${text}`;
 }

@@ -1,13 +1,15 @@
 /**
- * An agent's desk: his status, his offers, his lists, and the conversation in front of him.
+ * An agent's desk: the status, the offers, the lists, and the conversation in front.
  * @module
  */
 
 import { bindBanner } from "./banner.js";
 import { CannedList } from "./canned.js";
 import { Composer } from "./composer.js";
+import { Confirm } from "./confirm.js";
 import { DeskList } from "./desk-list.js";
 import { announce, h, isSeen, oncePerFrame, partsOf, setText } from "./dom.js";
+import { FocusKeeper } from "./focus.js";
 import { Handover } from "./handover.js";
 import { OffersView } from "./offers-view.js";
 import { explain } from "./person.js";
@@ -33,6 +35,10 @@ export class DeskView {
   #thread;
   #canned;
   #composer;
+  #confirm;
+  #focus;
+  /** The conversation whose draft is in the composer. */
+  #draftOf = null;
   #noticeGoes = 0;
 
   /**
@@ -59,12 +65,20 @@ export class DeskView {
       find: (prefix) => agent.canned(agent.openId, prefix),
       pick: (text) => this.#composer.fill(text),
     });
-    this.#composer = new Composer(parts.composer, parts.input, {
-      send: (text) => this.#open()?.outbox.add(text, this.#isNote),
+    this.#composer = new Composer(parts, {
+      send: (text, files) => this.#open()?.outbox.add(text, this.#isNote, files),
       tell: (typing) => this.#tell(typing),
+      keep: (text) => agent.drafts.set(agent.openId, this.#isNote ? { note: text } : { reply: text }),
+      fail: (text) => this.#notify(text),
+      bytesMax: () => agent.uploadBytesMax,
       takesKey: (event) => this.#canned.takesKey(event),
     });
+    this.#confirm = new Confirm(parts.confirm, parts);
+    this.#focus = new FocusKeeper(this.root, () => [
+      parts.input, parts.accept, parts.goTo, parts.log, ...this.root.querySelectorAll(".offer .main, .row"), parts.status,
+    ]);
     this.#bindButtons(goTo);
+    this.#bindModes();
     bindBanner(parts, agent.connection);
 
     const draw = oncePerFrame(() => this.draw());
@@ -72,7 +86,7 @@ export class DeskView {
     setInterval(draw, 1_000);
     agent.addEventListener("incoming", ({ detail: { thread, event } }) => {
       if (!agent.holds(thread.conversation)) return;
-      announce(`At the desk, ${visitorName(thread.conversation.visitor)} says: ${event.text ?? "a file"}`);
+      announce(`At the desk, ${visitorName(thread.conversation.visitor)} says: ${event.text || "a file"}`);
     });
     agent.addEventListener("offered", ({ detail }) => {
       announce(`${agent.name} is offered ${visitorName(detail.visitor)}, who waits to be answered`);
@@ -98,18 +112,33 @@ export class DeskView {
       row?.focus();
     });
     parts.accept.addEventListener("click", () => this.#try(() => this.#accept(agent.openId)));
-    parts.end.addEventListener("click", () => this.#try(() => agent.end(agent.openId)));
+    parts.end.addEventListener("click", () => this.#end(agent.openId));
     parts.transfer.addEventListener("click", () => {
       const head = agent.head(agent.openId);
       this.#try(() => this.#handover.open(head, visitorName(head.visitor)));
     });
     parts.goTo.addEventListener("click", () => goTo(this.#holder(agent.head(agent.openId)), agent.openId));
-    for (const mode of [parts.reply, parts.note]) {
-      mode.addEventListener("change", () => {
-        this.draw();
-        parts.input.focus();
-      });
-    }
+  }
+
+  /** Reply or note: each has its own text, so that no word for colleagues goes to a visitor by a slip. */
+  #bindModes() {
+    const { modes, input } = this.#parts;
+    let isByPointer = false;
+    modes.addEventListener("pointerdown", () => { isByPointer = true; });
+    modes.addEventListener("keydown", () => { isByPointer = false; });
+    modes.addEventListener("change", () => {
+      this.#agent.drafts.set(this.#agent.openId, { isNote: this.#isNote });
+      this.#composer.pause();
+      this.#showText();
+      this.draw();
+      // Arrow keys go on between the two.
+      if (isByPointer) input.focus();
+    });
+  }
+
+  /** Has a keyboard go on where the work is. */
+  focus() {
+    this.#focus.go();
   }
 
   /** Draws everything anew. What its agent sees is read. */
@@ -127,7 +156,26 @@ export class DeskView {
     this.root.classList.toggle("has-open", agent.openId !== null);
     parts.hint.hidden = agent.openId !== null;
     parts.thread.hidden = !thread;
+    this.#showDraft();
     if (thread) this.#drawThread(thread);
+    this.#focus.check();
+  }
+
+  #showDraft() {
+    const { openId, drafts } = this.#agent;
+    if (openId === this.#draftOf) return;
+    this.#draftOf = openId;
+    const isNote = openId !== null && drafts.get(openId).isNote;
+    this.#parts.note.checked = isNote;
+    this.#parts.reply.checked = !isNote;
+    this.#showText();
+  }
+
+  #showText() {
+    const { openId, drafts } = this.#agent;
+    const draft = drafts.get(openId);
+    if (this.#isNote) this.#composer.swap(`${openId} note`, draft.note);
+    else this.#composer.swap(`${openId} reply`, draft.reply);
   }
 
   #drawLoad() {
@@ -189,19 +237,14 @@ export class DeskView {
    * @param {string | null} id
    */
   async show(id) {
-    const agent = this.#agent;
-    if (id !== agent.openId) this.#swapDraft(agent.threads.get(id));
-    await this.#try(() => agent.show(id));
+    if (id !== this.#agent.openId) this.#composer.pause();
+    await this.#try(() => this.#agent.show(id));
   }
 
-  /** What was meant for one visitor, or for colleagues, must not go to another. */
-  #swapDraft(next) {
-    const draft = next?.draft ?? { text: "", note: false };
-    const before = { text: this.#composer.swap(draft.text), note: this.#isNote };
-    const thread = this.#open();
-    if (thread) thread.draft = before;
-    this.#parts.note.checked = draft.note;
-    this.#parts.reply.checked = !draft.note;
+  async #end(id) {
+    const who = visitorName(this.#agent.head(id).visitor);
+    const isMeant = await this.#confirm.ask(`End the conversation with ${who}?`);
+    if (isMeant) await this.#try(() => this.#agent.end(id));
   }
 
   async #accept(id) {
@@ -222,7 +265,7 @@ export class DeskView {
   #tell(typing) {
     const thread = this.#open();
     // A note is nothing that the visitor should wait for.
-    if (!thread || this.#isNote || !this.#agent.holds(thread.conversation)) return;
+    if (!thread || (typing && this.#isNote) || !this.#agent.holds(thread.conversation)) return;
     this.#agent.connection.cast({ type: "typing", conversation_id: thread.id, typing });
   }
 

@@ -41,29 +41,39 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** @type {WeakMap<Element, Map<string | number, HTMLElement>>} */
+/** @type {WeakMap<Element, {of: unknown, elements: Map<string, HTMLElement>}>} */
 const rowsOf = new WeakMap();
 
 /**
  * Makes the children of `parent` exactly `rows`. A row keeps its element for as long as its key is there, and is
  * moved only when its place changes: so focus, selection and scroll position survive.
  * @param {Element} parent which nobody else fills
- * @param {{key: string | number, build: () => HTMLElement, update?: (element: HTMLElement) => void}[]} rows
+ * @param {{key: string, build: () => HTMLElement, update?: (element: HTMLElement) => void}[]} rows each with a key of
+ *   its own
+ * @param {unknown} [of] what the rows tell of: rows of something else begin anew, whatever their keys are
  */
-export function showRows(parent, rows) {
-  const before = rowsOf.get(parent) ?? new Map();
-  const now = new Map(rows.map((row) => [row.key, before.get(row.key) ?? row.build()]));
-  for (const [key, element] of before) {
-    if (!now.has(key)) element.remove();
+export function showRows(parent, rows, of = null) {
+  let before = rowsOf.get(parent);
+  if (before?.of !== of) {
+    parent.replaceChildren();
+    before = undefined;
+  }
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  const known = before?.elements ?? new Map();
+  const elements = new Map(rows.map((row) => [row.key, known.get(row.key) ?? row.build()]));
+  for (const [key, element] of known) {
+    if (!elements.has(key)) element.remove();
   }
   let place = parent.firstElementChild;
   for (const row of rows) {
-    const element = now.get(row.key);
+    const element = elements.get(row.key);
     row.update?.(element);
     if (element === place) place = place.nextElementSibling;
     else parent.insertBefore(element, place);
   }
-  rowsOf.set(parent, now);
+  rowsOf.set(parent, { of, elements });
+  // An element that is moved loses the focus.
+  if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What an agent is offered: who it is, how long the offer stands, and the two answers to it.
+ * What an agent is offered: which visitor, how long the offer stands, and the two answers to it.
  * @module
  */
 
@@ -42,21 +42,24 @@ export class OffersView {
   }
 
   #build({ id }) {
-    const who = visitorName(this.#agent.head(id).visitor);
     return h("li", { class: "offer" },
-      h("p", { class: "what" }, h("span", { class: "tag" }, "Offered to you"), h("b", {}, who), h("span", { class: "last" })),
+      h("p", { class: "what" }, h("span", { class: "tag" }, "Offered to you"), h("b"), h("span", { class: "last" })),
       h("span", { class: "left" }),
-      h("button", { type: "button", "aria-label": `Decline ${who}`, onclick: () => this.#does.decline(id) }, "Decline"),
-      h("button", { type: "button", class: "main", "aria-label": `Accept ${who}`, onclick: () => this.#does.accept(id) },
-        "Accept"),
+      h("button", { type: "button", onclick: () => this.#does.decline(id) }, "Decline"),
+      h("button", { type: "button", class: "main", onclick: () => this.#does.accept(id) }, "Accept"),
       h("progress", { "aria-label": "How long the offer stands" }));
   }
 
   #update(row, { id, from, until }) {
     const head = this.#agent.head(id);
-    const [what, left, , , progress] = row.children;
+    const [what, left, decline, accept, progress] = row.children;
+    // Visitors may say their name late.
+    const who = visitorName(head.visitor);
+    setText(what.children[1], who);
+    decline.setAttribute("aria-label", `Decline ${who}`);
+    accept.setAttribute("aria-label", `Accept ${who}`);
     const said = this.#agent.threads.get(id)?.lastMessage?.text;
-    setText(what.lastElementChild, said ?? `waits since ${waited(head.queued_at ?? head.created_at)}`);
+    setText(what.lastElementChild, said || `waits since ${waited(head.queued_at ?? head.created_at)}`);
     setText(left, `${secondsLeft({ until })} s`);
     progress.max = Math.max(1, until - from);
     progress.value = Math.max(0, until - Date.now());

@@ -5,7 +5,8 @@
  */
 
 /**
- * @typedef {{client_id: string, text: string, note: boolean, at: string,
+ * @typedef {{name: string, mime: string, size: number, file_id?: string}} SentFile with an id once it is uploaded
+ * @typedef {{client_id: string, text: string, note: boolean, at: string, files: SentFile[],
  *   state: "queued" | "sending" | "sent" | "failed", reason: string, unknown: boolean}} Item
  */
 
@@ -18,6 +19,8 @@ export class Outbox {
   #deliver;
   #changed;
   #busy = false;
+  /** @type {Map<string, File[]>} the files of what is here, by `client_id`; a reload forgets them */
+  #blobs = new Map();
 
   /**
    * @param {string} key where it is kept through a reload
@@ -30,18 +33,26 @@ export class Outbox {
     this.#changed = changed;
     // What was on its way when the page went may have arrived: asking again is how one finds out.
     const kept = JSON.parse(sessionStorage.getItem(key) ?? "[]");
-    this.items = kept.map((item) => ({ ...item, state: "failed", unknown: true, reason: "" }));
+    this.items = kept.map((item) => ({ ...item, state: "failed", unknown: isWhole(item), reason: "" }));
   }
 
   /**
    * @param {string} text
    * @param {boolean} note
+   * @param {File[]} blobs
    */
-  add(text, note) {
+  add(text, note, blobs = []) {
     const at = new Date().toISOString();
     const client_id = newClientId();
-    this.items.push({ client_id, text, note, at, state: "queued", reason: "", unknown: false });
+    const files = blobs.map(({ name, type, size }) => ({ name, mime: type, size }));
+    if (blobs.length > 0) this.#blobs.set(client_id, blobs);
+    this.items.push({ client_id, text, note, at, files, state: "queued", reason: "", unknown: false });
     this.#pump();
+  }
+
+  /** @returns {File | undefined} the bytes of a file that is not uploaded yet */
+  blob(item, place) {
+    return this.#blobs.get(item.client_id)?.[place];
   }
 
   /**
@@ -56,14 +67,16 @@ export class Outbox {
   }
 
   /**
-   * The log has it.
+   * The log has it, or nobody wants it sent any more.
    * @param {string} clientId
    */
   settle(clientId) {
     const items = this.items.filter((item) => item.client_id !== clientId);
     if (items.length === this.items.length) return;
     this.items = items;
+    this.#blobs.delete(clientId);
     this.#keep();
+    this.#changed();
   }
 
   /** Keeps it under another key from now on. */
@@ -76,11 +89,14 @@ export class Outbox {
   /** Forgets all of it. */
   clear() {
     this.items = [];
+    this.#blobs.clear();
     this.#keep();
   }
 
   async #pump() {
     this.#keep();
+    // Also what has to wait is shown at once.
+    this.#changed();
     if (this.#busy) return;
     this.#busy = true;
     for (let item = this.#next(); item; item = this.#next()) {
@@ -109,6 +125,11 @@ export class Outbox {
     if (unsent.length === 0) sessionStorage.removeItem(this.#key);
     else sessionStorage.setItem(this.#key, JSON.stringify(unsent));
   }
+}
+
+/** All its files are uploaded: it can be sent as it is. */
+function isWhole(item) {
+  return item.files.every((file) => file.file_id);
 }
 
 /**

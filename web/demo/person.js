@@ -3,13 +3,16 @@
  * @module
  */
 
-import { ApiFailure, call } from "./api.js";
+import { ApiFailure, call, upload } from "./api.js";
 import { Connection } from "./connection.js";
+import { Drafts } from "./drafts.js";
 import { Outbox } from "./outbox.js";
 import { Thread } from "./thread.js";
 
 /** The most that a page of events may have. */
 const PAGE = 200;
+/** A message whose fate is unknown, while the connection is there, is tried again after so long. */
+const RETRY_AFTER_MS = 2_000;
 
 /**
  * A person of the demo. Fires `change` when there is something to draw, and `incoming` with `{thread, event}` for
@@ -18,10 +21,14 @@ const PAGE = 200;
 export class Person extends EventTarget {
   /** @type {"visitor" | "agent"} */
   side;
-  /** Known once the server has welcomed him. */
+  /** Known once the server has said welcome. */
   id = "";
   /** @type {Map<string, Thread>} those that are followed, by conversation */
   threads = new Map();
+  /** How large a file may be; until the site says so, as large as by default. */
+  uploadBytesMax = 10_485_760;
+  /** @type {Drafts} */
+  drafts;
 
   #key;
   #credentials;
@@ -30,7 +37,7 @@ export class Person extends EventTarget {
 
   /**
    * @param {"visitor" | "agent"} side
-   * @param {string} key under which his outboxes are kept
+   * @param {string} key under which the outboxes and drafts are kept
    * @param {import("./credentials.js").Credentials} credentials
    */
   constructor(side, key, credentials) {
@@ -38,6 +45,7 @@ export class Person extends EventTarget {
     this.side = side;
     this.#key = key;
     this.#credentials = credentials;
+    this.drafts = new Drafts(key);
     const positions = () => [...this.threads].map(([id, thread]) => ({ conversation_id: id, after: thread.lastSeq }));
     this.connection = new Connection(credentials, positions);
     this.connection.addEventListener("state", () => this.#connectionChanged());
@@ -58,15 +66,21 @@ export class Person extends EventTarget {
    * @returns {Promise<any>}
    * @throws {ApiFailure}
    */
-  async api(method, path, body) {
+  api(method, path, body) {
+    // A server that is silent here is silent on the socket, too, and there the person is told.
+    if (method !== "GET") this.connection.probe();
+    return this.#authorized((token) => call(method, path, { token, body }));
+  }
+
+  async #authorized(act) {
     const token = await this.#credentials.token();
     try {
-      return await call(method, path, { token, body });
+      return await act(token);
     } catch (failure) {
       if (failure.status !== 401) throw failure;
       // Revoked, or forgotten by a server that started afresh.
       this.#credentials.refuse(token);
-      return call(method, path, { token: await this.#credentials.token(), body });
+      return act(await this.#credentials.token());
     }
   }
 
@@ -96,7 +110,7 @@ export class Person extends EventTarget {
   /** @param {string} id of its conversation, or what stands for it before it has one */
   newThread(id) {
     const thread = new Thread(this.side);
-    thread.outbox = new Outbox(this.outboxKey(id), (item) => this.deliver(thread, item), () => this.changed());
+    thread.outbox = new Outbox(this.outboxKey(id), (item) => this.#deliver(thread, item), () => this.changed());
     return thread;
   }
 
@@ -128,7 +142,7 @@ export class Person extends EventTarget {
     this.connection.cast({ type: "unsubscribe", conversation_id: id });
   }
 
-  /** He may not see this conversation any more. */
+  /** This person may not see the conversation any more. */
   loseSight(id) {
     this.threads.delete(id);
     this.changed();
@@ -140,11 +154,44 @@ export class Person extends EventTarget {
    * @param {import("./outbox.js").Item} item
    * @throws {ApiFailure}
    */
-  async deliver(thread, { client_id, text, note }) {
-    const frame = { type: "send", conversation_id: thread.id, client_id, text, ...(note && { note }) };
-    const { seq } = await this.connection.request(frame);
+  async deliver(thread, item) {
+    const { client_id: clientId, text, note } = item;
+    await this.#upload(thread, item);
+    const fileIds = item.files.map((file) => file.file_id);
+    const { seq } = await this.connection.request({
+      type: "send", conversation_id: thread.id, client_id: clientId, ...(text.trim() && { text }),
+      ...(fileIds.length > 0 && { file_ids: fileIds }), ...(note && { note }),
+    });
     // A repeat of what the log has had for long brings no event.
-    if (seq <= thread.lastSeq) thread.outbox.settle(client_id);
+    if (seq <= thread.lastSeq) thread.outbox.settle(clientId);
+  }
+
+  async #deliver(thread, item) {
+    try {
+      await this.deliver(thread, item);
+    } catch (failure) {
+      const again = () => thread.outbox.retry((other) => other === item && other.unknown);
+      // Without a connection the next welcome sends it again.
+      if (failure.isUnknown && this.connection.isOpen) setTimeout(again, RETRY_AFTER_MS);
+      throw failure;
+    }
+  }
+
+  /** Uploads those files of a message that are not yet; a repeat goes on after the last one that was. */
+  async #upload(thread, item) {
+    for (const [place, file] of item.files.entries()) {
+      if (file.file_id) continue;
+      const blob = thread.outbox.blob(item, place);
+      if (!blob) throw new ApiFailure(0, "FILE_LOST", "the page was reloaded before the file was sent");
+      const onProgress = (progress) => {
+        item.progress = (place + progress) / item.files.length;
+        this.changed();
+      };
+      const { file_id, name, mime, size } = await this.#authorized((token) => upload(thread.id, blob, token, onProgress))
+        .catch((failure) => { throw failure.isUnknown ? brokenUpload() : failure; });
+      item.files[place] = { file_id, name, mime, size };
+    }
+    item.progress = undefined;
   }
 
   /** Sends again what was not sent; without a connection it tries to get one first. */
@@ -188,7 +235,7 @@ export class Person extends EventTarget {
         this.#fill(thread);
         break;
       case "typing":
-        // His own, from another window, is no news.
+        // One's own, from another window, is no news.
         if ((frame.by.kind === "visitor") === (this.side === "visitor")) return;
         thread.typing = frame.typing ? { by: frame.by, preview: frame.preview } : null;
         break;
@@ -252,6 +299,11 @@ export class Person extends EventTarget {
   }
 }
 
+/** Nothing was said by it yet, and to send a large file again and again unasked would help nobody. */
+function brokenUpload() {
+  return new ApiFailure(0, "UPLOAD_BROKE", "the file could not be sent");
+}
+
 /**
  * Why something did not work, for a person.
  * @param {unknown} failure
@@ -267,7 +319,7 @@ const EXPLANATIONS = {
   ALREADY_ASSIGNED: "A colleague was quicker: the conversation is taken.",
   STALE_ASSIGNMENT: "The conversation is no longer with you.",
   CAPACITY_EXCEEDED: "No more room: every place for a conversation is taken.",
-  AGENT_OFFLINE: "Whoever is offline or not there cannot take conversations.",
+  AGENT_OFFLINE: "An agent who is offline or not there cannot take conversations.",
   CONVERSATION_ENDED: "The conversation has ended.",
   RATE_LIMITED: "That was too quick. Wait a moment.",
 };

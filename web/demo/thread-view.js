@@ -4,6 +4,8 @@
  */
 
 import { h, setText, showRows } from "./dom.js";
+import { fileNode } from "./file-view.js";
+import { linked } from "./links.js";
 import { explain } from "./person.js";
 import { clock, lineOf } from "./words.js";
 
@@ -22,6 +24,8 @@ export class ThreadView {
   #lastRow = null;
   /** The person reads the end, and means to stay there. */
   #isAtEnd = true;
+  /** @type {WeakMap<Element, string>} what stands in each bubble */
+  #shown = new WeakMap();
 
   /**
    * @param {Record<string, HTMLElement>} parts `log` (scrolls), `events` (the list), `earlier`, `latest` (buttons)
@@ -35,8 +39,10 @@ export class ThreadView {
     parts.earlier.addEventListener("click", () => this.#loadEarlier());
     parts.latest.addEventListener("click", () => this.#toEnd());
     parts.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    // What stands below the log comes, grows and goes.
-    new ResizeObserver(() => this.#isAtEnd && this.#toEnd()).observe(parts.log);
+    // What stands below the log comes, grows and goes; a picture has its height only once it is loaded.
+    const sizes = new ResizeObserver(() => this.#isAtEnd && this.#toEnd());
+    sizes.observe(parts.log);
+    sizes.observe(parts.events);
   }
 
   /**
@@ -53,7 +59,8 @@ export class ThreadView {
     this.#thread = thread;
     this.#lastRow = lastRow;
     this.#parts.earlier.hidden = !thread.hasEarlier;
-    showRows(this.#parts.events, rows);
+    // Each conversation counts its events from 1, so rows of one thread must never pass for another's.
+    showRows(this.#parts.events, rows, thread);
     if (follows) this.#toEnd();
     else if (hasNew) this.#parts.latest.hidden = false;
   }
@@ -73,14 +80,17 @@ export class ThreadView {
 
   async #loadEarlier() {
     const { log } = this.#parts;
+    const thread = this.#thread;
     const fromEnd = log.scrollHeight - log.scrollTop;
     try {
-      await this.#person.earlier(this.#thread);
+      await this.#person.earlier(thread);
     } catch (failure) {
       this.#fail(explain(failure));
       return;
     }
-    this.draw(this.#thread);
+    // Another thread may be shown by now.
+    if (thread !== this.#thread) return;
+    this.draw(thread);
     log.scrollTop = log.scrollHeight - fromEnd;
   }
 
@@ -98,19 +108,19 @@ export class ThreadView {
       if (event.kind === "message" || event.kind === "note") {
         said.push({
           // A message keeps its key, and so its element, when it leaves the outbox.
-          key: this.#isOwn(event) && event.client_id ? `own ${event.client_id}` : event.seq,
+          key: this.#isOwn(event) && event.client_id ? ownKey(event.client_id) : eventKey(thread, event),
           seq: event.seq, at: event.at, by: event.by ?? { kind: "system" }, note: event.kind === "note",
           text: event.redacted ? "This message was removed." : event.text ?? "", files: event.files ?? [],
         });
       } else {
         const line = lineOf(event, this.#person);
-        if (line !== null) said.push({ key: event.seq, at: event.at, line });
+        if (line !== null) said.push({ key: eventKey(thread, event), at: event.at, line });
       }
     }
     for (const item of thread.outbox.items) {
       const by = { kind: this.#person.side, id: this.#person.id };
-      const { client_id, at, note, text } = item;
-      said.push({ key: `own ${client_id}`, at, by, note, text, files: [], item });
+      const { client_id: clientId, at, note, text, files } = item;
+      said.push({ key: ownKey(clientId), at, by, note, text, files, item });
     }
     return said;
   }
@@ -130,9 +140,10 @@ export class ThreadView {
     const author = startsGroup && !this.#isOwn(one) ? one.by.name : null;
     return {
       key: one.key,
-      build: () => this.#buildBubble(one, isOurs),
+      build: () => this.#buildBubble(one, isOurs, thread),
       update: (element) => {
-        const [who, , meta] = element.children;
+        const [who, text, meta] = element.children;
+        this.#updateText(text, one);
         setText(who, one.note ? `Private note${author ? ` · ${author}` : ""}` : author ?? "");
         who.hidden = who.textContent === "";
         element.classList.toggle("grouped", !startsGroup);
@@ -142,21 +153,35 @@ export class ThreadView {
     };
   }
 
-  #buildBubble(one, isOurs) {
+  #buildBubble(one, isOurs, thread) {
     const side = one.note ? "note" : isOurs ? "ours" : "theirs";
-    const retry = h("button", { type: "button", class: "plain", onclick: () => this.#retry(one) }, "Retry");
+    const clientId = one.item?.client_id;
+    const retry = () => this.#person.retry(thread, clientId);
+    const drop = () => thread.outbox.settle(clientId);
     return h("li", { class: `bubble ${side}` },
       h("span", { class: "who" }),
-      h("div", { class: "text" }, one.text, ...one.files.map(fileLink)),
-      h("div", { class: "meta" }, h("time", { datetime: one.at }, clock(one.at)), h("span"), retry));
+      h("div", { class: "text" }),
+      h("div", { class: "meta" }, h("time", { datetime: one.at }, clock(one.at)), h("span"),
+        h("button", { type: "button", class: "plain", onclick: retry }, "Retry"),
+        h("button", { type: "button", class: "plain", onclick: drop }, "Remove")));
+  }
+
+  /** Its words and files. A file that was on its way is another one when it has come. */
+  #updateText(element, { text, files }) {
+    const version = JSON.stringify([text, files.map(({ file_id: id, url }) => [id, Boolean(url)])]);
+    if (this.#shown.get(element) === version) return;
+    this.#shown.set(element, version);
+    element.replaceChildren(...linked(text), ...files.map(fileNode));
   }
 
   #updateMeta(meta, one, thread, isShown) {
-    const [time, state, retry] = meta.children;
+    const [time, state, retry, drop] = meta.children;
     const isFailed = one.item?.state === "failed";
     meta.hidden = !isShown;
     time.hidden = isFailed;
     retry.hidden = !isFailed;
+    // What may have arrived cannot be taken back.
+    drop.hidden = !isFailed || one.item.unknown;
     setText(state, this.#stateOf(one, thread));
   }
 
@@ -165,26 +190,30 @@ export class ThreadView {
     if (one.item?.state === "failed") {
       return one.item.unknown || !one.item.reason ? "Not sent" : `Not sent: ${one.item.reason}`;
     }
-    if (one.item && one.item.state !== "sent") return "Sending…";
+    if (one.item && one.item.state !== "sent") return sending(one.item);
     if (one.note || !this.#isOwn(one)) return "";
     const other = this.#person.side === "visitor" ? "agent" : "visitor";
     return one.seq <= (thread.conversation?.read[other] ?? 0) ? "Seen" : "Sent";
   }
+}
 
-  #retry(one) {
-    // The bubble was built for the first attempt; its message is still the same.
-    const clientId = one.key.slice("own ".length);
-    this.#person.retry(this.#thread, clientId);
-  }
+/** Of an event that is somebody else's, or no message. */
+function eventKey(thread, { seq }) {
+  return `${thread.id} ${seq}`;
+}
+
+/** Of one's own message, which has a name before the log gives it a place. */
+function ownKey(clientId) {
+  return `own ${clientId}`;
+}
+
+function sending({ progress }) {
+  return progress === undefined ? "Sending…" : `Sending… ${Math.round(progress * 100)} %`;
 }
 
 function isSameGroup(one, next) {
   return one && next && !one.line && !next.line && one.by.kind === next.by.kind && one.by.id === next.by.id
     && one.note === next.note && Date.parse(next.at) - Date.parse(one.at) < GROUP_WITHIN_MS;
-}
-
-function fileLink(file) {
-  return h("a", { href: file.url, target: "_blank", rel: "noopener" }, file.name);
 }
 
 function typingRow(typing) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** One conversation, or for a visitor the one that his first message will start. */
+/** One conversation, or for a visitor the one that the first message will start. */
 export class Thread {
   /** @type {any} the contract's `conversation`; `null` before it is started */
   conversation = null;
@@ -16,8 +16,6 @@ export class Thread {
   outbox;
   /** Events that are missing are being paged. */
   filling = false;
-  /** What was written here and not sent, while another thread is shown. */
-  draft = { text: "", note: false };
 
   #side;
 
@@ -72,7 +70,7 @@ export class Thread {
     for (const event of events) {
       // The page may be newer than the head that came with it.
       if (event.seq > conversation.last_seq) this.#account(event);
-      this.outbox.settle(event.client_id);
+      else this.#settle(event);
     }
   }
 
@@ -119,10 +117,15 @@ export class Thread {
   #account(event) {
     const change = changeOfHead(event, this.conversation);
     this.conversation = { ...this.conversation, ...change, last_seq: event.seq, last_event_at: event.at };
+    this.#settle(event);
     if (event.kind !== "message") return;
     this.markRead(event.by.kind, event.seq);
-    this.outbox.settle(event.client_id);
     if (this.typing?.by.kind === event.by.kind) this.typing = null;
+  }
+
+  /** What is in the log, message or note, is no longer to be sent. */
+  #settle(event) {
+    if (event.client_id && event.by?.kind === this.#side) this.outbox.settle(event.client_id);
   }
 }
 

@@ -3,30 +3,75 @@
  * @module
  */
 
+import { readSite } from "./credentials.js";
 import { newClientId } from "./outbox.js";
 import { Person } from "./person.js";
 
 /** Under which the outbox of a conversation is kept that is not started yet. */
 const NOT_STARTED = "new";
+/** While nobody is there somebody may come any moment; one who is there mostly stays. */
+const SITE_ASKED_EVERY_MS = { absent: 4_000, present: 10_000 };
 
 /** The person who asks. */
 export class Visitor extends Person {
   /** @type {import("./thread.js").Thread} */
   thread;
-  /** His last conversation, if any, was looked for. */
+  /** The last conversation, if any, was looked for. */
   isReady = false;
+  /** Somebody of the site's team is there; until the site has said so nothing is promised, and nothing denied. */
+  isStaffed = null;
+  /** The site takes new conversations now. */
+  isAccepting = true;
 
-  /** What was told last of where he waits; it may come before the answer that names his conversation. */
+  #siteAskedAt = 0;
+  /** What was told last of the place in the queue; it may come before the answer that names the conversation. */
   #place = {};
 
   /** @param {import("./credentials.js").VisitorCredentials} credentials */
   constructor(credentials) {
     super("visitor", "visitor", credentials);
     this.thread = this.newThread(NOT_STARTED);
+    setInterval(() => this.#lookAtSite(), 1_000);
+  }
+
+  /** Asks the site whether somebody is there, while the visitor waits for somebody and looks. */
+  #lookAtSite() {
+    const isWaiting = !this.thread.id || this.thread.conversation.state === "queued";
+    if (!isWaiting || !this.connection.isOpen || document.visibilityState !== "visible") return;
+    const everyMs = this.isStaffed ? SITE_ASKED_EVERY_MS.present : SITE_ASKED_EVERY_MS.absent;
+    if (Date.now() - this.#siteAskedAt >= everyMs) this.#askSite();
+  }
+
+  async #askSite() {
+    this.#siteAskedAt = Date.now();
+    try {
+      const { online, accepting, limits } = await readSite();
+      this.isStaffed = online;
+      this.isAccepting = accepting;
+      this.uploadBytesMax = limits.upload_bytes_max;
+      this.changed();
+    } catch (failure) {
+      console.warn("the site could not be asked who is there:", failure.message);
+    }
+  }
+
+  /** Under which what belongs to the thread is kept. */
+  get #threadKey() {
+    return this.thread.id ?? NOT_STARTED;
+  }
+
+  /** What was written here and not sent. */
+  get draft() {
+    return this.drafts.get(this.#threadKey).reply;
+  }
+
+  set draft(text) {
+    this.drafts.set(this.#threadKey, { reply: text });
   }
 
   /** @protected */
   async welcomed() {
+    this.#askSite();
     try {
       if (!this.isReady) await this.#restore();
       else if (this.thread.id) await this.#refresh();
@@ -56,6 +101,8 @@ export class Visitor extends Person {
   /** Shows an empty conversation; the next message starts it. */
   startAnew() {
     this.leave(this.thread.id);
+    // What was being written when the conversation ended is still to be said.
+    this.drafts.rename(this.thread.id, NOT_STARTED);
     this.thread.outbox.clear();
     this.thread = this.newThread(NOT_STARTED);
     this.changed();
@@ -64,12 +111,16 @@ export class Visitor extends Person {
   /** @override */
   async deliver(thread, item) {
     if (thread.id) return super.deliver(thread, item);
-    const body = { client_id: item.client_id, text: item.text };
+    // A file needs a conversation to be uploaded to, so the message comes after it.
+    const hasFiles = item.files.length > 0;
+    const body = hasFiles ? { client_id: `${item.client_id}.start` } : { client_id: item.client_id, text: item.text };
     const { conversation } = await this.api("POST", "/chat/conversations", body);
     thread.outbox.rename(this.outboxKey(conversation.id));
+    this.drafts.rename(NOT_STARTED, conversation.id);
     thread.load(conversation, []);
     // From the first event on: the answer tells of the message, but not of what happened since.
     this.follow(thread);
+    if (hasFiles) await super.deliver(thread, item);
   }
 
   /** @override */
@@ -82,10 +133,14 @@ export class Visitor extends Person {
   hear(frame) {
     if (frame.type === "queue") this.#place = frame;
     super.hear(frame);
-    if (frame.type === "queue") this.changed();
+    if (frame.type === "queue") {
+      // The queue moves because somebody came or went.
+      if (Date.now() - this.#siteAskedAt > SITE_ASKED_EVERY_MS.absent) this.#askSite();
+      this.changed();
+    }
   }
 
-  /** Where he waits, as `{position, expected_wait_s}`; `null` when he does not. */
+  /** The place in the queue, as `{position, expected_wait_s}`; `null` without one. */
   get place() {
     const { id, conversation } = this.thread;
     if (conversation?.state !== "queued") return null;

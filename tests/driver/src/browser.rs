@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -102,6 +103,19 @@ impl Drop for Browser {
     }
 }
 
+/// A key that a page can be asked to take.
+#[derive(Clone, Copy, Debug)]
+pub enum Key {
+    /// Sends, or does what a button does.
+    Enter,
+    /// Closes a dialog.
+    Escape,
+    /// Goes back in a group.
+    ArrowLeft,
+    /// Goes on in a group.
+    ArrowRight,
+}
+
 /// A page in the browser.
 #[derive(Debug)]
 pub struct Page {
@@ -141,12 +155,48 @@ impl Page {
 
     /// Types `text` into the first element that `selector` finds, as from a keyboard, and presses Enter.
     pub async fn type_and_enter(&mut self, selector: &str, text: &str) -> anyhow::Result<()> {
+        self.type_into(selector, text).await?;
+        self.press(Key::Enter).await
+    }
+
+    /// Types `text` into the first element that `selector` finds, as from a keyboard.
+    pub async fn type_into(&mut self, selector: &str, text: &str) -> anyhow::Result<()> {
         self.evaluate(&format!("document.querySelector({}).focus()", json!(selector))).await?;
         self.call("Input.insertText", json!({"text": text})).await?;
+        Ok(())
+    }
+
+    /// Presses a key, and lets it go, where the focus is.
+    pub async fn press(&mut self, key: Key) -> anyhow::Result<()> {
+        let (name, code, text) = match key {
+            Key::Enter => ("Enter", 13, Some("\r")),
+            Key::Escape => ("Escape", 27, None),
+            Key::ArrowLeft => ("ArrowLeft", 37, None),
+            Key::ArrowRight => ("ArrowRight", 39, None),
+        };
         for kind in ["keyDown", "keyUp"] {
-            let key = json!({"type": kind, "key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13});
-            self.call("Input.dispatchKeyEvent", key).await?;
+            let mut pressed = json!({"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code});
+            if let Some(text) = text {
+                pressed["text"] = text.into();
+            }
+            self.call("Input.dispatchKeyEvent", pressed).await?;
         }
+        Ok(())
+    }
+
+    /// Shows the page as to a person with these preferences, as in `("forced-colors", "active")`; none: as it comes.
+    pub async fn prefer(&mut self, features: &[(&str, &str)]) -> anyhow::Result<()> {
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        self.call("Emulation.setEmulatedMedia", json!({"features": features})).await?;
+        Ok(())
+    }
+
+    /// Chooses a file in the file input that the expression gives, as from the system's dialog.
+    pub async fn choose_file(&mut self, expression: &str, file: &Path) -> anyhow::Result<()> {
+        let found = self.call("Runtime.evaluate", json!({"expression": expression})).await?;
+        let input = found["result"]["objectId"].as_str().context("no file input was found")?;
+        self.call("DOM.setFileInputFiles", json!({"objectId": input, "files": [file]})).await?;
         Ok(())
     }
 

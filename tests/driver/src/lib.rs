@@ -25,7 +25,7 @@ mod stage;
 pub use answer::Answer;
 pub use api::{Api, Call};
 pub use binary::binary;
-pub use browser::{Browser, Page};
+pub use browser::{Browser, Key, Page};
 pub use clients::{Agent, Visitor};
 pub use s3::S3Server;
 pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal};
