@@ -9,6 +9,7 @@ pub mod files;
 pub mod http;
 pub mod identity;
 pub mod json;
+mod late;
 pub mod metrics;
 pub mod server;
 pub mod simulate;

@@ -9,6 +9,7 @@ mod agents;
 mod drain;
 mod frames;
 mod hello;
+mod paused;
 mod raw;
 mod routing;
 mod send;
