@@ -179,6 +179,9 @@ async fn each_conversation_shows_its_own_words_however_often_the_agent_switches(
         let answer = format!("to {} {turn}", people[shown].name);
         reply(&mut page, &answer).await;
         people[shown].said.push(answer);
+        until_texts(&mut page, THREAD_TEXTS, &people[shown].said).await;
+        // Shown at once; what is said next comes after it only when it is in the log.
+        page.until(&format!("!{THREAD}.includes('Sending')")).await.unwrap();
         people[shown].say(&api).await;
         until_texts(&mut page, THREAD_TEXTS, &people[shown].said).await;
     }
@@ -301,6 +304,7 @@ async fn a_keyboard_stays_where_the_work_is_and_an_end_is_asked_for() {
     let shown = "document.activeElement === document.querySelectorAll('#desk .desk')[1].querySelector('.thread [data-part=input]')";
     assert_eq!(page.evaluate(shown).await.unwrap(), true);
 
+    page.type_into("#visitor-input", "And the").await.unwrap();
     enter_at_desk(&mut page, ".verbs [data-part=end]").await;
     until_focused(&mut page, "no").await;
     page.press(Key::Escape).await.unwrap();
@@ -312,11 +316,11 @@ async fn a_keyboard_stays_where_the_work_is_and_an_end_is_asked_for() {
     page.until(&format!("{CHAT}.includes('Bob ended the conversation')")).await.unwrap();
     until_focused(&mut page, "log").await;
 
-    // The next conversation of the same visitor begins empty, on both sides.
+    // The next conversation of the same visitor begins empty, on both sides; what was being written goes on.
     page.evaluate("document.querySelector('#visitor [data-part=anew]').click()").await.unwrap();
     assert_eq!(page.evaluate("document.activeElement.id").await.unwrap(), "visitor-input");
     until_texts(&mut page, CHAT_TEXTS, &[]).await;
-    page.type_and_enter("#visitor-input", "And the pot?").await.unwrap();
+    page.type_and_enter("#visitor-input", " pot?").await.unwrap();
     until_texts(&mut page, CHAT_TEXTS, &["And the pot?".to_owned()]).await;
     enter_at_desk(&mut page, ".offer button:not(.main)").await;
     page.until("!document.querySelector('#desk .desk:not([hidden]) .offer')").await.unwrap();
@@ -421,6 +425,30 @@ async fn addresses_are_links_files_are_shown_and_sent_and_an_empty_desk_is_told_
     assert_eq!(page.evaluate(fetched).await.unwrap(), "a,b\n1,2\n");
     let link = "document.querySelector('#visitor .theirs .text a[rel=\"noopener nofollow ugc\"]').href";
     assert_eq!(page.evaluate(link).await.unwrap(), "https://tea.example/prices");
+    // Pasted and dropped ones go, too; one may be taken away before.
+    let brought = format!(
+        "(thread => {{
+            const files = name => {{ const data = new DataTransfer(); data.items.add(new File(['x'], name, {{ type: 'text/plain' }})); return data; }};
+            const input = thread.querySelector('[data-part=input]');
+            input.dispatchEvent(new ClipboardEvent('paste', {{ clipboardData: files('pasted.txt'), bubbles: true, cancelable: true }}));
+            for (const name of ['dropped.txt', 'not.txt']) thread.querySelector('.log').dispatchEvent(new DragEvent('drop', {{ dataTransfer: files(name), bubbles: true, cancelable: true }}));
+            thread.querySelector('[data-part=files] li:last-child button').click();
+        }})({desk})"
+    );
+    page.evaluate(&brought).await.unwrap();
+    page.type_and_enter(REPLY, "").await.unwrap();
+    let names = "[...document.querySelectorAll('#visitor a.file b')].map(name => name.innerText).join()";
+    page.until(&format!("{names} === 'prices.csv,pasted.txt,dropped.txt'")).await.unwrap();
+    // Links are good for an hour; newer ones take their place.
+    let renewed = "import('/demo/thread.js').then(({ Thread }) => {
+        const thread = new Thread('agent');
+        const [one, two, other] = ['one', 'two', 'other'].map(url => [{ url }]);
+        thread.conversation = { read: {}, last_seq: 3 };
+        thread.events = [{ seq: 1, files: [] }, { seq: 2, files: one }, { seq: 3, files: other }, { seq: 4 }];
+        thread.renewLinks([{ seq: 2, files: two }, { seq: 4, files: two }]);
+        return thread.events.map(event => event.files?.[0]?.url ?? '').join();
+    })";
+    assert_eq!(page.evaluate(renewed).await.unwrap(), ",two,other,");
     // One that is not taken is told of, and can be laid aside; what is written after it goes.
     let program = file("run.exe", b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0");
     page.choose_file("document.querySelector('#visitor [data-part=file]')", &program).await.unwrap();

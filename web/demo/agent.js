@@ -1,10 +1,10 @@
 /**
- * An agent: his status, his offers, the queue and his own conversations, and what he does with them. All of it is
- * pushed: the welcome says how things are, the watched queue and the frames for his own what changes.
+ * An agent: the status, the offers, the queue and the agent's own conversations, and what is done with them. All of
+ * it is pushed: the welcome says how things are, and the watched queue and the agent's own frames say what changes.
  * @module
  */
 
-import { readSite } from "./credentials.js";
+import { readDemo, readSite } from "./credentials.js";
 import { newClientId } from "./outbox.js";
 import { Person } from "./person.js";
 
@@ -18,24 +18,24 @@ const FOLLOW_AFTER_MS = 150;
  *   Colleague
  */
 
-/** One who answers. Fires also `offered` with the conversation when he is offered one. */
+/** One who answers. Fires also `offered` with each conversation that is offered. */
 export class Agent extends Person {
   /** @type {"online" | "away" | "offline"} */
   status = "offline";
-  /** He is away for the offers that he missed. */
+  /** The agent is away because offers were missed. */
   missedOffers = false;
   capacity = 0;
-  /** @type {{id: string, from: number, until: number}[]} what he may accept (ms), the first to expire first */
+  /** @type {{id: string, from: number, until: number}[]} what may be accepted (ms), the first to expire first */
   offers = [];
-  /** @type {string | null} the conversation on his desk */
+  /** @type {string | null} the conversation on the desk */
   openId = null;
   isStarted = false;
 
-  /** @type {Map<string, any>} heads of those that wait or are his */
+  /** @type {Map<string, any>} heads of those that wait or are the agent's own */
   #heads = new Map();
   #started;
   #follow = 0;
-  /** The status that he asked for himself. */
+  /** The status that the agent asked for. */
   #wanted = "";
 
   /**
@@ -50,8 +50,8 @@ export class Agent extends Person {
   }
 
   /**
-   * Comes to his desk; the first time in this window, he goes online.
-   * @returns {Promise<void>} when the server has welcomed him
+   * Comes to the desk; the first time in this window, goes online.
+   * @returns {Promise<void>} when the server has said welcome
    */
   start() {
     this.#started ??= new Promise((resolve) => {
@@ -84,7 +84,8 @@ export class Agent extends Person {
     this.dispatchEvent(new Event("ready"));
     this.#followSoon();
     try {
-      this.uploadBytesMax = (await readSite()).limits.upload_bytes_max;
+      const { site_key: siteKey } = await readDemo();
+      this.uploadBytesMax = (await readSite(siteKey)).limits.upload_bytes_max;
     } catch (failure) {
       console.warn("the site's limits could not be read:", failure.message);
     }
@@ -106,23 +107,23 @@ export class Agent extends Person {
     return waiting.sort((a, b) => Date.parse(a.queued_at) - Date.parse(b.queued_at));
   }
 
-  /** His own, those with the newest events first. */
+  /** The agent's own, those with the newest events first. */
   get mine() {
-    const his = this.#known.filter((head) => this.holds(head));
-    return his.sort((a, b) => Date.parse(b.last_event_at) - Date.parse(a.last_event_at));
+    const own = this.#known.filter((head) => this.holds(head));
+    return own.sort((a, b) => Date.parse(b.last_event_at) - Date.parse(a.last_event_at));
   }
 
-  /** It is his to answer. */
+  /** It is this agent's to answer. */
   holds(head) {
     return head.state === "assigned" && head.assignee?.agent_id === this.id;
   }
 
-  /** The offer of this conversation to him, if there is one. */
+  /** The offer of this conversation to this agent, if there is one. */
   offerOf(id) {
     return this.offers.find((offer) => offer.id === id);
   }
 
-  /** The other side's messages that he has not seen, in all his conversations. */
+  /** The visitors' messages that the agent has not seen, in all own conversations. */
   get unread() {
     return this.mine.reduce((sum, head) => sum + this.unreadOf(head), 0);
   }
@@ -222,7 +223,7 @@ export class Agent extends Person {
 
   #took(conversation) {
     this.#offerEnded(conversation.id);
-    // Where he sees it no longer, he is told only where it went.
+    // An agent who sees it no longer is told only where it went.
     if (!conversation.visitor) return this.loseSight(conversation.id);
     this.#learn(conversation);
     this.changed();
@@ -260,21 +261,21 @@ export class Agent extends Person {
 
   /** @throws {import("./api.js").ApiFailure} */
   async accept(id) {
-    // Who is still on his way to his desk is not online yet, and would be refused.
+    // An agent on the way to the desk is not online yet, and would be refused.
     await this.#started;
     await this.#verb(`/chat/agent/conversations/${id}/accept`, {});
   }
 
   /** @throws {import("./api.js").ApiFailure} */
   async decline(id) {
-    // At once, not after the answer: if there is nobody else, it is offered to him again by then.
+    // At once, not after the answer: if there is nobody else, it is offered again by then.
     this.#offerEnded(id);
     await this.connection.request({ type: "decline", conversation_id: id });
   }
 
   /**
    * @param {{agent_id: string} | {team_id: string}} to
-   * @param {string} note for whoever gets it; may be empty
+   * @param {string} note for the next agent; may be empty
    * @throws {import("./api.js").ApiFailure}
    */
   async transfer(id, to, note) {
@@ -297,7 +298,7 @@ export class Agent extends Person {
   }
 
   /**
-   * With whom he works, himself included.
+   * All agents and teams of the workspace, this agent included.
    * @returns {Promise<{agents: Colleague[], teams: {id: string, name: string, online: number, waiting: number}[]}>}
    * @throws {import("./api.js").ApiFailure}
    */
@@ -306,7 +307,7 @@ export class Agent extends Person {
   }
 
   /**
-   * Why a conversation is with whom it is, oldest first.
+   * Why a conversation went where it did, oldest first.
    * @returns {Promise<any[]>}
    * @throws {import("./api.js").ApiFailure}
    */

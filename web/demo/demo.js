@@ -32,7 +32,7 @@ function startDesks(demo) {
     const colleagues = agents.filter((other) => other !== agent);
     return new DeskView(template, agent, colleagues, goTo);
   });
-  const switches = agents.map((agent) => h("button", { type: "button", onclick: () => goTo(agent) },
+  const switches = agents.map((agent) => h("button", { type: "button", onclick: () => switchTo(agent) },
     h("span", { class: "dot" }), agent.name, h("span", { class: "badge" })));
   document.getElementById("agents").replaceChildren(...switches);
   document.getElementById("desks").replaceChildren(...desks.map((desk) => desk.root));
@@ -48,6 +48,14 @@ function startDesks(demo) {
     desks[place].draw();
     // The button that led here is on a desk that is not shown any more.
     if (!desks[place].root.hidden) desks[place].focus();
+  }
+
+  function switchTo(agent) {
+    goTo(agent);
+    // The focus stays on the button, unless the button was used without it and the focus is gone with the other desk.
+    const { activeElement } = document;
+    const isLost = activeElement === document.body || activeElement?.getClientRects().length === 0;
+    if (isLost) desks[agents.indexOf(agent)].focus();
   }
   goTo(agents[0]);
   return { agents, switches, draw: () => desks.forEach((desk) => desk.draw()) };

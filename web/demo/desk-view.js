@@ -56,7 +56,7 @@ export class DeskView {
     const accept = (id) => this.#try(() => this.#accept(id));
     const decline = (id) => this.#try(() => this.#decline(id));
     this.#offers = new OffersView(parts, agent, { accept, decline });
-    this.#lists = new DeskList(parts, agent, { show: (id) => this.show(id), accept });
+    this.#lists = new DeskList(parts, agent, { show: (id) => this.#showFromList(id), accept });
     this.#why = new WhyView(parts, agent, new Map([agent, ...colleagues].map(({ id, name }) => [id, name])));
     this.#handover = new Handover(parts.handover, agent, colleagues);
     this.#thread = new ThreadView(parts, agent, (text) => this.#notify(text));
@@ -74,8 +74,9 @@ export class DeskView {
       takesKey: (event) => this.#canned.takesKey(event),
     });
     this.#confirm = new Confirm(parts.confirm, parts);
+    // No button that accepts: a key that is still pressed would take what nobody looked at.
     this.#focus = new FocusKeeper(this.root, () => [
-      parts.input, parts.accept, parts.goTo, parts.log, ...this.root.querySelectorAll(".offer .main, .row"), parts.status,
+      parts.input, parts.goTo, parts.log, ...this.root.querySelectorAll(".row"), parts.status,
     ]);
     this.#bindButtons(goTo);
     this.#bindModes();
@@ -239,6 +240,14 @@ export class DeskView {
   async show(id) {
     if (id !== this.#agent.openId) this.#composer.pause();
     await this.#try(() => this.#agent.show(id));
+  }
+
+  /** One who opens a conversation means to write there; on a touch screen that would bring up the keyboard. */
+  async #showFromList(id) {
+    await this.show(id);
+    this.draw();
+    const isLost = document.activeElement === document.body;
+    if (isLost || matchMedia("(pointer: fine)").matches && !this.#parts.composer.hidden) this.#focus.go();
   }
 
   async #end(id) {

@@ -1,5 +1,5 @@
 /**
- * To whom a conversation is handed over: a colleague, another team, or back to the queue.
+ * Hands a conversation over: to a colleague, to another team, or back to the queue.
  * @module
  */
 
@@ -29,7 +29,7 @@ export class Handover {
   }
 
   /**
-   * Asks to whom; Escape is nobody.
+   * Asks who gets it; Escape is nobody.
    * @param {any} head
    * @param {string} who its visitor
    */
@@ -75,7 +75,7 @@ export class Handover {
   #toAgent({ agent_id: id, name, status, present, load, capacity }) {
     const here = this.#colleagues.find((colleague) => colleague.id === id);
     const act = async () => {
-      // Only one who is there can be given something, so whoever plays with the demo brings him to his desk first.
+      // Only an agent who is there can be given something, so a colleague of this page comes to the desk first.
       await here?.start();
       await this.#agent.transfer(this.#id, { agent_id: id }, this.#word);
     };

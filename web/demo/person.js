@@ -13,6 +13,8 @@ import { Thread } from "./thread.js";
 const PAGE = 200;
 /** A message whose fate is unknown, while the connection is there, is tried again after so long. */
 const RETRY_AFTER_MS = 2_000;
+/** The contract's links of files are good for an hour. */
+const LINKS_RENEWED_EVERY_MS = 45 * 60_000;
 
 /**
  * A person of the demo. Fires `change` when there is something to draw, and `incoming` with `{thread, event}` for
@@ -51,6 +53,7 @@ export class Person extends EventTarget {
     this.connection.addEventListener("state", () => this.#connectionChanged());
     this.connection.addEventListener("welcome", ({ detail }) => this.#welcomed(detail));
     this.connection.addEventListener("frame", ({ detail }) => this.hear(detail));
+    setInterval(() => this.#renewLinks(), LINKS_RENEWED_EVERY_MS);
   }
 
   /** Something is to be drawn anew. */
@@ -278,6 +281,24 @@ export class Person extends EventTarget {
       thread.filling = false;
       this.changed();
     }
+  }
+
+  /** Has the links of all files signed anew: a desk is open for longer than they are good. */
+  async #renewLinks() {
+    for (const thread of this.threads.values()) {
+      const seqs = thread.events.filter((event) => event.files?.length > 0).map((event) => event.seq);
+      try {
+        for (let after = seqs[0] - 1; after < seqs.at(-1);) {
+          const path = `/chat/conversations/${thread.id}/events?after=${after}&limit=${PAGE}`;
+          const { data } = await this.api("GET", path);
+          thread.renewLinks(data);
+          after = data.at(-1)?.seq ?? Infinity;
+        }
+      } catch (failure) {
+        console.warn("links of files could not be renewed:", failure.message);
+      }
+    }
+    this.changed();
   }
 
   #connectionChanged() {

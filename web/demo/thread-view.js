@@ -166,9 +166,9 @@ export class ThreadView {
         h("button", { type: "button", class: "plain", onclick: drop }, "Remove")));
   }
 
-  /** Its words and files. A file that was on its way is another one when it has come. */
+  /** Its words and files. A file that has come, or whose link was renewed, is shown anew. */
   #updateText(element, { text, files }) {
-    const version = JSON.stringify([text, files.map(({ file_id: id, url }) => [id, Boolean(url)])]);
+    const version = JSON.stringify([text, files.map(({ file_id: id, url }) => [id, url])]);
     if (this.#shown.get(element) === version) return;
     this.#shown.set(element, version);
     element.replaceChildren(...linked(text), ...files.map(fileNode));

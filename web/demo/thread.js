@@ -74,6 +74,13 @@ export class Thread {
     }
   }
 
+  /** Takes the files' links from a later reading of the same events. */
+  renewLinks(events) {
+    const files = new Map(events.map((event) => [event.seq, event.files]));
+    this.events = this.events.map((event) => (
+      event.files?.length > 0 && files.get(event.seq) ? { ...event, files: files.get(event.seq) } : event));
+  }
+
   /** Puts a page of earlier events in front. */
   prepend(events) {
     const first = this.events[0]?.seq ?? Infinity;

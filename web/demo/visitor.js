@@ -1,16 +1,16 @@
 /**
- * The visitor: at most one conversation in view, which his first message starts.
+ * The visitor: at most one conversation in view, which the first message starts.
  * @module
  */
 
-import { readSite } from "./credentials.js";
+import { readDemo, readSite } from "./credentials.js";
 import { newClientId } from "./outbox.js";
 import { Person } from "./person.js";
 
 /** Under which the outbox of a conversation is kept that is not started yet. */
 const NOT_STARTED = "new";
 /** While nobody is there somebody may come any moment; one who is there mostly stays. */
-const SITE_ASKED_EVERY_MS = { absent: 4_000, present: 10_000 };
+const SITE_ASKED_EVERY_MS = { absent: 4_000, present: 5_000 };
 
 /** The person who asks. */
 export class Visitor extends Person {
@@ -23,6 +23,8 @@ export class Visitor extends Person {
   /** The site takes new conversations now. */
   isAccepting = true;
 
+  /** @type {string | null} */
+  #siteKey = null;
   #siteAskedAt = 0;
   /** What was told last of the place in the queue; it may come before the answer that names the conversation. */
   #place = {};
@@ -45,12 +47,15 @@ export class Visitor extends Person {
   async #askSite() {
     this.#siteAskedAt = Date.now();
     try {
-      const { online, accepting, limits } = await readSite();
+      this.#siteKey ??= (await readDemo()).site_key;
+      const { online, accepting, limits } = await readSite(this.#siteKey);
       this.isStaffed = online;
       this.isAccepting = accepting;
       this.uploadBytesMax = limits.upload_bytes_max;
       this.changed();
     } catch (failure) {
+      // A server that started afresh has another key.
+      this.#siteKey = null;
       console.warn("the site could not be asked who is there:", failure.message);
     }
   }
@@ -100,11 +105,14 @@ export class Visitor extends Person {
 
   /** Shows an empty conversation; the next message starts it. */
   startAnew() {
+    // What was refused, or still being written, when the conversation ended is still to be said.
+    const unsaid = this.thread.outbox.items.filter((item) => item.state === "failed" && !item.unknown);
+    const draft = [...unsaid.map((item) => item.text), this.draft].filter((text) => text !== "").join("\n");
     this.leave(this.thread.id);
-    // What was being written when the conversation ended is still to be said.
-    this.drafts.rename(this.thread.id, NOT_STARTED);
+    this.draft = "";
     this.thread.outbox.clear();
     this.thread = this.newThread(NOT_STARTED);
+    this.draft = draft;
     this.changed();
   }
 

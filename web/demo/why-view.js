@@ -1,5 +1,5 @@
 /**
- * Why he: what the router looked at when it gave a conversation to somebody, in words.
+ * Why this agent: what the router looked at when it gave a conversation to somebody, in words.
  * @module
  */
 
@@ -74,7 +74,7 @@ export class WhyView {
 
   #candidate({ agent_id, load, capacity, excluded_by }, chosen) {
     const verdict = excluded_by ? EXCLUSIONS[excluded_by] ?? excluded_by : agent_id === chosen ? "chosen" : "could be";
-    // Of who has not been there for long the router knows no capacity.
+    // The router knows no capacity of an agent who has not been there for long.
     const room = capacity ? `${load} of ${capacity}` : "";
     return h("li", { class: excluded_by ? "out" : agent_id === chosen ? "chosen" : "" },
       h("span", {}, this.#name(agent_id)), h("span", {}, room), h("span", {}, verdict));

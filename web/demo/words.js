@@ -46,8 +46,8 @@ function roughly(seconds) {
 /**
  * The line that an event draws across a thread.
  * @param {any} event
- * @param {import("./person.js").Person} person who looks
- * @returns {string | null} none for what is no news to him
+ * @param {import("./person.js").Person} person the reader
+ * @returns {string | null} none for what is no news
  */
 export function lineOf(event, person) {
   return person.side === "visitor" ? lineForVisitor(event) : lineForAgent(event, person.id);
