@@ -18,10 +18,9 @@ use crate::http::body::BodyMemory;
 use crate::http::cors::Origins;
 use crate::http::cursor::Cursors;
 use crate::http::documents::Documents;
-use crate::http::peer::Peers;
 use crate::http::rate::Rates;
-use crate::http::reads::Reads;
 use crate::http::seats::Seats;
+use crate::http::turns::Turns;
 use crate::identity::{Caller, Identity, Keys};
 use crate::metrics::Metrics;
 use crate::socket::Sockets;
@@ -45,14 +44,13 @@ pub mod peer;
 pub mod query;
 pub mod range;
 pub mod rate;
-pub mod reads;
 pub mod reply;
 pub mod request_id;
 pub mod routes;
 pub mod seats;
 mod service;
 mod stream;
-mod trace_context;
+pub mod turns;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -73,10 +71,6 @@ pub struct App {
     pub keys: Keys,
     /// How often.
     pub rates: Rates,
-    /// Turns at the store, for those who read.
-    pub reads: Reads,
-    /// Who is at the other end of a connection.
-    pub peers: Peers,
     /// What operators see.
     pub metrics: Metrics,
     /// Where lists go on.
@@ -97,6 +91,8 @@ pub struct App {
     pub sockets: Arc<Sockets>,
     /// Held while an agent's role may change, so that the last two admins cannot remove each other.
     pub admins: Mutex<()>,
+    /// Starts of conversations, one at a time for each visitor.
+    pub starts: Turns,
     /// Whether traffic is wanted.
     pub readiness: Readiness,
     /// The API document and the pages of this server.
@@ -110,8 +106,6 @@ impl App {
         let origins = Origins::new(&config, bound);
         Self {
             rates: Rates::new(&config.limits),
-            reads: Reads::default(),
-            peers: Peers::new(&config),
             metrics: Metrics::new(),
             cursors: Cursors::new(keys.cursor.clone()),
             file_links: FileLinks::new(keys.file_link.clone()),
@@ -119,6 +113,7 @@ impl App {
             socket_seats: Seats::default(),
             sockets: Arc::default(),
             admins: Mutex::default(),
+            starts: Turns::default(),
             readiness: Readiness::default(),
             documents: Documents::new(&config),
             origins,

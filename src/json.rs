@@ -11,7 +11,7 @@ mod conversation;
 mod event;
 mod routing;
 
-pub use conversation::{ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
+pub use conversation::{AttributesJson, ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
 pub use event::{EventJson, assign_reason, looks, loss, offer_end};
 pub use routing::{CandidateJson, RoutedEntryJson};
 

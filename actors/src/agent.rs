@@ -79,6 +79,11 @@ impl AgentState {
     pub(crate) fn gets_offers(&self) -> bool {
         self.status == Status::Online && self.present
     }
+
+    /// Online or away, and there: the queue is the agent's business.
+    pub(crate) fn attends(&self) -> bool {
+        self.status != Status::Offline && self.present
+    }
 }
 
 /// How an assignment came about; it decides what the agent has to be.
@@ -153,6 +158,8 @@ pub(crate) enum AgentMessage {
         conversation: ConversationId,
         why: OfferEnd,
     },
+    /// What an offered conversation is shown with has changed.
+    OfferTouched(ConversationId),
     /// This team's router wants to know how he is.
     Report(TeamId),
     Queue(QueueNews),
@@ -341,6 +348,7 @@ impl Actor for AgentActor {
             AgentMessage::OfferEnded { team, conversation, why } => {
                 desk.offer_ended(team, conversation, why);
             }
+            AgentMessage::OfferTouched(conversation) => desk.show_offer_again(conversation),
             AgentMessage::Report(team) => desk.told.retain(|(told, _)| *told != team),
             AgentMessage::Queue(news) => {
                 desk.queues.insert(news.team, news);

@@ -124,6 +124,8 @@ pub(crate) enum TeamMessage {
     /// The same of one that is on its way here: answered when it has come.
     PlaceWhenKnown {
         conversation: ConversationId,
+        /// When it was queued, and after which assignment.
+        since: (Timestamp, u64),
         reply: oneshot::Sender<Option<Place>>,
         permit: Permit,
     },
@@ -195,6 +197,8 @@ pub(crate) struct Desk {
     moves: u64,
     /// When each that did last moved, since the last sweep began.
     moved: HashMap<ConversationId, u64>,
+    /// What left the queue since then: when it had been queued, and after which assignment.
+    gone: HashMap<ConversationId, (Timestamp, u64)>,
     swept: u64,
     /// Something failed, and a sweep, or another look at the records, comes soon.
     sweeps_soon: bool,
@@ -247,6 +251,7 @@ impl Actor for RouterActor {
             route_due: false,
             moves: 0,
             moved: HashMap::new(),
+            gone: HashMap::new(),
             swept: 0,
             sweeps_soon: false,
             loads_soon: false,
@@ -284,8 +289,8 @@ impl Actor for RouterActor {
                 let _ = reply.send(desk.place(conversation));
             }
             // He waits in a list with a bound of its own.
-            TeamMessage::PlaceWhenKnown { conversation, reply, permit: _permit } => {
-                desk.place_when_known(conversation, reply);
+            TeamMessage::PlaceWhenKnown { conversation, since, reply, permit: _permit } => {
+                desk.place_when_known(conversation, since, reply);
             }
             TeamMessage::Waiting { reply, permit: _permit } => {
                 let _ = reply.send(desk.waiting());
@@ -354,6 +359,7 @@ impl Desk {
     fn left(&mut self, conversation: ConversationId, taken: Option<AgentId>) {
         self.note_move(conversation);
         let Some(waiting) = self.queue.remove(conversation) else { return };
+        self.gone.insert(conversation, (waiting.queued_at, waiting.epoch));
         self.visitors_due = true;
         if taken.is_some() {
             self.pace.assigned(self.node.uptime_ms());
@@ -421,7 +427,7 @@ impl Desk {
             let news = QueueNews { team: self.key.team, waiting: self.queue.len(), since };
             if self.news.replace(news) != Some(news) {
                 self.agents_told = now;
-                for agent in self.members.there().collect::<Vec<_>>() {
+                for agent in self.members.attending().collect::<Vec<_>>() {
                     self.tell_agent(agent, news);
                 }
             }

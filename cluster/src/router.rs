@@ -8,8 +8,8 @@ use actors::{
     PushSender, Settings, StatsView, SubscriberId, Subscription, TeamKey, Watcher,
 };
 use domain::{
-    Agent, AgentCard, ClientId, Explanation, MessageId, MessageText, Principal, Request, Seq, Status, TeamId,
-    VisitorId, WorkspaceId,
+    Agent, AgentCard, ClientId, Explanation, Head, MessageId, MessageText, Principal, Request, Seq, Status,
+    TeamId, VisitorId, WorkspaceId,
 };
 use store::{ConversationKey, Owner, Store, StoreError};
 use tokio::sync::{Semaphore, mpsc};
@@ -94,9 +94,14 @@ impl Router {
         self.node.place(key, team).await
     }
 
-    /// The same of one that has just come to wait: an answer may take a moment.
-    pub async fn place_when_known(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
-        self.node.place_when_known(key, team).await
+    /// The same of one that has just come to wait, as `head` has it: an answer may take a moment.
+    pub async fn place_when_known(&self, key: ConversationKey, head: &Head) -> Option<Place> {
+        self.node.place_when_known(key, head).await
+    }
+
+    /// Something changed that the conversation is shown with, such as a name: agents who look on are shown it again.
+    pub async fn touched(&self, key: ConversationKey, head: &Head) {
+        self.node.touched(key, head).await;
     }
 
     /// How many wait for a team; none: its router is not in memory, does not know yet, or is silent.

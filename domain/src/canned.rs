@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentId, CannedId, Line, MessageText, TeamId, TextError};
 
+mod template;
+
+pub use template::{Template, TemplateError, Variable};
+
 /// What an agent types after `/`: 1 to 32 of `a-z 0-9 _ -`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -47,54 +51,15 @@ pub struct Canned {
     pub shortcut: Shortcut,
     /// For lists.
     pub title: Line<300>,
-    /// May hold variables such as `{{visitor.name}}`, filled when it is listed for a conversation.
+    /// A [`Template`], whose variables are filled when it is listed for a conversation.
     pub text: MessageText,
     /// Who sees it.
     pub scope: CannedScope,
 }
 
-impl Canned {
-    /// The text with its variables filled: `lookup` gives a variable's value; a variable without one stays as it is.
-    pub fn fill(text: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((name, behind)) = after.split_once("}}") else {
-                break;
-            };
-            filled.push_str(before);
-            match lookup(name.trim()) {
-                Some(value) => filled.push_str(&value),
-                None => {
-                    filled.push_str("{{");
-                    filled.push_str(name);
-                    filled.push_str("}}");
-                }
-            }
-            rest = behind;
-        }
-        filled.push_str(rest);
-        filled
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn variables_are_filled_and_the_unknown_stay() {
-        let lookup = |name: &str| (name == "visitor.name").then(|| "Ann {{x}}".to_owned());
-        for (text, filled) in [
-            ("Hi {{visitor.name}}!", "Hi Ann {{x}}!"),
-            ("Hi {{ visitor.name }}!", "Hi Ann {{x}}!"),
-            ("{{other}} {{visitor.name", "{{other}} {{visitor.name"),
-            ("plain", "plain"),
-            ("{{}}", "{{}}"),
-        ] {
-            assert_eq!(Canned::fill(text, lookup), filled);
-        }
-    }
 
     #[test]
     fn shortcuts_have_one_spelling() {

@@ -12,16 +12,17 @@ use crate::{
     SiteId, Standing, Subject, Tag, TeamId, Timestamp, VisitorCard, VisitorId, may,
 };
 
+mod attributes;
 mod command;
 mod dedupe;
 mod event;
 mod face;
 
+pub use attributes::{Attribute, Attributes, WrongAttribute};
 pub use command::{Answer, Command, Decision, Request};
 pub use dedupe::{Digest, RequestMark, Sender};
 pub use event::{
-    AssignReason, Attribute, Attributes, Author, EVENT_WEIGHT_BASE, Event, EventKind, Rating, ReleaseReason,
-    Side, Start, TransferTo,
+    AssignReason, Author, EVENT_WEIGHT_BASE, Event, EventKind, Rating, ReleaseReason, Side, Start, TransferTo,
 };
 pub use face::{Audience, Face, face};
 
@@ -515,7 +516,7 @@ impl Conversation {
                     return Ok(Vec::new());
                 }
                 if head.tags.len() + added.len() - removed.len() > TAGS_MAX {
-                    return Err(Rejection::Conflict(TOO_MANY_TAGS));
+                    return Err(Rejection::TooManyTags);
                 }
                 vec![EventKind::Tagged { added, removed }]
             }
@@ -602,7 +603,6 @@ impl Conversation {
 
 /// How many tags a conversation has at most.
 const TAGS_MAX: usize = 20;
-const TOO_MANY_TAGS: &str = "a conversation has at most 20 tags";
 const RATED_TOO_LATE: &str = "a conversation is rated at most 24 hours after its end";
 
 fn note_posted((message_id, text): &(MessageId, MessageText)) -> EventKind {

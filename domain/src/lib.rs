@@ -19,11 +19,11 @@ mod visitor;
 mod workspace;
 
 pub use agent::{Agent, AgentCard, Load, Status};
-pub use canned::{Canned, CannedScope, Shortcut};
+pub use canned::{Canned, CannedScope, Shortcut, Template, TemplateError, Variable};
 pub use conversation::{
     Answer, AssignReason, Attribute, Attributes, Audience, Author, Command, Conversation, Decision, Digest,
     EVENT_WEIGHT_BASE, EVENTS_MAX, Event, EventKind, Face, Head, Marks, Rating, ReleaseReason, Request,
-    RequestMark, Sender, Side, Start, State, TransferTo, Unread, WEIGHT_MAX, face,
+    RequestMark, Sender, Side, Start, State, TransferTo, Unread, WEIGHT_MAX, WrongAttribute, face,
 };
 pub use file::{FileCard, Mime};
 pub use id::{
@@ -37,7 +37,9 @@ pub use routing::{
 };
 pub use site::{Day, Hours, Origin, PrechatField, PreviousKey, Site, Theme, Tracking};
 pub use team::{AssignmentMode, Strategy, Team};
-pub use text::{ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, Tag, TextError};
+pub use text::{
+    ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, Tag, TextError, is_invisible,
+};
 pub use time::{Seq, Timestamp};
 pub use visitor::{Visitor, VisitorCard};
 pub use workspace::Workspace;

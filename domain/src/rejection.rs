@@ -30,6 +30,9 @@ pub enum Rejection {
     /// The log has taken what it takes: only its end still fits.
     #[error("the conversation is full: end it and start anew")]
     ConversationFull,
+    /// With those that it has it would have more tags than it may.
+    #[error("must leave the conversation at most 20 tags")]
+    TooManyTags,
     /// The state does not allow it; the text says why.
     #[error("{0}")]
     Conflict(&'static str),

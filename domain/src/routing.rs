@@ -12,11 +12,11 @@ pub use explanation::{Considered, Explanation, Rule};
 pub use pace::Pace;
 pub use strategy::{Choice, choose};
 
-/// What a conversation asks of its agent. The page tells it by two attributes: `language` (a BCP 47 tag) and `skills`
-/// (names with commas between them, all needed).
+/// What a conversation asks of its agent. The page tells it by two attributes: `language` (a BCP 47 tag, or as
+/// operating systems write it: `pt_BR.UTF-8`) and `skills` (a list, or a text with commas between the names; all needed).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Lower case.
+    /// Its first part, in lower case.
     language: Option<Box<str>>,
     /// Lower case.
     skills: Vec<Box<str>>,
@@ -27,10 +27,14 @@ impl Needs {
     pub fn of(attributes: &Attributes) -> Self {
         let mut needs = Self::default();
         for (key, value) in attributes.iter() {
-            let Attribute::Text(text) = value else { continue };
-            match key {
-                "language" => needs.language = lower(text),
-                "skills" => needs.skills = text.split(',').filter_map(lower).collect(),
+            match (key, value) {
+                ("language", Attribute::Text(text)) => needs.language = language(text),
+                ("skills", Attribute::Text(text)) => {
+                    needs.skills = text.split(',').filter_map(lower).collect();
+                }
+                ("skills", Attribute::List(words)) => {
+                    needs.skills = words.iter().filter_map(|word| lower(word.as_str())).collect();
+                }
                 _ => {}
             }
         }
@@ -65,20 +69,24 @@ impl Skilled {
     /// By his record.
     pub fn of(agent: &Agent) -> Self {
         Self {
-            languages: agent.languages.iter().filter_map(|tag| lower(tag.as_str())).collect(),
+            languages: agent.languages.iter().filter_map(|tag| language(tag.as_str())).collect(),
             skills: agent.skills.iter().filter_map(|skill| lower(skill.as_str())).collect(),
         }
     }
 
-    /// `de` speaks for `de-AT`, and the other way round.
-    fn speaks(&self, tag: &str) -> bool {
-        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_owned();
-        self.languages.iter().any(|spoken| primary(spoken) == primary(tag))
+    fn speaks(&self, language: &str) -> bool {
+        self.languages.iter().any(|spoken| spoken.as_ref() == language)
     }
 
     fn knows(&self, skill: &str) -> bool {
         self.skills.iter().any(|known| known.as_ref() == skill)
     }
+}
+
+/// The language itself, without script and region: who speaks `de` speaks for `de-AT`, and the other way round, and
+/// `pt-BR` for `pt-PT`. Of several, as browsers list them, the first.
+fn language(tag: &str) -> Option<Box<str>> {
+    lower(tag.trim().split(['-', '_', '.', '@', ',', ';']).next().unwrap_or_default())
 }
 
 fn lower(text: &str) -> Option<Box<str>> {
@@ -92,7 +100,10 @@ mod tests {
 
     fn skilled(languages: &[&str], skills: &[&str]) -> Skilled {
         let boxed = |all: &[&str]| all.iter().map(|one| Box::from(*one)).collect();
-        Skilled { languages: boxed(languages), skills: boxed(skills) }
+        Skilled {
+            languages: languages.iter().filter_map(|tag| language(tag)).collect(),
+            skills: boxed(skills),
+        }
     }
 
     fn needs(language: &str, skills: &str) -> Needs {
@@ -113,6 +124,44 @@ mod tests {
         ] {
             assert_eq!(needs(language, skills).unmet_by(&ann), unmet, "{language} {skills}");
         }
+    }
+
+    #[test]
+    fn a_language_is_known_in_each_of_its_spellings() {
+        for (asked, spoken, speaks) in [
+            ("pt_BR", "pt-BR", true),
+            ("PT-br", "pt", true),
+            (" pt ", "PT_BR", true),
+            ("pt_PT.UTF-8", "pt-BR", true),
+            ("sr@latin", "sr-Cyrl-RS", true),
+            ("zh_Hans_CN", "zh-TW", true),
+            ("de-AT,de;q=0.9", "de", true),
+            ("p", "pt", false),
+            ("pta", "pt", false),
+            ("en-PT", "pt", false),
+        ] {
+            let unmet = needs(asked, "").unmet_by(&skilled(&[spoken], &[]));
+            assert_eq!(unmet.is_none(), speaks, "{asked} {spoken}");
+        }
+    }
+
+    #[test]
+    fn a_skill_of_a_list_may_hold_a_comma() {
+        let words = |words: &[&str]| {
+            let list = words.iter().map(|word| crate::Line::parse(word).unwrap()).collect();
+            Needs::of(&Attributes::parse([("skills".to_owned(), Attribute::List(list))]).unwrap())
+        };
+        let ann = skilled(&[], &["billing, refunds", "vip"]);
+        for (given, unmet) in [
+            (vec!["Billing, Refunds"], None),
+            (vec![" vip ", "billing, refunds"], None),
+            (vec!["billing"], Some(Exclusion::Skills)),
+            (vec!["billing,refunds"], Some(Exclusion::Skills)),
+            (vec![], None),
+        ] {
+            assert_eq!(words(&given).unmet_by(&ann), unmet, "{given:?}");
+        }
+        assert_eq!(needs("", "billing, refunds").unmet_by(&ann), Some(Exclusion::Skills));
     }
 
     #[test]

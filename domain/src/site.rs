@@ -4,17 +4,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Line, Name, SiteId, TeamId, TextError, Timestamp};
 
-/// Where a browser says that a page comes from: `scheme://host[:port]`, lower case, without a path.
+/// Where a browser says that a page comes from: `scheme://host[:port]`, lower case, without a path. On a site's list
+/// also all subdomains of one: `https://*.shop.example`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Origin(Box<str>);
 
 impl Origin {
-    /// Takes what browsers send, in the one spelling that they use; compared exactly, never by pattern.
+    /// What a page has that stands in the web view of an app.
+    pub const WEB_VIEWS: [&str; 3] = ["capacitor://localhost", "ionic://localhost", "tauri://localhost"];
+
+    /// Takes what may stand on a site's list, in the one spelling that browsers use.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Form`]: it is spelled otherwise, and would never match.
+    pub fn listed(text: &str) -> Result<Self, TextError> {
+        if Self::WEB_VIEWS.contains(&text) {
+            return Ok(Self(text.into()));
+        }
+        let one = text.replacen("://*.", "://", 1);
+        Self::parse(&one).map(|_| Self(text.into()))
+    }
+
+    /// A page of this origin is meant by it: it is the same, or of any subdomain of `https://*.shop.example`, however
+    /// deep, but never that domain itself.
+    pub fn covers(&self, origin: &str) -> bool {
+        let Some((scheme, domain)) = self.0.split_once("://*") else { return *self.0 == *origin };
+        let host = origin.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+        let known = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        let is_label = |label: &str| !label.is_empty() && label.bytes().all(known);
+        let labels = host.and_then(|host| host.strip_suffix(domain));
+        labels.is_some_and(|labels| labels.split('.').all(is_label))
+    }
+
+    /// It stands for more than one.
+    pub fn is_pattern(&self) -> bool {
+        self.0.contains('*')
+    }
+
+    /// Takes what browsers send, in the one spelling that they use.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Form`]: it is no origin of a page of the web.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         const FORM: TextError = TextError::Form("an origin such as https://example.org");
         let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(FORM)?;
-        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'[' | b']');
+        let allowed =
+            |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'[' | b']');
         let whole = !host.is_empty() && host.len() <= 253 + 6 && host.bytes().all(allowed);
         if whole && !host.starts_with([':', '.']) { Ok(Self(text.into())) } else { Err(FORM) }
     }
@@ -61,17 +99,38 @@ pub enum Day {
     Sunday,
 }
 
+impl Day {
+    /// The day after; after Sunday comes Monday.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Monday => Self::Tuesday,
+            Self::Tuesday => Self::Wednesday,
+            Self::Wednesday => Self::Thursday,
+            Self::Thursday => Self::Friday,
+            Self::Friday => Self::Saturday,
+            Self::Saturday => Self::Sunday,
+            Self::Sunday => Self::Monday,
+        }
+    }
+}
+
 /// When somebody is there: spans of minutes since midnight, in the workspace's time zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hours {
-    /// `(day, from, to)` with `from < to <= 1440`.
+    /// `(day, from, to)`, each at most 1440, not the same; `to` before `from` is on the day after.
     pub spans: Vec<(Day, u16, u16)>,
 }
 
 impl Hours {
     /// Open at this minute (since midnight) of this day.
     pub fn open_at(&self, day: Day, minute: u16) -> bool {
-        self.spans.iter().any(|&(on, from, to)| on == day && from <= minute && minute < to)
+        self.spans.iter().any(|&(on, from, to)| {
+            if from < to {
+                on == day && from <= minute && minute < to
+            } else {
+                (on == day && from <= minute) || (on.next() == day && minute < to)
+            }
+        })
     }
 }
 
@@ -191,6 +250,43 @@ mod tests {
     }
 
     #[test]
+    fn a_list_covers_exactly_what_it_names() {
+        let own = |text: &str| Origin::listed(text).unwrap();
+        let shop = own("https://*.shop.example");
+        for origin in ["https://a.shop.example", "https://a.b.shop.example", "https://xn--a_b.shop.example"] {
+            assert!(shop.covers(origin), "{origin}");
+        }
+        for origin in [
+            "https://shop.example",
+            "https://.shop.example",
+            "https://evilshop.example",
+            "https://a..shop.example",
+            "http://a.shop.example",
+            "https://a.shop.example:8443",
+            "https://a.shop.example.evil.example",
+            "https://evil.example:1.shop.example",
+            "https://evil.example/.shop.example",
+            "https://u@a.shop.example",
+            "https://*.shop.example",
+            "https://A.shop.example",
+            "null",
+            "",
+        ] {
+            assert!(!shop.covers(origin), "{origin}");
+        }
+        assert!(own("http://*.localhost:3000").covers("http://shop.localhost:3000"));
+        assert!(!own("http://*.localhost:3000").covers("http://shop.localhost"));
+        assert!(own("https://shop.example").covers("https://shop.example"));
+        assert!(!own("https://shop.example").covers("https://a.shop.example"));
+        for view in Origin::WEB_VIEWS {
+            assert!(own(view).covers(view) && !own(view).is_pattern() && Origin::parse(view).is_err());
+        }
+        for wrong in ["null", "https://*", "https://a.*.b", "app://localhost", "https://*.*.a"] {
+            assert!(Origin::listed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn origins_have_the_one_spelling_that_browsers_use() {
         for kept in ["https://example.org", "http://localhost:3000", "https://[::1]:8443"] {
             assert!(Origin::parse(kept).is_ok(), "{kept}");
@@ -206,6 +302,7 @@ mod tests {
             "ftp://a",
             "https://a b",
             "https://*.a",
+            "tauri://localhost",
             "//a",
             "https://u@a",
             "https://:80",

@@ -30,6 +30,20 @@ fn is_paragraph_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r')
 }
 
+/// Takes no place on a screen: zero-width spaces and joiners, soft hyphens, marks and overrides of direction.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
 fn check_characters(text: &str, max: usize, refused: fn(char) -> bool) -> Result<(), TextError> {
     if text.trim().is_empty() {
         return Err(TextError::Blank);
@@ -142,10 +156,16 @@ impl ClientId {
 pub struct Email(Box<str>);
 
 impl Email {
-    /// Only the form is checked: whether mail arrives there is not known.
+    /// Only the form is checked: whether mail arrives there is not known. What comes along when an address is copied
+    /// (spaces and invisible characters around it) is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Form`] when it cannot be an address: the caller tells the client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
         let plausible = text.len() <= 254
-            && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c))
             && text.rsplit_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
         if plausible {
             Ok(Self(text.to_lowercase().into()))
@@ -198,8 +218,22 @@ mod tests {
     #[test]
     fn e_mails_compare_without_case() {
         assert_eq!(Email::parse("Ann@Example.org"), Email::parse("ann@example.ORG"));
-        for wrong in ["", "ann", "@x", "ann@", "a b@x", "a@b\n"] {
+        for wrong in ["", "ann", "@x", "ann@", "a b@x", "a@b\0", "a\u{200b}nn@b", "ann@b\n@c", " "] {
             assert!(Email::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_copied_around_an_e_mail_is_left_out() {
+        let (long, spaces) = (format!("{}@x", "a".repeat(252)), " ".repeat(50));
+        for around in
+            [" ", "\t", "\r\n", "\u{a0}", "\u{200b}", "\u{feff}", "\u{3000}\u{2060}", "\u{202a}", &spaces]
+        {
+            for given in
+                [format!("{around}{long}"), format!("{long}{around}"), format!("{around}{long}{around}")]
+            {
+                assert_eq!(Email::parse(&given).map(|email| email.as_str().to_owned()), Ok(long.clone()));
+            }
         }
     }
 }

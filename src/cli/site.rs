@@ -49,7 +49,7 @@ pub(super) async fn run(command: Create) -> Result<String, CliError> {
     let locale = Line::parse(&locale).map_err(CliError::flag("--locale"))?;
     let origins: Vec<Origin> = origins
         .iter()
-        .map(|origin| Origin::parse(origin).map_err(CliError::flag("--origin")))
+        .map(|origin| crate::origin::listed(origin).map_err(CliError::flag("--origin")))
         .collect::<Result<_, _>>()?;
     let desk = Desk::open(source).await?;
     let made = create(&desk, workspace.as_deref(), team.as_deref(), name, locale, origins).await;

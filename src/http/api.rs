@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod agent_conversations;
 pub mod assignments;
+mod attributes;
 pub mod auth;
 pub mod canned;
 pub mod colleagues;

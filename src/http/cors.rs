@@ -1,11 +1,10 @@
-//! Which pages may ask: the origin that a browser sends is compared, exactly, with this server's own and with the
-//! sites' lists. All lists together are read from the store and kept for at most [`KEPT_FOR`].
+//! Which pages may ask: the origin that a browser sends is compared with this server's own and with the sites' lists. All lists together are read from the store and kept for at most [`KEPT_FOR`].
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use domain::{Site, Workspace};
+use domain::{Origin, Site, Workspace};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use store::{INSTALLATION, Records, StoreError};
 use tokio::sync::Mutex;
@@ -26,11 +25,24 @@ const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
     "etag, retry-after, ratelimit, ratelimit-policy, x-request-id, x-stale, content-disposition",
 );
 
+/// What sites list.
+#[derive(Default)]
+struct Listed {
+    exact: HashSet<Box<str>>,
+    patterns: HashSet<Origin>,
+}
+
+impl Listed {
+    fn covers(&self, origin: &str) -> bool {
+        self.exact.contains(origin) || self.patterns.iter().any(|pattern| pattern.covers(origin))
+    }
+}
+
 /// The origins that are known here.
 pub struct Origins {
     own: Vec<Box<str>>,
     /// Of all sites together, and when they were read. The lock is held while they are read, so that is done once.
-    all: Mutex<Option<(Instant, HashSet<Box<str>>)>>,
+    all: Mutex<Option<(Instant, Listed)>>,
 }
 
 impl Origins {
@@ -77,22 +89,27 @@ impl Origins {
         if let Some((read_at, all)) = &*kept
             && read_at.elapsed() < KEPT_FOR
         {
-            return Ok(all.contains(origin));
+            return Ok(all.covers(origin));
         }
         let read_at = Instant::now();
         let all = read_all(records).await?;
-        let found = all.contains(origin);
+        let found = all.covers(origin);
         *kept = Some((read_at, all));
         Ok(found)
     }
 }
 
-async fn read_all(records: &dyn Records) -> Result<HashSet<Box<str>>, StoreError> {
-    let mut all = HashSet::new();
+async fn read_all(records: &dyn Records) -> Result<Listed, StoreError> {
+    let mut all = Listed::default();
     for workspace in store::all::<Workspace>(records, INSTALLATION).await? {
         let sites = store::all::<Site>(records, workspace.document.id).await?;
-        let origins = sites.iter().flat_map(|site| &site.document.origins);
-        all.extend(origins.map(|origin| Box::from(origin.as_str())));
+        for origin in sites.into_iter().flat_map(|site| site.document.origins) {
+            if origin.is_pattern() {
+                all.patterns.insert(origin);
+            } else {
+                all.exact.insert(origin.as_str().into());
+            }
+        }
     }
     Ok(all)
 }

@@ -1,10 +1,10 @@
 //! Visitors and their tokens: the one route that makes, renews and proves them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::{
-    Attribute, Attributes, Email, Name, Site, TextError, Timestamp, Visitor, VisitorId, WorkspaceId,
+    Attribute, Attributes, Email, Name, Site, Timestamp, Visitor, VisitorId, WorkspaceId, WrongAttribute,
 };
 use store::{INSTALLATION, RecordError, StoreError, Unique, Versioned};
 
@@ -23,6 +23,8 @@ pub struct VisitorRequest {
     pub email: Option<Email>,
     /// Set over those that he has, key by key.
     pub attributes: Attributes,
+    /// The keys of those that are removed.
+    pub removed: BTreeSet<String>,
 }
 
 /// A visitor with a fresh token.
@@ -55,7 +57,7 @@ pub enum VisitorError {
     IdentityRequired,
     /// With those that he has there are too many attributes.
     #[error("attributes {0}")]
-    Attributes(TextError),
+    Attributes(WrongAttribute),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -250,7 +252,8 @@ fn tell(visitor: &mut Visitor, request: &VisitorRequest) -> Result<(), VisitorEr
         visitor.name = request.name.clone().or(visitor.name.take());
         visitor.email = request.email.clone().or(visitor.email.take());
     }
-    let both = visitor.attributes.iter().chain(request.attributes.iter());
+    let before = visitor.attributes.iter().filter(|(key, _)| !request.removed.contains(*key));
+    let both = before.chain(request.attributes.iter());
     let merged: BTreeMap<String, Attribute> =
         both.map(|(key, value)| (key.to_owned(), value.clone())).collect();
     visitor.attributes = Attributes::parse(merged).map_err(VisitorError::Attributes)?;

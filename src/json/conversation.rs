@@ -139,6 +139,7 @@ impl Serialize for AttributesJson<'_> {
             Whole(i64),
             Number(f64),
             Flag(bool),
+            List(Vec<&'a str>),
         }
         let shown: BTreeMap<&str, Value<'_>> = self
             .0
@@ -147,11 +148,16 @@ impl Serialize for AttributesJson<'_> {
                 let value = match value {
                     Attribute::Text(text) => Value::Text(text),
                     // A whole number comes back as it came, without a fraction.
-                    Attribute::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => {
+                    Attribute::Number(number)
+                        if number.fract() == 0.0
+                            && number.abs() <= Attributes::NUMBER_MAX
+                            && (*number != 0.0 || number.is_sign_positive()) =>
+                    {
                         Value::Whole(*number as i64)
                     }
                     Attribute::Number(number) => Value::Number(*number),
                     Attribute::Flag(flag) => Value::Flag(*flag),
+                    Attribute::List(words) => Value::List(words.iter().map(|word| word.as_str()).collect()),
                 };
                 (key, value)
             })

@@ -4,6 +4,7 @@ use domain::{ConversationId, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::http::error::ErrorBody;
+use crate::http::json_in::text_unless_empty;
 use crate::json::{ByJson, ConversationJson, EventJson, Rfc3339, Shown};
 
 /// An id as clients send it.
@@ -65,7 +66,7 @@ pub(super) struct Send {
     _kind: IgnoredText,
     pub(super) conversation_id: IdText,
     pub(super) client_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     pub(super) text: Option<String>,
     #[serde(default)]
     pub(super) file_ids: Vec<IdText>,
@@ -117,7 +118,7 @@ pub(super) struct OfList {
     #[serde(rename = "type")]
     _kind: IgnoredText,
     pub(super) view: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     pub(super) team_id: Option<IdText>,
 }
 

@@ -11,6 +11,7 @@ use super::frames::Frame;
 use super::session::Session;
 use super::subscriptions::Place;
 use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, looks, loss, offer_end};
+use crate::people;
 use crate::talk;
 
 /// Pushes that are written together before the socket is flushed.
@@ -48,6 +49,7 @@ impl Session {
                 Ok(())
             }
             Push::Assigned { conversation, head } => {
+                let head = people::named(&self.app.identity, self.workspace, &head).await;
                 let conversation = ConversationJson::of(conversation, &head, self.who.audience());
                 self.write(&Frame::Assigned { conversation }).await
             }
@@ -90,6 +92,7 @@ impl Session {
             }
         };
         let (audience, place) = (self.who.audience(), talk::place(&app, key, &head).await);
+        let head = people::named(&app.identity, self.workspace, &head).await;
         let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
         self.write(&Frame::Offer { conversation, expires_at: Rfc3339(expires_at) }).await
     }

@@ -15,6 +15,7 @@ use super::side::Side;
 use super::watches::{List, TooMany, Verdict};
 use crate::http::error::{ApiError, ErrorCode};
 use crate::json::{ConversationJson, Shown};
+use crate::people;
 use crate::talk;
 use crate::view::View;
 
@@ -118,7 +119,6 @@ impl Session {
     }
 
     async fn show_page(&mut self, places_until: Instant) -> Result<(), Close> {
-        let turn = self.begin_read().await;
         let Side::Agent(desk) = &mut self.side else { return Ok(()) };
         let Some(page) = desk.watches.next_page() else { return Ok(()) };
         let heads = &self.app.store.heads;
@@ -131,12 +131,10 @@ impl Session {
                 return Ok(());
             }
         };
-        drop(turn);
         desk.watches.listed(page.list, &rows, page.limit);
         for row in &rows {
             self.show(row.conversation, &row.head, places_until).await?;
         }
-        self.end_read();
         Ok(())
     }
 
@@ -152,7 +150,8 @@ impl Session {
         } else {
             None
         };
-        let conversation = ConversationJson::of(conversation, head, audience).placed(place, audience);
+        let head = people::named(&self.app.identity, self.workspace, head).await;
+        let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
         self.write(&Frame::Conversation { conversation }).await
     }
 }

@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::identity::Caller;
 use crate::json::{ConversationJson, Rfc3339};
+use crate::people;
 use crate::talk;
 
 /// A socket may name this many conversations in its hello.
@@ -32,13 +33,14 @@ impl Session {
         for conversation in view.iter().flat_map(|view| &view.conversations) {
             // One that cannot be read now is told of by its next event.
             if let Ok(Some(head)) = app.store.heads.get(self.key(*conversation)).await {
-                heads.push((*conversation, head));
+                heads.push((*conversation, people::named(&app.identity, self.workspace, &head).await));
             }
         }
         for (conversation, expires_at) in view.iter().flat_map(|view| &view.offers) {
             let key = self.key(*conversation);
             if let Ok(Some(head)) = app.store.heads.get(key).await {
                 let place = talk::place(&app, key, &head).await;
+                let head = people::named(&app.identity, self.workspace, &head).await;
                 offers.push((*conversation, head, place, *expires_at));
             }
         }

@@ -90,13 +90,16 @@ async fn a_list_is_searched_paged_and_filled_for_a_conversation() {
     house.make(agent, "hello", "Good day", json!({})).await;
     house.make(agent, "bye", "Say HELLO to your family", json!({})).await;
     house.make(agent, "othello", "A moor", json!({ "title": "Play" })).await;
-    let words = "Hi {{visitor.name}} and {{visitor.email}}, {{agent.name}} of {{team.name}}: {{no.such}}";
+    let words =
+        r"Hi {{visitor.name}} and {{visitor.email|you}}, {{ agent.name }} of {{team.name}}: \{{no.such}}";
     house.make(agent, "vars", words, json!({})).await;
     for (q, found) in [
         ("hel", vec!["bye", "hello"]),
         ("HEL", vec!["bye", "hello"]),
         ("title%20of", vec!["bye", "hello", "vars"]),
         ("moor", vec!["othello"]),
+        ("m%C3%B6%C3%B6r%20", vec!["othello"]),
+        ("%EF%BC%AD%6Fo%CC%88r", vec!["othello"]),
         ("nothing", vec![]),
         ("", vec!["bye", "hello", "othello", "vars"]),
     ] {
@@ -120,7 +123,7 @@ async fn a_list_is_searched_paged_and_filled_for_a_conversation() {
         assert_refused(&look(api.get(format!("{PATH}?{wrong}")), agent).await, 422, "VALIDATION_FAILED");
     }
 
-    // What has no value stays as it is; one who gives a name may look like a variable.
+    // What has no value is told in other words; a visitor's name may look like a variable.
     let named = json!({ "name": "{{agent.email}}" });
     let call = api.post("/api/v1/chat/visitors").site(&ours.site_key);
     let visitor = call.json(&named).send().await.unwrap().expect(201).unwrap();
@@ -128,7 +131,7 @@ async fn a_list_is_searched_paged_and_filled_for_a_conversation() {
     let conversation = started.expect(201).unwrap()["conversation"]["id"].clone();
     let team = look(api.get(format!("/api/v1/admin/teams/{}", ours.team)), &ours.admin).await;
     let expected = format!(
-        "Hi {{{{agent.email}}}} and {{{{visitor.email}}}}, agent@ours.example of {}: {{{{no.such}}}}",
+        "Hi {{{{agent.email}}}} and you, agent@ours.example of {}: {{{{no.such}}}}",
         text(&team.body["name"])
     );
     let filled = format!("{PATH}?q=vars&conversation_id={}", text(&conversation));
@@ -197,6 +200,8 @@ async fn one_is_made_once_changed_by_its_version_and_removed() {
         ("title", json!("a\nb")),
         ("text", json!("  ")),
         ("text", json!("a\u{0}")),
+        ("text", json!("Hi {{visitor.nam}}")),
+        ("text", json!("Hi {{visitor.name")),
         ("text", json!(long)),
         ("scope", json!("planet")),
         ("team_id", json!(ours.team)),

@@ -4,8 +4,6 @@
 
 mod bodies;
 mod crowd;
-mod hellos;
-mod reads;
 mod requests;
 mod slow;
 mod wire;

@@ -30,3 +30,4 @@ mod routing;
 mod site_key;
 mod socket;
 mod tidy;
+mod words;

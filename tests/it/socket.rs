@@ -9,7 +9,7 @@ mod agents;
 mod drain;
 mod frames;
 mod hello;
-mod paused;
+mod names;
 mod raw;
 mod routing;
 mod send;

@@ -78,6 +78,13 @@ impl Desk {
         self.push(&Push::Offer { conversation, expires_at });
     }
 
+    /// The conversation looks different from what the offer showed.
+    pub(super) fn show_offer_again(&mut self, conversation: ConversationId) {
+        if let Some(expires_at) = self.offers.0.get(&conversation).map(|offered| offered.expires_at) {
+            self.push(&Push::Offer { conversation, expires_at });
+        }
+    }
+
     pub(super) fn offer_ended(&mut self, team: TeamId, conversation: ConversationId, why: OfferEnd) {
         if self.offers.0.get(&conversation).is_none_or(|offered| offered.by != team) {
             return;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use domain::{Action, ClientId, Explanation, Principal, Rejection, State, TeamId, WorkspaceId, may};
+use domain::{Action, ClientId, Explanation, Head, Principal, Rejection, State, TeamId, WorkspaceId, may};
 use store::ConversationKey;
 use tokio::sync::oneshot;
 
 use super::Node;
-use crate::ExecuteError;
 use crate::admission::Permit;
 use crate::agent::AgentMessage;
 use crate::team::{self, Place, TeamHandle, TeamKey, TeamMessage};
+use crate::{AgentKey, ExecuteError};
 
 /// Who asks where a conversation stands does without an answer that takes longer.
 const PLACE_WITHIN: Duration = Duration::from_millis(200);
@@ -23,11 +23,25 @@ impl Node {
         self.ask_team(key, team, message).await
     }
 
-    /// The same of one that has just come to wait, of which its router may hear in a moment.
-    pub async fn place_when_known(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
-        let team = self.team_handle(TeamKey { workspace: key.workspace, team }).await.ok()?;
-        let conversation = key.conversation;
-        ask(&team, |reply, permit| TeamMessage::PlaceWhenKnown { conversation, reply, permit }).await
+    /// The same of one that has just come to wait, as `head` has it; its router may be notified in a moment.
+    pub async fn place_when_known(&self, key: ConversationKey, head: &Head) -> Option<Place> {
+        let team = self.team_handle(TeamKey { workspace: key.workspace, team: head.team }).await.ok()?;
+        let (conversation, since) = (key.conversation, (head.queued_at, head.assignment_epoch));
+        ask(&team, |reply, permit| TeamMessage::PlaceWhenKnown { conversation, since, reply, permit }).await
+    }
+
+    /// What the conversation is shown with has changed, and is not in its head: agents who look on are shown it again,
+    /// and so is the agent who is offered it.
+    pub async fn touched(&self, key: ConversationKey, head: &Head) {
+        let assignee = head.assignee.as_ref().map(|agent| agent.id);
+        self.shared.watchers.touch(key, head.team, assignee);
+        if head.state != State::Queued {
+            return;
+        }
+        if let Some(agent) = self.place(key, head.team).await.and_then(|place| place.offered_to) {
+            let agent = AgentKey { workspace: key.workspace, agent };
+            self.tell_agent(agent, AgentMessage::OfferTouched(key.conversation));
+        }
     }
 
     /// How many wait for the team; none: its router does not know, or is silent.

@@ -42,12 +42,12 @@ impl Members {
         }
     }
 
-    /// Keeps what his actor tells; says whether he may get offers now and could not before.
+    /// Keeps what the agent's actor reports; says whether the agent attends to the queue now and did not before.
     pub(super) fn tell(&mut self, state: AgentState) -> bool {
         let Some(member) = self.all.get_mut(&state.agent) else { return false };
-        let is_there = state.gets_offers();
-        let was_there = member.state.replace(state).is_some_and(|before| before.gets_offers());
-        is_there && !was_there
+        let attends = state.attends();
+        let attended = member.state.replace(state).is_some_and(|before| before.attends());
+        attends && !attended
     }
 
     /// His actor is not there.
@@ -71,6 +71,12 @@ impl Members {
             .iter()
             .filter(|(_, member)| member.state.as_ref().is_some_and(AgentState::gets_offers))
             .map(|(id, _)| *id)
+    }
+
+    /// Who is present and online or away.
+    pub(super) fn attending(&self) -> impl Iterator<Item = AgentId> + '_ {
+        let attends = |member: &Member| member.state.as_ref().is_some_and(AgentState::attends);
+        self.all.iter().filter(move |(_, member)| attends(member)).map(|(id, _)| *id)
     }
 
     /// It is offered or given to him: his turn.

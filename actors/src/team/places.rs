@@ -1,6 +1,6 @@
 //! What the router tells those who ask where a conversation stands, and why.
 
-use domain::{AssignmentMode, ConversationId, Explanation, Rule, choose};
+use domain::{AssignmentMode, ConversationId, Explanation, Rule, Timestamp, choose};
 use tokio::sync::oneshot;
 
 use super::{Desk, Place};
@@ -29,14 +29,16 @@ impl Desk {
         Some(Place { position, expected_wait_s: self.expected_wait_s(position), offered_to })
     }
 
-    /// Answers now, or as soon as it is known that the conversation waits here.
+    /// Answers now, or as soon as it is known that the conversation waits here. `since`: when it was queued, and after
+    /// which assignment; when that wait is over already, there is no place.
     pub(super) fn place_when_known(
         &mut self,
         conversation: ConversationId,
+        since: (Timestamp, u64),
         reply: oneshot::Sender<Option<Place>>,
     ) {
         let place = self.place(conversation);
-        let left = self.read && self.moved.contains_key(&conversation);
+        let left = self.read && self.gone.get(&conversation).is_some_and(|gone| *gone >= since);
         if place.is_some() || left || self.asked.0.len() >= ASKED_MAX {
             // Whoever asked may be gone; the answer is only for him.
             let _ = reply.send(place);

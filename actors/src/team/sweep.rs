@@ -115,6 +115,7 @@ impl Desk {
             self.joined(joined);
         }
         self.moved.retain(|_, at| *at > began);
+        self.gone.retain(|conversation, _| self.moved.contains_key(conversation));
         self.read = true;
         self.answer_asked();
         self.route_soon();

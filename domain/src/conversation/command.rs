@@ -190,6 +190,10 @@ fn start_digest(start: &Start, first: Option<&MessageText>) -> Digest {
             Attribute::Text(text) => [b"t", text.as_bytes()].concat(),
             Attribute::Number(number) => [b"n".as_slice(), &number.to_bits().to_le_bytes()].concat(),
             Attribute::Flag(flag) => vec![b'f', u8::from(*flag)],
+            // No word holds a line end.
+            Attribute::List(words) => {
+                words.iter().flat_map(|word| [b"\n", word.as_str().as_bytes()].concat()).collect()
+            }
         });
     }
     Digest::of(parts.iter().map(Vec::as_slice))

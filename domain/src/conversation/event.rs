@@ -1,15 +1,14 @@
 //! What a conversation's log holds. Logs live for years: a field may be added (with `#[serde(default)]`), none may
 //! change its meaning or go.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     AgentCard, BotId, Explanation, FileCard, Line, MessageId, MessageText, Name, Paragraph, Reason, Seq,
-    SiteId, Subject, Tag, TeamId, TextError, Timestamp, VisitorCard, VisitorId,
+    SiteId, Subject, Tag, TeamId, Timestamp, VisitorCard, VisitorId,
 };
 
+use super::attributes::{Attribute, Attributes};
 use super::dedupe::RequestMark;
 
 /// One entry of a log.
@@ -206,74 +205,6 @@ pub struct Rating {
     pub comment: Option<Paragraph<2000>>,
 }
 
-/// A value of an attribute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Attribute {
-    /// A text.
-    Text(Box<str>),
-    /// A finite number.
-    Number(f64),
-    /// Yes or no.
-    Flag(bool),
-}
-
-/// What a page tells of a visitor or a conversation: at most 32 keys of 64 bytes, 4 KiB in all.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Attributes(BTreeMap<Line<64>, Attribute>);
-
-impl Attributes {
-    /// Keys and texts together, in bytes.
-    pub const BYTES_MAX: usize = 4096;
-    /// How many there may be.
-    pub const KEYS_MAX: usize = 32;
-
-    /// Keeps them, or says which rule they break.
-    pub fn parse(given: impl IntoIterator<Item = (String, Attribute)>) -> Result<Self, TextError> {
-        let mut kept = BTreeMap::new();
-        let mut bytes = 0;
-        for (key, value) in given {
-            if key.len() > 64 {
-                return Err(TextError::Form("keys of at most 64 bytes"));
-            }
-            bytes += key.len();
-            match &value {
-                Attribute::Text(text) => {
-                    bytes += text.len();
-                    if text.chars().any(char::is_control) {
-                        return Err(TextError::Control);
-                    }
-                }
-                Attribute::Number(number) => {
-                    bytes += 8;
-                    if !number.is_finite() {
-                        return Err(TextError::Form("finite numbers"));
-                    }
-                }
-                Attribute::Flag(_) => bytes += 1,
-            }
-            kept.insert(Line::parse(&key)?, value);
-            if kept.len() > Self::KEYS_MAX {
-                return Err(TextError::Form("at most 32 keys"));
-            }
-        }
-        if bytes > Self::BYTES_MAX {
-            return Err(TextError::TooManyBytes(Self::BYTES_MAX));
-        }
-        Ok(Self(kept))
-    }
-
-    /// By key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// There are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// What an event takes when stored without its texts, in bytes: an upper bound, held by the store's test.
 pub const EVENT_WEIGHT_BASE: u64 = 512;
 /// The same for what only a start has, for one file of a message, and for one attribute.
@@ -283,6 +214,8 @@ const ATTRIBUTE_WEIGHT_BASE: u64 = 64;
 /// The same for a candidate of an assignment, and for a tag.
 const CANDIDATE_WEIGHT: u64 = 128;
 const TAG_WEIGHT_BASE: u64 = 8;
+/// The same for a word of an attribute that is a list.
+const LIST_WORD_WEIGHT_BASE: u64 = 8;
 
 impl Event {
     /// What it takes when stored, in bytes: never less, and not much more.
@@ -346,6 +279,9 @@ impl Attributes {
     fn weight(&self) -> u64 {
         let of = |value: &Attribute| match value {
             Attribute::Text(text) => text_weight(text),
+            Attribute::List(words) => {
+                words.iter().map(|word| LIST_WORD_WEIGHT_BASE + line_weight(word)).sum()
+            }
             Attribute::Number(_) | Attribute::Flag(_) => 0,
         };
         self.iter().map(|(key, value)| ATTRIBUTE_WEIGHT_BASE + text_weight(key) + of(value)).sum()

@@ -13,7 +13,7 @@ use domain::Line;
 
 use super::fields::FromText;
 
-/// A language as BCP 47 writes it: `en`, `pt-BR`. Only the form is checked.
+/// A language as BCP 47 writes it: `en`, `pt-BR`; `pt_BR` is taken for the same. Only the form is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct LanguageTag(Line<35>);
 
@@ -21,7 +21,8 @@ impl FromText for LanguageTag {
     fn from_text(text: &str) -> Result<Self, String> {
         let part =
             |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
-        let line = Line::parse(text).ok().filter(|_| text.split('-').all(part));
+        let text = text.trim().replace('_', "-");
+        let line = Line::parse(&text).ok().filter(|_| text.split('-').all(part));
         line.map(Self).ok_or_else(|| "must be a language tag such as en or pt-BR".to_owned())
     }
 }

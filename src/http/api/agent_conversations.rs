@@ -11,7 +11,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::view::View;
 
@@ -20,7 +20,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/chat/agent/conversations",
     who: Who::AGENT,
-    rates: &[Rate::Reads],
+    rates: &[],
     body: BodyKind::None,
     handler: |call| Box::pin(list(call)),
     doc: Doc {
@@ -55,7 +55,11 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     let filter = HeadFilter {
         team: query.parsed::<TeamId>("team_id", "must be the id of a team")?,
         assignee: query.parsed::<AgentId>("assignee_id", "must be the id of an agent")?,
-        tag: query.text("tag").map(|text| parse_tag("tag", &text)).transpose()?,
+        tag: query
+            .text("tag")
+            .filter(|text| !text.is_empty())
+            .map(|text| parse_tag("tag", &text))
+            .transpose()?,
     };
     let limit = query.limit(call.app.config.limits.page_max as u64)?;
     let cursor = query.text("cursor");

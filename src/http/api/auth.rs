@@ -42,7 +42,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/auth/refresh",
         who: Who::LogIn,
-        rates: &[Rate::Changes],
+        rates: &[],
         body: BodyKind::Json,
         handler: |call| Box::pin(refresh(call)),
         doc: Doc {
@@ -58,7 +58,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/auth/logout",
         who: Who::LogIn,
-        rates: &[Rate::Changes],
+        rates: &[],
         body: BodyKind::Json,
         handler: |call| Box::pin(logout(call)),
         doc: Doc {
@@ -90,7 +90,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/auth/me",
         who: Who::AGENT,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(me(call)),
         doc: Doc {

@@ -1,13 +1,15 @@
 //! Canned responses: texts that agents send often, of the workspace, of a team, or one's own.
 
-use domain::{AgentId, Canned, CannedId, CannedScope, Line, MessageText, Shortcut, TeamId, WorkspaceId};
+use domain::{
+    AgentId, Canned, CannedId, CannedScope, Line, MessageText, Shortcut, TeamId, Template, WorkspaceId,
+};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, Versioned};
 use utoipa::ToSchema;
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
-use super::fields::{Given, Text, put, required};
+use super::fields::{Given, Text, given_unless_empty, put, required};
 use super::heads::{principal_of, seen_head};
 use super::once::{Making, Secrecy};
 use super::rows::{self, Place};
@@ -21,8 +23,10 @@ use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
+use crate::people;
 use crate::talk::fresh_id;
+use crate::words;
 
 mod reader;
 mod variables;
@@ -36,7 +40,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/canned-responses",
         who: Who::AGENT,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(list(call)),
         doc: Doc {
@@ -45,7 +49,8 @@ pub const ROUTES: &[Route] = &[
             query: &[
                 QueryDoc::text(
                     "q",
-                    "Only those whose shortcut begins with it, or whose title or text holds it.",
+                    "Only those whose shortcut begins with it, or whose title or text holds it: in any case, with or \
+                     without accents.",
                 ),
                 QueryDoc::text("team_id", "Only this team's."),
                 QueryDoc::text("conversation_id", "Fills the variables of the texts from this conversation."),
@@ -160,7 +165,8 @@ pub struct CannedWriteJson {
     #[schema(value_type = Option<String>)]
     title: Given<Text<Line<300>>>,
     /// May hold `{{visitor.name}}`, `{{visitor.email}}`, `{{agent.name}}`, `{{agent.email}}`, `{{team.name}}` and
-    /// `{{conversation.subject}}`.
+    /// `{{conversation.subject}}`. A missing value becomes nothing, or the words after a bar:
+    /// `{{visitor.name|there}}`. For plain braces write `\{{`. An unknown variable is refused.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     text: Given<String>,
@@ -169,7 +175,7 @@ pub struct CannedWriteJson {
     #[schema(value_type = Option<String>)]
     scope: Given<ScopeJson>,
     /// With scope `team`: a team of this workspace.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given_unless_empty")]
     #[schema(value_type = Option<String>)]
     team_id: Given<Text<TeamId>>,
 }
@@ -189,6 +195,9 @@ impl Change {
         let text = body.text.value("text")?;
         let text =
             text.map(|text| json_in::valid("text", MessageText::parse(&text, text_bytes_max))).transpose()?;
+        if let Some(Err(wrong)) = text.as_ref().map(|text| Template::parse(text.as_str())) {
+            return Err(ApiError::invalid_field("text", wrong.to_string()));
+        }
         Ok(Self {
             shortcut: body.shortcut.value("shortcut")?.map(|Text(shortcut)| shortcut),
             title: body.title.value("title")?.map(|Text(title)| title),
@@ -245,7 +254,7 @@ fn team_needed() -> ApiError {
 
 /// What a list is asked for.
 struct Wanted {
-    /// In lower case.
+    /// Folded.
     q: Option<String>,
     team: Option<TeamId>,
 }
@@ -255,8 +264,8 @@ impl Wanted {
         let of_team = self.team.is_none_or(|team| canned.scope == CannedScope::Team(team));
         let found = self.q.as_ref().is_none_or(|q| {
             canned.shortcut.as_str().starts_with(q.as_str())
-                || canned.title.as_str().to_lowercase().contains(q.as_str())
-                || canned.text.as_str().to_lowercase().contains(q.as_str())
+                || words::folded(canned.title.as_str()).contains(q.as_str())
+                || words::folded(canned.text.as_str()).contains(q.as_str())
         });
         of_team && found
     }
@@ -265,7 +274,7 @@ impl Wanted {
 async fn list(call: Call) -> Result<Reply, ApiError> {
     let (app, workspace, reader) = (&call.app, workspace_of(&call)?, Reader::of(&call)?);
     let mut query = Query::parse(&call.query)?;
-    let q = query.text("q").map(|q| q.to_lowercase()).filter(|q| !q.is_empty());
+    let q = query.text("q");
     let team = query.parsed::<TeamId>("team_id", "must be the id of a team")?;
     let conversation = query.parsed("conversation_id", "must be the id of a conversation")?;
     let limit = query.limit(app.config.limits.page_max as u64)?;
@@ -274,10 +283,12 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     if q.as_ref().is_some_and(|q| q.chars().count() > Q_CHARACTERS_MAX) {
         return Err(ApiError::invalid_field("q", format!("must be at most {Q_CHARACTERS_MAX} characters")));
     }
+    let q = q.map(|q| words::folded(&q)).filter(|q| !q.is_empty());
     let variables = match conversation {
         Some(conversation) => {
             let head =
                 seen_head(app, ConversationKey { workspace, conversation }, &principal_of(&call)?).await?;
+            let head = people::named(&app.identity, workspace, &head).await;
             Some(Variables::of(&call, workspace, head).await?)
         }
         None => None,
@@ -293,14 +304,13 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     ];
     let after = cursor.map(|cursor| app.cursors.open::<CannedId>(&bound_to, &cursor)).transpose()?;
     let wanted = Wanted { q, team };
-    let _turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
     let (rows, last) =
         scan(app, workspace, after, limit, |canned| reader.sees(canned.scope) && wanted.matches(canned))
             .await?;
     let filled = |row: &Versioned<Canned>| {
         let mut json = CannedJson::of(row);
         if let Some(variables) = &variables {
-            json.text = Canned::fill(&json.text, |name| variables.value(name));
+            json.text = variables.fill(&json.text);
         }
         json
     };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    Answer, Attribute, Attributes, ClientId, Command, Principal, Rating, Reason, Request, Start, State,
-    Subject, Tag, TeamId, VisitorId,
+    Answer, ClientId, Command, Principal, Rating, Reason, Request, Start, State, Subject, Tag, TeamId,
+    VisitorId,
 };
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
@@ -13,19 +13,22 @@ use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadFilter, HeadPosition, HeadView};
 use utoipa::ToSchema;
 
+use super::attributes::{AttributeJson, attributes};
 use super::heads::{
     Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, seen_head, show_to, verb_reply,
 };
 use crate::http::App;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::valid;
+use crate::http::json_in::{text_unless_empty, valid};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::json::{ConversationJson, EventJson};
+use crate::people;
 use crate::talk;
+use crate::words;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -60,7 +63,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/conversations",
         who: Who::VISITOR,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(list_own(call)),
         doc: Doc {
@@ -80,7 +83,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/conversations/{id}",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(get(call)),
         doc: Doc {
@@ -98,7 +101,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/end",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Changes],
+        rates: &[],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(end(call)),
         doc: Doc {
@@ -114,7 +117,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/rating",
         who: Who::VISITOR,
-        rates: &[Rate::Send],
+        rates: &[],
         body: BodyKind::Json,
         handler: |call| Box::pin(rate(call)),
         doc: Doc {
@@ -143,40 +146,18 @@ pub struct StartJson {
     /// The client's own name for it: the same one starts the same conversation.
     client_id: String,
     /// Its first message.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     text: Option<String>,
     /// Whose queue; the site's by default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     team_id: Option<String>,
     /// What it is about.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     subject: Option<String>,
-    /// What the page tells: at most 32 keys, 4 KiB in all.
+    /// What the page tells: at most 32 keys, 4 KiB in all; each a text, a number or true or false. Null is left out.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attributes: Option<BTreeMap<String, AttributeJson>>,
-}
-
-/// A text, a number, or yes or no.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum AttributeJson {
-    Text(String),
-    Number(f64),
-    Flag(bool),
-}
-
-/// Attributes as the domain takes them.
-pub(super) fn attributes(given: Option<BTreeMap<String, AttributeJson>>) -> Result<Attributes, ApiError> {
-    let given = given.unwrap_or_default().into_iter().map(|(key, value)| {
-        let value = match value {
-            AttributeJson::Text(text) => Attribute::Text(text.into()),
-            AttributeJson::Number(number) => Attribute::Number(number),
-            AttributeJson::Flag(flag) => Attribute::Flag(flag),
-        };
-        (key, value)
-    });
-    valid("attributes", Attributes::parse(given))
 }
 
 /// A conversation that was started.
@@ -199,7 +180,7 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     let first = request.text.as_deref().map(|text| talk::parse_text(&app, "text", text)).transpose()?;
     let subject =
         request.subject.as_deref().map(|text| valid("subject", Subject::parse(text))).transpose()?;
-    let attributes = attributes(request.attributes)?;
+    let attributes = attributes(request.attributes)?.set;
     let asked_team = request.team_id.map(|text| parse_team(&text)).transpose()?;
 
     let conversation = app.keys.conversation_id(workspace, visitor.id, &client_id);
@@ -208,6 +189,8 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
         Some(site) => site.team,
         None => return Err(ApiError::not_found()),
     };
+    // Held until it is started, so that no other start of this visitor counts without it.
+    let _turn = app.starts.take(visitor.id).await;
     if app.store.heads.get(key).await?.is_none() {
         may_start(&app, key, visitor.id, visitor.blocked).await?;
         let wanted = asked_team.unwrap_or(site_team);
@@ -234,10 +217,10 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     };
     // Its router hears of it about now.
     let place = match head.state {
-        State::Queued => app.router.place_when_known(key, head.team).await,
+        State::Queued => app.router.place_when_known(key, &head).await,
         State::Assigned | State::Bot | State::Ended => None,
     };
-    let audience = domain::Audience::Visitor;
+    let (head, audience) = (people::named(&app.identity, workspace, &head).await, domain::Audience::Visitor);
     let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
     let started = StartedJson { conversation, message };
     let status = if outcome.answer.is_repeated() { StatusCode::OK } else { StatusCode::CREATED };
@@ -248,7 +231,7 @@ fn parse_team(text: &str) -> Result<TeamId, ApiError> {
     text.parse().map_err(|_| ApiError::invalid_field("team_id", "must be a team of this workspace"))
 }
 
-/// Exact for one request after the other; of several at once more may pass.
+/// Exact for the starts of one node, which come one after the other.
 async fn may_start(
     app: &App,
     key: ConversationKey,
@@ -304,13 +287,12 @@ pub(super) async fn page(
         Some(cursor) => Some(app.cursors.open::<Position>(bound_to, cursor)?.into()),
         None => None,
     };
-    let turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
     let mut rows = app.store.heads.list(workspace, view, filter, after, limit + 1).await?;
-    drop(turn);
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next_cursor =
         rows.last().filter(|_| more).map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
+    people::name_all(&app.identity, workspace, &mut rows).await;
     let audience = who.audience();
     // All at once: a router that is silent holds up a page for as long as a single conversation.
     let places = join_all(rows.iter().map(|row| {
@@ -350,6 +332,7 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
     let show = show_to(app, key.workspace, &who);
     let (place, audience) = (talk::place(app, key, &head).await, who.audience());
+    let head = people::named(&app.identity, key.workspace, &head).await;
     Ok(Reply::ok(&WithEventsJson {
         conversation: ConversationJson::of(key.conversation, &head, audience).placed(place, audience),
         events: EventJson::page(&events, show),
@@ -364,7 +347,7 @@ pub struct EndJson {
     #[serde(default)]
     client_id: Option<String>,
     /// At most 500 characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     reason: Option<String>,
 }
 
@@ -385,7 +368,7 @@ pub struct RateJson {
     /// 1 to 5.
     score: u8,
     /// At most 2000 characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     comment: Option<String>,
 }
 
@@ -400,7 +383,7 @@ async fn rate(mut call: Call) -> Result<Reply, ApiError> {
     verb_reply(&call, key, client_id.as_deref(), Command::Rate(Rating { score, comment })).await
 }
 
-/// A tag, in lower case as all of them are kept.
+/// A tag, in the one spelling that is kept.
 pub(super) fn parse_tag(field: &str, text: &str) -> Result<Tag, ApiError> {
-    valid(field, Tag::parse(&text.to_lowercase()))
+    valid(field, Tag::parse(&words::tag(text)))
 }

@@ -5,7 +5,7 @@ use http::Method;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, Who};
 
 /// The rows of these pages.
 pub const ROUTES: &[Route] = &[
@@ -13,7 +13,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/",
         who: Who::Open,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { Ok(call.app.documents.home.reply(&call.headers)) }),
         doc: Doc {
@@ -27,7 +27,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/docs",
         who: Who::Open,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { Ok(call.app.documents.docs.reply(&call.headers)) }),
         doc: Doc {
@@ -41,7 +41,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/openapi.json",
         who: Who::Open,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { Ok(call.app.documents.openapi.reply(&call.headers)) }),
         doc: Doc {
@@ -55,7 +55,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/demo/{file}",
         who: Who::Open,
-        rates: &[Rate::Reads],
+        rates: &[],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { demo_file(&call) }),
         doc: Doc {

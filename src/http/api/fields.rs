@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::Hash;
 
 use domain::{Email, Id, Kind, Line, Origin, Shortcut};
-use serde::de::{Error, Visitor};
+use serde::de::{Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::http::error::ApiError;
@@ -50,6 +50,41 @@ impl<T> Given<T> {
     }
 }
 
+/// Reads a field, for `#[serde(default, deserialize_with = ...)]`: an empty text is as if it had been left out.
+pub(super) fn given_unless_empty<'de, D, T>(deserializer: D) -> Result<Given<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    match Option::<MaybeEmpty<T>>::deserialize(deserializer)? {
+        None => Ok(Given::Null),
+        Some(MaybeEmpty(None)) => Ok(Given::Nothing),
+        Some(MaybeEmpty(Some(value))) => Ok(Given::Value(value)),
+    }
+}
+
+/// The same for a field that is an `Option`.
+pub(super) fn some_unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::<MaybeEmpty<T>>::deserialize(deserializer)?.and_then(|MaybeEmpty(value)| value))
+}
+
+/// What a text is made into, unless it is empty.
+struct MaybeEmpty<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for MaybeEmpty<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        T::deserialize(text.into_deserializer()).map(|value| Self(Some(value)))
+    }
+}
+
 /// Puts a value that was given into its place.
 pub(super) fn put<T: Clone>(given: &Option<T>, place: &mut T) {
     if let Some(value) = given {
@@ -82,7 +117,7 @@ impl FromText for Email {
 
 impl FromText for Origin {
     fn from_text(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|wrong| wrong.to_string())
+        crate::origin::listed(text).map_err(|wrong| wrong.to_string())
     }
 }
 
@@ -214,7 +249,7 @@ mod tests {
             (
                 r#"{"origins":["https://a.example","*"]}"#,
                 "origins[1]",
-                "must be an origin such as https://example.org",
+                "must be an origin such as https://example.org or https://*.example.org",
             ),
             (r#"{"origins":["http://a","http://a"]}"#, "origins", "must have no item twice"),
             (r#"{"origins":["http://a","http://b","http://c"]}"#, "origins", "must have at most 2 items"),

@@ -1,6 +1,6 @@
 //! What the handlers of conversations share: who asks for which, whether he sees it, and how a verb is answered.
 
-use domain::{ClientId, Command, ConversationId, Head, Principal, Request, Timestamp, WorkspaceId};
+use domain::{ClientId, Command, ConversationId, Head, Principal, Request, State, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadPosition};
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, SchemaOf};
 use crate::json::{ConversationJson, RoutedJson, Show};
-use crate::talk;
+use crate::people;
 
 /// How every verb on a conversation is answered.
 pub(super) const VERB_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
@@ -135,8 +135,13 @@ pub(super) async fn conversation_reply(
     let head =
         outcome.head.as_ref().ok_or_else(|| ApiError::internal("a verb was answered without its head"))?;
     if head.seen_by(&who) {
-        let (place, audience) = (talk::place(&call.app, key, head).await, who.audience());
-        let conversation = ConversationJson::of(key.conversation, head, audience).placed(place, audience);
+        // What the verb has queued its router hears of about now.
+        let place = match head.state {
+            State::Queued => call.app.router.place_when_known(key, head).await,
+            State::Assigned | State::Bot | State::Ended => None,
+        };
+        let (head, audience) = (people::named(&call.app.identity, key.workspace, head).await, who.audience());
+        let conversation = ConversationJson::of(key.conversation, &head, audience).placed(place, audience);
         Ok(Reply::ok(&OneJson { conversation }))
     } else {
         Ok(Reply::ok(&NoLongerSeenJson { conversation: RoutedJson::of(key.conversation, head) }))

@@ -18,7 +18,7 @@ const DAY_MIN: u16 = 24 * 60;
 /// As a body gives them.
 pub(super) type HoursIn = Few<SpanJson, SPANS_MAX>;
 
-/// From one time of a day to a later one, in the workspace's time zone.
+/// From one time of a day to a later one, over midnight if it is not later, in the workspace's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "SpanIn")]
 pub(super) struct SpanJson {
@@ -28,7 +28,7 @@ pub(super) struct SpanJson {
     /// `09:00`
     #[schema(value_type = String)]
     from: Minute,
-    /// `17:30`; `24:00` is the end of the day.
+    /// `17:30`; `24:00` is the end of the day. Before `from` it is on the day after.
     #[schema(value_type = String)]
     to: Minute,
 }
@@ -46,11 +46,10 @@ impl TryFrom<SpanIn> for SpanJson {
 
     fn try_from(given: SpanIn) -> Result<Self, &'static str> {
         let (from, to) = (given.from.0, given.to.0);
-        if from.0 < to.0 {
-            Ok(Self { day: given.day, from, to })
-        } else {
-            Err("must end after it begins, on the same day")
+        if from == to {
+            return Err("must not end when it begins; a whole day is 00:00 to 24:00");
         }
+        Ok(Self { day: given.day, from, to })
     }
 }
 
@@ -120,9 +119,9 @@ mod tests {
     #[test]
     fn hours_read_back_what_they_write() {
         let text =
-            r#"[{"day":"monday","from":"09:00","to":"17:30"},{"day":"sunday","from":"00:00","to":"24:00"}]"#;
+            r#"[{"day":"monday","from":"09:00","to":"17:30"},{"day":"sunday","from":"22:00","to":"06:00"}]"#;
         let hours = parsed(json_in::parse(text.as_bytes()).unwrap());
-        assert_eq!(hours.spans, [(Day::Monday, 540, 1050), (Day::Sunday, 0, 1440)]);
+        assert_eq!(hours.spans, [(Day::Monday, 540, 1050), (Day::Sunday, 1320, 360)]);
         assert_eq!(serde_json::to_string(&shown(Some(&hours))).unwrap(), text);
         assert_eq!(serde_json::to_string(&shown(None)).unwrap(), "null");
     }
@@ -134,11 +133,59 @@ mod tests {
             (r#"[{"day":"monday","from":"09:60","to":"17:00"}]"#, "[0].from"),
             (r#"[{"day":"monday","from":"09:00","to":"24:01"}]"#, "[0].to"),
             (r#"[{"day":"monday","from":"09:00","to":"09:00"}]"#, "[0]"),
+            (r#"[{"day":"monday","from":"00:00","to":"00:00"}]"#, "[0]"),
             (r#"[{"day":"mon","from":"09:00","to":"10:00"}]"#, "[0].day"),
             (r#"[{"day":"monday","from":"09:00"}]"#, "[0].to"),
         ] {
             let error = ApiError::from(json_in::parse::<HoursIn>(text.as_bytes()).unwrap_err());
             assert_eq!(error.details()[0].field, field, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_night_is_open_on_both_its_days() {
+        use Day::{Friday, Monday, Saturday, Sunday, Thursday};
+        let (late, early) = (22 * 60, 6 * 60);
+        for (spans, day, minute, open) in [
+            (vec![(Friday, late, early)], Friday, late - 1, false),
+            (vec![(Friday, late, early)], Friday, late, true),
+            (vec![(Friday, late, early)], Friday, 1439, true),
+            (vec![(Friday, late, early)], Friday, early - 1, false),
+            (vec![(Friday, late, early)], Saturday, 0, true),
+            (vec![(Friday, late, early)], Saturday, early - 1, true),
+            (vec![(Friday, late, early)], Saturday, early, false),
+            (vec![(Friday, late, early)], Saturday, late, false),
+            (vec![(Friday, late, early)], Thursday, late, false),
+            (vec![(Sunday, late, early)], Monday, 10, true),
+            (vec![(Sunday, late, early)], Monday, late, false),
+            (vec![(Sunday, late, 0)], Sunday, 1439, true),
+            (vec![(Sunday, late, 0)], Monday, 0, false),
+            (vec![(Monday, late, late - 1)], Sunday, late, false),
+            (vec![(Sunday, 0, 1440)], Monday, 0, false),
+            (vec![(Friday, late, early), (Saturday, 300, 400)], Saturday, 390, true),
+        ] {
+            let hours = Hours { spans };
+            assert_eq!(hours.open_at(day, minute), open, "{hours:?} {day:?} {minute}");
+        }
+        // The nights when the clocks of Berlin change, and the last of the week across the new year.
+        let hours = Hours { spans: vec![(Saturday, late, early)] };
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (utc, open) in [
+            ("2024-03-30T20:59:59Z", false),
+            ("2024-03-30T21:00:00Z", true),
+            ("2024-03-31T00:59:59Z", true),
+            ("2024-03-31T01:00:00Z", true),
+            ("2024-03-31T03:59:59Z", true),
+            ("2024-03-31T04:00:00Z", false),
+            ("2024-10-26T20:00:00Z", true),
+            ("2024-10-27T04:59:59Z", true),
+            ("2024-10-27T05:00:00Z", false),
+            ("2023-12-31T04:59:59Z", true),
+            ("2023-12-31T05:00:00Z", false),
+        ] {
+            let now = utc.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+            let now = Timestamp::from_ms(u64::try_from(now).unwrap());
+            assert_eq!(is_open(&hours, &berlin, now), open, "{utc}");
         }
     }
 

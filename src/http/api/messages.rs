@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::heads::{body_of, judged_key, or_not_found, principal_of};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::text_unless_empty;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::json::Rfc3339;
@@ -54,7 +55,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/typing",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Changes],
+        rates: &[],
         body: BodyKind::Json,
         handler: |call| Box::pin(typing(call)),
         doc: Doc {
@@ -70,7 +71,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/read",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Changes],
+        rates: &[],
         body: BodyKind::Json,
         handler: |call| Box::pin(read(call)),
         doc: Doc {
@@ -92,7 +93,7 @@ pub struct MessageJson {
     /// The client's own name for it: the same one is the same message.
     client_id: String,
     /// Needed unless there are files.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     text: Option<String>,
     /// Up to 10 uploaded files.
     #[serde(default)]

@@ -12,14 +12,14 @@ use super::heads::{VERB_ANSWERS, body_of, judged_key, or_not_found, verb_reply};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{BodyKind, Doc, Route, SchemaOf, Who};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
     method: Method::POST,
     path: "/api/v1/chat/agent/conversations/{id}/tags",
     who: Who::AGENT,
-    rates: &[Rate::Send],
+    rates: &[],
     body: BodyKind::OptionalJson,
     handler: |call| Box::pin(change(call)),
     doc: Doc {
@@ -31,14 +31,13 @@ pub const ROUTES: &[Route] = &[Route {
             ErrorCode::StaleAssignment,
             ErrorCode::ConversationEnded,
             ErrorCode::ConversationFull,
-            ErrorCode::Conflict,
             ErrorCode::IdempotencyConflict,
         ],
         ..Doc::NONE
     },
 }];
 
-/// So many tags go with one request, in each list.
+/// So many tags go with one request, in each list; those that are written alike count once.
 const GIVEN_MAX: usize = 20;
 
 /// What changes. A tag in both lists is added.
@@ -48,7 +47,8 @@ pub struct TagsJson {
     /// The client's own name for this request.
     #[serde(default)]
     client_id: Option<String>,
-    /// At most 20, of 1 to 40 characters each; kept in lower case.
+    /// At most 20, of 1 to 40 characters each; kept in lower case and composed (NFC), without spaces around. A
+    /// conversation has at most 20.
     #[serde(default)]
     add: Vec<String>,
     /// The same; those that it has not are no error.
@@ -68,8 +68,10 @@ async fn change(mut call: Call) -> Result<Reply, ApiError> {
 }
 
 fn parse_tags(field: &str, given: &[String]) -> Result<BTreeSet<Tag>, ApiError> {
-    if given.len() > GIVEN_MAX {
+    let parse = |(place, text): (usize, &String)| parse_tag(&format!("{field}[{place}]"), text);
+    let tags: BTreeSet<Tag> = given.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+    if tags.len() > GIVEN_MAX {
         return Err(ApiError::invalid_field(field, "must be at most 20 tags"));
     }
-    given.iter().enumerate().map(|(place, text)| parse_tag(&format!("{field}[{place}]"), text)).collect()
+    Ok(tags)
 }

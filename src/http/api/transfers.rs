@@ -15,8 +15,9 @@ use super::heads::{
 use crate::http::App;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::text_unless_empty;
 use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{BodyKind, Doc, Route, SchemaOf, Who};
 use crate::talk;
 
 /// The rows of this resource.
@@ -24,7 +25,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::POST,
     path: "/api/v1/chat/agent/conversations/{id}/transfer",
     who: Who::AGENT,
-    rates: &[Rate::Send],
+    rates: &[],
     body: BodyKind::Json,
     handler: |call| Box::pin(transfer(call)),
     doc: Doc {
@@ -54,7 +55,7 @@ pub struct TransferJson {
     /// An agent or a team.
     to: TransferToJson,
     /// A private note for the one who gets it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     note: Option<String>,
 }
 
@@ -63,10 +64,10 @@ pub struct TransferJson {
 #[serde(deny_unknown_fields)]
 pub struct TransferToJson {
     /// An agent who is there and has room.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     agent_id: Option<String>,
     /// A team, whose queue it joins.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     team_id: Option<String>,
 }
 

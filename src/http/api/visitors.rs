@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadFilter, HeadView};
 use utoipa::ToSchema;
 
-use super::conversations::{AttributeJson, attributes};
+use super::attributes::{AttributeJson, GivenAttributes, attributes};
 use crate::http::App;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::valid;
+use crate::http::json_in::{text_unless_empty, valid};
 use crate::http::judge::bearer;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::{Caller, KnownVisitor, VisitorRequest};
 use crate::json::Rfc3339;
+use crate::people;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
@@ -58,12 +59,12 @@ pub struct EnterJson {
     #[serde(default)]
     identity: Option<IdentityJson>,
     /// Unsigned.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     name: Option<String>,
     /// Unsigned.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_unless_empty")]
     email: Option<String>,
-    /// At most 32 keys, 4 KiB in all.
+    /// Set over those of before, key by key; null removes one. At most 32 keys, 4 KiB in all.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attributes: Option<BTreeMap<String, AttributeJson>>,
@@ -98,15 +99,22 @@ async fn enter(mut call: Call) -> Result<Reply, ApiError> {
         None => None,
     };
     let EnterJson { identity, name, email, attributes: given } = call.json().await?;
+    let GivenAttributes { set, removed } = attributes(given)?;
     let request = VisitorRequest {
         identity: identity.map(|identity| identity.token),
         name: name.as_deref().map(|text| valid("name", Name::parse(text))).transpose()?,
         email: email.as_deref().map(|text| valid("email", Email::parse(text))).transpose()?,
-        attributes: attributes(given)?,
+        attributes: set,
+        removed,
     };
     let known = call.app.identity.visitor_for(workspace, &site, old_token.as_deref(), &request).await?;
     if request.identity.is_some() && !known.created {
         tell_conversations(&call.app, workspace, &known).await?;
+    }
+    let may_be_renamed = request.identity.is_some() || request.name.is_some() || request.email.is_some();
+    if may_be_renamed && !known.created {
+        let App { store, router, .. } = &*call.app;
+        people::visitor_renamed(store.heads.as_ref(), router, workspace, known.visitor.id).await?;
     }
     let status = if known.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(Reply::json(

@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, Expected, MapAccess, SeqAc
 use serde::forward_to_deserialize_any;
 
 use super::Value;
+use super::path::join;
 use crate::http::error::Detail;
 
 /// A field that is not what it must be. The path grows from the inside out.
@@ -28,12 +29,6 @@ impl Wrong {
     pub(super) fn into_detail(self) -> Detail {
         *self.0
     }
-}
-
-/// `a` and `b` are `a.b`, `a` and `[0]` are `a[0]`.
-pub(super) fn join(outer: &str, inner: &str) -> String {
-    let dot = if outer.is_empty() || inner.is_empty() || inner.starts_with('[') { "" } else { "." };
-    format!("{outer}{dot}{inner}")
 }
 
 impl Display for Wrong {

@@ -1,8 +1,9 @@
 //! Conversations, as their visitor has them: started, listed, read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driver::{Answer, Options};
+use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{NOBODYS, Stage, id_of, ids, invalid, refused, said};
@@ -85,7 +86,7 @@ async fn what_a_start_may_say_has_limits() {
         (json!({ "client_id": "é" }), "client_id"),
         (json!({ "client_id": "c", "text": " " }), "text"),
         (json!({ "client_id": "c", "subject": "s".repeat(201) }), "subject"),
-        (json!({ "client_id": "c", "subject": "" }), "subject"),
+        (json!({ "client_id": "c", "subject": " " }), "subject"),
         (json!({ "client_id": "c", "attributes": attributes }), "attributes"),
         (json!({ "client_id": "c", "team_id": unknown_team }), "team_id"),
         (json!({ "client_id": "c", "team_id": "nonsense" }), "team_id"),
@@ -127,6 +128,20 @@ async fn a_visitor_has_few_open_conversations_and_may_start_again_after_an_end()
     start(&stage, &other.token, &json!({ "client_id": "3" })).await.expect(201).unwrap();
     stage.api.end(token, &id_of(&first)).await.unwrap().expect(200).unwrap();
     start(&stage, token, &json!({ "client_id": "3" })).await.expect(201).unwrap();
+
+    // Of many at the same instant no more are started; a repeat among them is still a repeat.
+    for _ in 0..3 {
+        let visitor = stage.visitor().await;
+        let bodies: Vec<Value> = (0..12).map(|n| json!({ "client_id": (n / 2).to_string() })).collect();
+        let answers = join_all(bodies.iter().map(|body| start(&stage, &visitor.token, body))).await;
+        let mut counts = BTreeMap::new();
+        for answer in &answers {
+            *counts.entry(answer.status).or_insert(0) += 1;
+        }
+        assert_eq!(counts, BTreeMap::from([(200, 2), (201, 2), (409, 8)]));
+        let own = stage.get(&visitor.token, "conversations").await.expect(200).unwrap();
+        assert_eq!(ids(&own).len(), 2);
+    }
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn an_end_happens_once_and_says_why() {
     let (ann, bob, admin) = (stage.agent(0).await, stage.agent(1).await, stage.admin().await);
     let (visitor, conversation) = stage.talk().await;
     let end = format!("conversations/{conversation}/end");
-    for body in [json!({ "reason": "r".repeat(501) }), json!({ "reason": "" }), json!({ "reason": "\u{0}" })]
+    for body in [json!({ "reason": "r".repeat(501) }), json!({ "reason": " " }), json!({ "reason": "\u{0}" })]
     {
         invalid(&stage.post(&visitor.token, &end, &body).await, "reason");
     }

@@ -18,6 +18,7 @@ async fn it_goes_to_another_first_though_he_is_freer() {
 
     let released = shift.verb(&ann.who, &first, "release", json!({})).await;
     assert_eq!((&released["state"], &released["assignment_epoch"]), (&json!("queued"), &json!(1)));
+    assert_eq!(released["queue_position"], 1);
     bob.offered(&first).await;
     let entries = shift.routing(&first).await;
     let candidates = entries[1]["candidates"].as_array().unwrap();

@@ -66,10 +66,23 @@ async fn by_a_supervisor_it_waits_from_now_and_its_last_agent_comes_first() {
     assert_eq!((&opened["state"], &opened["assignment_epoch"]), (&json!("queued"), &json!(1)));
     assert!(opened.get("assignee").is_none() && opened.get("ended_at").is_none(), "{opened}");
     assert_ne!(opened["queued_at"], talk.started["queued_at"]);
+    assert_eq!(opened["queue_position"], 1);
     ann.offered(&talk).await;
     assert_eq!(shift.routing(&talk).await[1]["rule"], "last_agent");
     shift.verb(&ann.who, &talk, "accept", json!({})).await;
     let again = shift.verb(&shift.admin, &talk, "reopen", named).await;
     assert_eq!((&again["state"], &again["assignment_epoch"]), (&json!("assigned"), &json!(2)));
     refused(&shift.ask(&shift.admin, &talk, "reopen", json!({})).await, 409, "CONFLICT");
+    // One that nobody had, too; and behind another.
+    let team = shift.make("teams", &json!({ "name": "Nobody", "assignment": "manual" })).await;
+    let to = json!({ "to": { "team_id": team["id"] } });
+    let (first, second) = (shift.talk().await, shift.talk().await);
+    for (talk, position) in [(&first, 1), (&second, 2)] {
+        assert_eq!(shift.verb(&shift.admin, talk, "transfer", to.clone()).await["queue_position"], position);
+    }
+    for (talk, position) in [(&first, 2), (&second, 2), (&first, 2)] {
+        shift.end(talk).await;
+        let opened = shift.verb(&shift.admin, talk, "reopen", json!({})).await;
+        assert_eq!((&opened["assignment_epoch"], &opened["queue_position"]), (&json!(0), &json!(position)));
+    }
 }

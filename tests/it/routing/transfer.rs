@@ -23,6 +23,7 @@ async fn a_team_gets_it_from_now_and_its_last_agent_is_not_asked_first() {
     let to = json!({ "to": { "team_id": second }, "client_id": "t" });
     let given = shift.verb(&ann.who, &talk, "transfer", to.clone()).await;
     assert_eq!((&given["state"], &given["team_id"]), (&json!("queued"), &json!(second)));
+    assert_eq!(given["queue_position"], 1);
     let offer = bob.offered(&talk).await;
     assert_ne!(offer["conversation"]["queued_at"], talk.started["queued_at"], "it waits from now");
     let kinds: Vec<Value> = shift.log(&talk).await[3..].iter().map(|event| event["kind"].clone()).collect();

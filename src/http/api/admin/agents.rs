@@ -22,6 +22,7 @@ use crate::http::json_in;
 use crate::http::reply::Reply;
 use crate::http::routes::{Route, Who};
 use crate::identity::{AccountError, NewAgent, Password};
+use crate::people;
 use crate::talk::fresh_id;
 
 mod departure;
@@ -322,7 +323,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     if let Some(password) = beside.password {
         change.password_hash = Some(app.identity.hash_password(password).await.map_err(overloaded)?);
     }
-    let mut after = seen.document.clone();
+    let (before, mut after) = (seen.document.name.clone(), seen.document.clone());
     change.apply(&mut after);
     let _one_at_a_time = app.admins.lock().await;
     if is_admin(&seen.document) && !is_admin(&after) {
@@ -338,6 +339,9 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
         join(app, workspace, id, teams).await?;
     }
     changed(app, &agent);
+    if agent.document.name != before {
+        people::agent_renamed(app.store.heads.as_ref(), &app.router, workspace, id).await?;
+    }
     let teams = app.identity.teams(workspace).await?;
     Ok(changed_reply(agent.version, &AgentJson::of(&agent, &teams)))
 }

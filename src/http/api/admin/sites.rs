@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Versioned};
 use utoipa::ToSchema;
 
-use super::super::fields::{Few, Given, Text, put, required};
+use super::super::fields::{Few, Given, Text, given_unless_empty, put, required, some_unless_empty};
 use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
 use super::super::rows::{self, Place};
@@ -174,12 +174,13 @@ pub struct SiteWriteJson {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: Given<Text<Name>>,
-    /// Where it may stand: at most 100 origins, none at first.
+    /// Where it may stand: at most 100 origins, none at first. `https://*.example.org` is any subdomain; the web views
+    /// `capacitor://localhost`, `ionic://localhost` and `tauri://localhost` may be listed.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     origins: Given<Few<Text<Origin>, ORIGINS_MAX>>,
     /// A BCP 47 tag; `en` at first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given_unless_empty")]
     #[schema(value_type = Option<String>)]
     locale: Given<Text<super::LanguageTag>>,
     /// How the widget looks, as a whole.
@@ -203,7 +204,7 @@ pub struct SiteWriteJson {
     #[schema(value_type = Option<String>)]
     tracking: Given<Tracking>,
     /// 32 to 128 bytes; null: nobody can sign.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given_unless_empty")]
     #[schema(value_type = Option<String>)]
     identity_secret: Given<String>,
     /// Needs an `identity_secret`.
@@ -215,9 +216,9 @@ pub struct SiteWriteJson {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ThemeIn {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_unless_empty")]
     color: Option<Text<Color>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_unless_empty")]
     greeting: Option<Text<Line<300>>>,
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use store::{Document, INSTALLATION, Versioned};
 use utoipa::ToSchema;
 
-use super::super::fields::{FromText, Given, Text, put};
+use super::super::fields::{FromText, Given, Text, given_unless_empty, put, some_unless_empty};
 use super::super::once::{Making, Secrecy};
 use super::super::rows::{self, Place};
 use super::super::versioned::{
@@ -93,7 +93,7 @@ pub struct NewWorkspaceJson {
     #[schema(value_type = String)]
     name: Text<Name>,
     /// An IANA name such as `Europe/Berlin`; `UTC` when it is left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_unless_empty")]
     #[schema(value_type = Option<String>)]
     time_zone: Option<Text<Zone>>,
     /// Its first admin.
@@ -124,7 +124,7 @@ pub struct WorkspaceWriteJson {
     #[schema(value_type = Option<String>)]
     name: Given<Text<Name>>,
     /// An IANA name such as `Europe/Berlin`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given_unless_empty")]
     #[schema(value_type = Option<String>)]
     time_zone: Given<Text<Zone>>,
 }

@@ -65,8 +65,9 @@ fn a_scope_and_its_team_go_together() {
 #[test]
 fn q_looks_at_the_beginning_of_the_shortcut_and_anywhere_else() {
     let found =
-        |q: &str| Wanted { q: Some(q.to_owned()), team: None }.matches(&canned(CannedScope::Workspace));
+        |q: &str| Wanted { q: Some(words::folded(q)), team: None }.matches(&canned(CannedScope::Workspace));
     assert!(found("tha") && found("k you") && found("schön"));
+    assert!(found("SCHO\u{308}N ") && found("schon") && found(" tha") && found("\u{ff34}hank"));
     assert!(!found("hanks") && !found("x"));
     let of_team = Wanted { q: None, team: Some(SALES) };
     assert!(of_team.matches(&canned(CannedScope::Team(SALES))));
@@ -82,6 +83,9 @@ fn what_breaks_a_rule_names_its_field() {
         (r#"{"title":" "}"#, "title"),
         (r#"{"text":null}"#, "text"),
         (&long, "text"),
+        (r#"{"text":"{{no.such}}"}"#, "text"),
+        (r#"{"text":"Hi {{visitor.name"}"#, "text"),
+        (r#"{"text":"{{visitor.name|{{agent.name}}}}"}"#, "text"),
         (r#"{"scope":"all"}"#, "scope"),
         (r#"{"team_id":"x"}"#, "team_id"),
         (r#"{"owner":"agt_1"}"#, "owner"),

@@ -1,12 +1,12 @@
 //! The variables of canned responses, filled for the conversation that a list is asked for.
 
-use domain::{Head, WorkspaceId};
+use domain::{Head, Template, Variable, WorkspaceId};
 
 use super::super::versioned::agent_of;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 
-/// What the variables of a text stand for in one conversation. One that has no value stays as it is.
+/// What the variables of a text stand for in one conversation.
 pub(super) struct Variables {
     head: Head,
     agent_name: String,
@@ -28,16 +28,26 @@ impl Variables {
         })
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<String> {
+    /// The text with its variables filled.
+    pub(super) fn fill(&self, text: &str) -> String {
+        match Template::parse(text) {
+            Ok(template) => template.fill(|variable| self.value(variable)),
+            // No such text is kept: it was parsed when it was written.
+            Err(_) => text.to_owned(),
+        }
+    }
+
+    fn value(&self, variable: Variable) -> Option<String> {
         let visitor = &self.head.visitor;
-        match name {
-            "visitor.name" => visitor.name.as_ref().map(|name| name.as_str().to_owned()),
-            "visitor.email" => visitor.email.as_ref().map(|email| email.as_str().to_owned()),
-            "agent.name" => Some(self.agent_name.clone()),
-            "agent.email" => Some(self.agent_email.clone()),
-            "team.name" => self.team_name.clone(),
-            "conversation.subject" => self.head.subject.as_ref().map(|subject| subject.as_str().to_owned()),
-            _ => None,
+        match variable {
+            Variable::VisitorName => visitor.name.as_ref().map(|name| name.as_str().to_owned()),
+            Variable::VisitorEmail => visitor.email.as_ref().map(|email| email.as_str().to_owned()),
+            Variable::AgentName => Some(self.agent_name.clone()),
+            Variable::AgentEmail => Some(self.agent_email.clone()),
+            Variable::TeamName => self.team_name.clone(),
+            Variable::ConversationSubject => {
+                self.head.subject.as_ref().map(|subject| subject.as_str().to_owned())
+            }
         }
     }
 }
