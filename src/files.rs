@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 mod blob;
 mod image;
+mod kind;
 mod link;
 mod metadata;
 mod name;
@@ -24,9 +25,10 @@ mod sniff;
 mod sweep;
 mod thumbnail;
 
+pub use kind::Kind;
 pub use link::{FileLinks, LinkError, Rendition};
 pub use receive::{Upload, UploadError};
-pub use sniff::{Kind, Refusal};
+pub use sniff::Refusal;
 
 use crate::identity::unavailable;
 
@@ -56,6 +58,9 @@ pub struct FileRecord {
     pub name: Name,
     /// By its bytes.
     pub mime: Mime,
+    /// It is text in UTF-8: said beside `mime` where it is served. Of other texts the encoding is not certain.
+    #[serde(default)]
+    pub is_utf8: bool,
     /// In bytes, as it is kept.
     pub size: u64,
     /// Of its bytes as they are kept, in hexadecimal digits.
@@ -127,7 +132,7 @@ pub enum ReserveError {
 pub struct FileLimits {
     /// The largest file.
     pub bytes_max: u64,
-    /// The largest image, width times height.
+    /// The largest image that is decoded for a thumbnail, width times height.
     pub pixels_max: u64,
 }
 

@@ -38,6 +38,7 @@ pub mod error;
 pub mod etag;
 pub mod json_in;
 mod judge;
+mod multipart;
 pub mod openapi;
 pub mod paths;
 pub mod peer;

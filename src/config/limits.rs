@@ -18,7 +18,7 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// The largest uploaded file.
     pub upload_bytes_max: u64,
-    /// The largest image, width times height.
+    /// The largest image that is decoded to make a small one of it, width times height. A larger one is kept without.
     pub image_pixels_max: u64,
     /// The largest header section of a request, in bytes, without its first line.
     pub header_bytes_max: usize,

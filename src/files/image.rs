@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
-use super::sniff::Kind;
+use super::kind::{Kind, Raster};
 
 /// In pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,34 +16,16 @@ const SEGMENTS_MAX: usize = 2000;
 
 /// None when the header is damaged, or `kind` is no image. `head` is the beginning of `file`.
 pub(super) fn size(kind: Kind, file: &mut (impl Read + Seek), head: &[u8]) -> io::Result<Option<Size>> {
-    let size = match kind {
-        Kind::Png => png(head),
-        Kind::Gif => gif(head),
-        Kind::Webp => webp(head),
-        Kind::Avif => avif(head),
-        Kind::Jpeg => {
+    let Some(raster) = kind.raster() else { return Ok(None) };
+    let size = match raster {
+        Raster::Png => png(head),
+        Raster::Gif => gif(head),
+        Raster::Webp => webp(head),
+        Raster::Avif => avif(head),
+        Raster::Jpeg => {
             file.seek(SeekFrom::Start(2))?;
             jpeg(&mut BufReader::new(file))?
         }
-        Kind::Pdf
-        | Kind::Text
-        | Kind::Csv
-        | Kind::Zip
-        | Kind::Docx
-        | Kind::Xlsx
-        | Kind::Pptx
-        | Kind::Odt
-        | Kind::Ods
-        | Kind::Odp
-        | Kind::Doc
-        | Kind::Xls
-        | Kind::Ppt
-        | Kind::Mp3
-        | Kind::Ogg
-        | Kind::Wav
-        | Kind::Mp4
-        | Kind::M4a
-        | Kind::Webm => None,
     };
     Ok(size.filter(|size| size.width > 0 && size.height > 0))
 }
@@ -58,7 +40,9 @@ fn le16(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn png(head: &[u8]) -> Option<Size> {
     let header_first = head.get(8..16)? == b"\0\0\0\x0dIHDR";
-    header_first.then_some(Size { width: be32(head, 16)?, height: be32(head, 20)? })
+    let (width, height) = (be32(head, 16)?, be32(head, 20)?);
+    // PNG's numbers have 31 bits.
+    (header_first && width.max(height) <= i32::MAX as u32).then_some(Size { width, height })
 }
 
 fn gif(head: &[u8]) -> Option<Size> {
@@ -99,8 +83,12 @@ fn avif(head: &[u8]) -> Option<Size> {
 /// Goes from segment to segment until the one that begins the frame.
 fn jpeg(file: &mut BufReader<impl Read + Seek>) -> io::Result<Option<Size>> {
     for _ in 0..SEGMENTS_MAX {
-        let Some([0xff, marker, high, low]) = read_array(file)? else { return Ok(None) };
-        let length = u16::from_be_bytes([high, low]);
+        let Some(marker) = jpeg_marker(file)? else { return Ok(None) };
+        // These have no length.
+        if matches!(marker, 0x01 | 0xd0..=0xd7) {
+            continue;
+        }
+        let Some(length) = read_array(file)?.map(u16::from_be_bytes) else { return Ok(None) };
         match marker {
             // All frame headers (SOF); the numbers between them are tables and the like.
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
@@ -108,13 +96,59 @@ fn jpeg(file: &mut BufReader<impl Read + Seek>) -> io::Result<Option<Size>> {
                 let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
                 return Ok(Some(Size { width: width.into(), height: height.into() }));
             }
-            // The scan or the end without a frame before it, or a marker that has no length.
-            0xd0..=0xda => return Ok(None),
+            // The scan or the end without a frame before it.
+            0xd8..=0xda => return Ok(None),
             _ if length < 2 => return Ok(None),
             _ => file.seek_relative(i64::from(length) - 2)?,
         }
     }
     Ok(None)
+}
+
+/// The next marker. Any number of fill bytes may stand in front (ITU-T T.81, B.1.1.2), and decoders also skip what
+/// some writers leave between two segments.
+fn jpeg_marker(file: &mut impl Read) -> io::Result<Option<u8>> {
+    let mut after_fill = false;
+    loop {
+        match read_array(file)? {
+            None => return Ok(None),
+            Some([0xff]) => after_fill = true,
+            Some([0]) => after_fill = false,
+            Some([code]) if after_fill => return Ok(Some(code)),
+            Some([_]) => {}
+        }
+    }
+}
+
+/// Whether so many bytes can be a picture of this size at all. It tells a broken image whose pixels are too many to be
+/// decoded from a sound one, for the kinds of which something can be said: PNG packs at most 1032 bytes into one
+/// (deflate), and JPEG spends a bit on each block of 8x8.
+pub(super) fn can_hold(kind: Kind, bytes: &[u8]) -> bool {
+    let bits = bytes.len() as u64 * 8;
+    match kind.raster() {
+        Some(Raster::Png) => {
+            let (Some(Size { width, height }), Some([depth, colours])) =
+                (png(bytes), bytes.get(24..26).and_then(|two| two.as_array()))
+            else {
+                return false;
+            };
+            let channels = match colours {
+                2 => 3,
+                4 => 2,
+                6 => 4,
+                _ => 1,
+            };
+            let row = 1 + (u64::from(width) * channels * u64::from(*depth)).div_ceil(8);
+            bits / 8 * 1032 >= row.saturating_mul(u64::from(height))
+        }
+        Some(Raster::Jpeg) => {
+            let size = jpeg(&mut BufReader::new(io::Cursor::new(&bytes[2..]))).ok().flatten();
+            size.is_some_and(|Size { width, height }| {
+                bits >= u64::from(width.div_ceil(8)) * u64::from(height.div_ceil(8))
+            })
+        }
+        Some(Raster::Gif | Raster::Webp | Raster::Avif) | None => true,
+    }
 }
 
 /// None at the end of the file.
@@ -124,5 +158,40 @@ fn read_array<const N: usize>(file: &mut impl Read) -> io::Result<Option<[u8; N]
         Ok(()) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_that_cannot_be_in_so_few_bytes_is_broken() {
+        let png = |width: u32, height: u32, depth: u8, colours: u8, data_bytes: usize| {
+            let head: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
+            let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+            [head, &size, &[depth, colours, 0, 0, 0], &vec![0; data_bytes]].concat()
+        };
+        let jpeg = |width: u16, height: u16, data_bytes: usize| {
+            let size = [height.to_be_bytes(), width.to_be_bytes()].concat();
+            [b"\xff\xd8\xff\xc0\0\x0b\x08".as_slice(), &size, b"\x01\x01\x11\0", &vec![0; data_bytes]]
+                .concat()
+        };
+        for (bytes, kind, holds) in [
+            (png(8000, 6000, 8, 6, 190_000), Kind::Png, true),
+            (png(8000, 6000, 8, 6, 180_000), Kind::Png, false),
+            (png(8000, 6000, 16, 6, 190_000), Kind::Png, false),
+            (png(8000, 6000, 1, 0, 6_000), Kind::Png, true),
+            (png(1 << 15, 1 << 15, 8, 6, 100), Kind::Png, false),
+            (png(i32::MAX as u32, i32::MAX as u32, 16, 6, 1000), Kind::Png, false),
+            (png(1, 1, 8, 6, 0), Kind::Png, true),
+            (jpeg(8000, 6000, 94_000), Kind::Jpeg, true),
+            (jpeg(8000, 6000, 93_000), Kind::Jpeg, false),
+            (jpeg(u16::MAX, u16::MAX, 1000), Kind::Jpeg, false),
+            (jpeg(8, 8, 0), Kind::Jpeg, true),
+            (b"anything".to_vec(), Kind::Gif, true),
+        ] {
+            assert_eq!(can_hold(kind, &bytes), holds, "{kind:?} of {} bytes", bytes.len());
+        }
     }
 }

@@ -8,11 +8,11 @@
 //! - in JPEG, PNG and WebP how to turn the picture, when it does not stand upright, in an EXIF block of that alone;
 //! - how a file was encoded, and what is hidden in the pixels themselves;
 //! - in AVIF what [`avif`] says;
-//! - everything in files that are no images: documents, archives, sound and video are kept as they came.
+//! - everything in files that no page shows: HEIC, TIFF, documents, archives, sound and video are kept as they came.
 
 use ::image::metadata::Orientation;
 
-use super::sniff::Kind;
+use super::kind::{Kind, Raster};
 
 mod avif;
 mod exif;
@@ -39,31 +39,12 @@ impl Stripped {
 
 /// None when the file is no whole image of its kind, or the kind is no image.
 pub(super) fn strip(kind: Kind, bytes: Vec<u8>) -> Option<Stripped> {
-    match kind {
-        Kind::Png => png::strip(&bytes),
-        Kind::Jpeg => jpeg::strip(&bytes),
-        Kind::Gif => gif::strip(&bytes),
-        Kind::Webp => webp::strip(&bytes),
-        Kind::Avif => avif::strip(bytes),
-        Kind::Pdf
-        | Kind::Text
-        | Kind::Csv
-        | Kind::Zip
-        | Kind::Docx
-        | Kind::Xlsx
-        | Kind::Pptx
-        | Kind::Odt
-        | Kind::Ods
-        | Kind::Odp
-        | Kind::Doc
-        | Kind::Xls
-        | Kind::Ppt
-        | Kind::Mp3
-        | Kind::Ogg
-        | Kind::Wav
-        | Kind::Mp4
-        | Kind::M4a
-        | Kind::Webm => None,
+    match kind.raster()? {
+        Raster::Png => png::strip(&bytes),
+        Raster::Jpeg => jpeg::strip(&bytes),
+        Raster::Gif => gif::strip(&bytes),
+        Raster::Webp => webp::strip(&bytes),
+        Raster::Avif => avif::strip(bytes),
     }
 }
 

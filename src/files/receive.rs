@@ -16,9 +16,10 @@ use store::{BlobKey, Blobs, RecordError, StoreError, Versioned};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt;
 
-use super::sniff::{Kind, Refusal, TextCheck, sniff};
+use super::kind::Kind;
+use super::sniff::{Encoding, Found, Refusal, TextCheck, sniff};
 use super::thumbnail::{Small, thumbnail};
-use super::{FileRecord, Files, Rendition, Thumbnail, Uploader, blob, blocking, metadata, name};
+use super::{FileRecord, Files, Rendition, Thumbnail, Uploader, blob, blocking, image, metadata, name};
 
 /// So many images are worked on at once: each may take twice its file and what decoding it may allocate. The others
 /// wait on the disk.
@@ -33,7 +34,7 @@ pub struct Upload {
     pub conversation: ConversationId,
     /// Who alone can use it.
     pub uploader: Uploader,
-    /// What he calls it.
+    /// What its uploader calls it.
     pub name: String,
 }
 
@@ -91,16 +92,19 @@ impl Files {
         upload: Upload,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
     ) -> Result<Versioned<FileRecord>, UploadError> {
-        let (mut received, is_text) = self.stream(body).await?;
+        let (mut received, encoding) = self.stream(body).await?;
         let Upload { workspace, conversation, uploader, name } = upload;
-        let pixels_max = self.limits.pixels_max;
-        let (kind, received, name) = blocking(move || {
-            let sniffed = sniff(&mut received.file, is_text, &name, pixels_max)?;
-            Ok(sniffed.map(|kind| (kind, received, name)))
+        let (Found { kind, is_utf8, pixels }, received, name) = blocking(move || {
+            let sniffed = sniff(&mut received.file, encoding, &name)?;
+            Ok(sniffed.map(|found| (found, received, name)))
         })
         .await??;
-        let (received, thumbnail) =
-            if kind.shown_inline() { self.work_on_image(kind, received).await? } else { (received, None) };
+        let is_decoded = pixels <= self.limits.pixels_max;
+        let (received, thumbnail) = if kind.shown_inline() {
+            self.work_on_image(kind, is_decoded, received).await?
+        } else {
+            (received, None)
+        };
 
         let now = self.clock.now();
         let id = FileId::new(now, rand::random());
@@ -118,6 +122,7 @@ impl Files {
             uploader,
             name,
             mime,
+            is_utf8,
             size,
             sha256,
             uploaded_at: now,
@@ -142,11 +147,11 @@ impl Files {
         })
     }
 
-    /// Writes the body as it comes; says whether it is text.
+    /// Writes the body as it comes; says of text in which encoding it is.
     async fn stream<E: Display>(
         &self,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
-    ) -> Result<(Received, bool), UploadError> {
+    ) -> Result<(Received, Option<Encoding>), UploadError> {
         let blobs = Arc::clone(&self.blobs);
         // The path removes the file when it is dropped, so also when the client leaves in the middle.
         let (file, path) = blocking(move || new_file(&*blobs)).await?;
@@ -165,13 +170,14 @@ impl Files {
         }
         file.flush().await?;
         let file = file.into_std().await;
-        Ok((Received { file, path, size, sha256: in_hexadecimal(hash) }, text.is_text()))
+        Ok((Received { file, path, size, sha256: in_hexadecimal(hash) }, text.encoding()))
     }
 
     /// Leaves nothing of an image but the picture, and makes the small one.
     async fn work_on_image(
         &self,
         kind: Kind,
+        is_decoded: bool,
         mut received: Received,
     ) -> Result<(Received, Option<NewThumbnail>), UploadError> {
         let permit = Arc::clone(&self.workers).acquire_owned().await;
@@ -180,7 +186,8 @@ impl Files {
         let worked = blocking(move || {
             // Also held when the client has left meanwhile.
             let _permit = permit;
-            Ok(work_on_image(kind, &mut received, &*blobs)?.map(|thumbnail| (received, thumbnail)))
+            Ok(work_on_image(kind, is_decoded, &mut received, &*blobs)?
+                .map(|thumbnail| (received, thumbnail)))
         });
         Ok(worked.await??)
     }
@@ -188,6 +195,7 @@ impl Files {
 
 fn work_on_image(
     kind: Kind,
+    is_decoded: bool,
     received: &mut Received,
     blobs: &dyn Blobs,
 ) -> io::Result<Result<Option<NewThumbnail>, Refusal>> {
@@ -195,16 +203,19 @@ fn work_on_image(
     let mut bytes = Vec::with_capacity(*size as usize);
     file.seek(SeekFrom::Start(0))?;
     file.read_to_end(&mut bytes)?;
-    let Some(image) = metadata::strip(kind, bytes) else { return Ok(Err(Refusal::DamagedImage)) };
-    let made = match thumbnail(kind, &image) {
+    let Some(stripped) = metadata::strip(kind, bytes) else { return Ok(Err(Refusal::DamagedImage)) };
+    if !image::can_hold(kind, &stripped.bytes) {
+        return Ok(Err(Refusal::DamagedImage));
+    }
+    let made = match if is_decoded { thumbnail(kind, &stripped) } else { Ok(None) } {
         Ok(made) => made,
         Err(refusal) => return Ok(Err(refusal)),
     };
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(&image.bytes)?;
-    *size = image.bytes.len() as u64;
-    *sha256 = in_hexadecimal(Sha256::new_with_prefix(&image.bytes));
+    file.write_all(&stripped.bytes)?;
+    *size = stripped.bytes.len() as u64;
+    *sha256 = in_hexadecimal(Sha256::new_with_prefix(&stripped.bytes));
     let thumbnail = match made {
         None => None,
         Some(Small::Itself) => Some((Thumbnail::Itself, None)),

@@ -288,6 +288,7 @@ fn what_is_stored_of_a_file_is_read_for_ever() {
         uploader: visitor(1),
         name: Name::parse("a \"b\".png").unwrap(),
         mime: Mime::new("image/png"),
+        is_utf8: false,
         size: 1234,
         sha256: "ab".repeat(32).into(),
         uploaded_at: Timestamp::from_ms(1_700_000_000_000),

@@ -2,9 +2,9 @@
 //! worker of [`super::receive`].
 //!
 //! To make one is also to see that the file can be shown at all, and that is said while its sender is still there:
-//! - what does not decode is refused: he can send it again, while the other side would only see a broken picture;
-//! - what would take more memory than [`DECODE_BYTES_MAX`] is refused: it would take as much from who looks at it;
-//! - what is sound but uses a feature that the decoder lacks is kept, without a thumbnail: a browser may know better.
+//! - what does not decode is refused: the sender can send it again, while the other side would only see a broken picture;
+//! - what would take more memory than [`DECODE_BYTES_MAX`], or is sound but uses a feature that the decoder lacks, is
+//!   kept, without a thumbnail: a browser may know better.
 //!
 //! The decoder counts most, not all, of what it allocates; a lossless WebP may take about twice its pixels.
 
@@ -14,8 +14,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ::image::codecs::jpeg::JpegEncoder;
 use ::image::{DynamicImage, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
+use super::kind::Kind;
 use super::metadata::Stripped;
-use super::sniff::{Kind, Refusal};
+use super::sniff::Refusal;
 
 /// The longer side, in pixels.
 pub(super) const SIDE_MAX: u32 = 320;
@@ -40,9 +41,8 @@ pub(super) fn thumbnail(kind: Kind, image: &Stripped) -> Result<Option<Small>, R
     let made = catch_unwind(AssertUnwindSafe(|| make(format, image))).map_err(|_| Refusal::DamagedImage)?;
     match made {
         Ok(small) => Ok(Some(small)),
-        // AVIF is one of these.
-        Err(ImageError::Unsupported(_)) => Ok(None),
-        Err(ImageError::Limits(_)) => Err(Refusal::TooMuchMemory),
+        // AVIF is unsupported.
+        Err(ImageError::Unsupported(_) | ImageError::Limits(_)) => Ok(None),
         Err(
             ImageError::Decoding(_)
             | ImageError::Encoding(_)

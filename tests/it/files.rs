@@ -19,43 +19,59 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     [head, &width.to_be_bytes(), &height.to_be_bytes(), b"\x08\x06\0\0\0"].concat()
 }
 
-fn zip(entries: &[&str]) -> Vec<u8> {
-    [b"PK\x03\x04".as_slice(), &[0; 26], entries.concat().as_bytes(), b"PK\x05\x06"].concat()
+/// Files as people's programs write them, and the media type that each gets. They are in `samples`, with what made them.
+const SAMPLES: [(&str, &str); 26] = [
+    ("photo.jfif", "image/jpeg"),
+    ("photo.avif", "image/avif"),
+    ("photo.heic", "image/heic"),
+    ("photo.bmp", "image/bmp"),
+    ("photo.tif", "image/tiff"),
+    ("report.pdf", "application/pdf"),
+    ("cp1252.csv", "text/csv"),
+    ("utf-16le.txt", "text/plain"),
+    ("shift-jis.txt", "text/plain"),
+    ("latin-1.eml", "text/plain"),
+    ("letter.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ("deck.pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    ("budget.xls", "application/vnd.ms-excel"),
+    ("protected-budget.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("voice.mp3", "audio/mpeg"),
+    ("voice.opus", "audio/ogg"),
+    ("voice.wav", "audio/wav"),
+    ("voice.aac", "audio/aac"),
+    ("voice.flac", "audio/flac"),
+    ("voice.amr", "audio/amr"),
+    ("voice.m4a", "audio/mp4"),
+    ("voice.webm", "audio/webm"),
+    ("clip.mp4", "video/mp4"),
+    ("clip.mov", "video/quicktime"),
+    ("clip.3gp", "video/3gpp"),
+    ("clip.mkv", "video/x-matroska"),
+];
+
+pub(crate) fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/samples").join(name)).unwrap()
 }
 
-/// A sample of each kind: its bytes, a name that says nothing, and the media type that it gets.
-fn samples() -> Vec<(Vec<u8>, &'static str, &'static str)> {
-    vec![
-        (new_image(ImageFormat::Png, 2, 2), "a.png", "image/png"),
-        (new_image(ImageFormat::Jpeg, 2, 2), "a.jpg", "image/jpeg"),
-        (new_image(ImageFormat::Gif, 2, 2), "a.gif", "image/gif"),
-        (new_image(ImageFormat::WebP, 2, 2), "a.webp", "image/webp"),
-        (
-            b"\0\0\0\x10ftypavif\0\0\0\0\0\0\0\x20meta\0\0\0\0\0\0\0\x14ispe\0\0\0\0\0\0\0\x02\0\0\0\x02"
-                .to_vec(),
-            "a.avif",
-            "image/avif",
-        ),
-        (b"%PDF-1.7\n%%EOF".to_vec(), "a.pdf", "application/pdf"),
-        ("grüße".into(), "a.txt", "text/plain"),
-        (b"a,b\n1,2\n".to_vec(), "a.csv", "text/csv"),
-        (zip(&["a.txt"]), "a.zip", "application/zip"),
-        (
-            zip(&["[Content_Types].xml", "word/document.xml"]),
-            "a.docx",
-            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        ),
-        (
-            zip(&["mimetype", "application/vnd.oasis.opendocument.text", "PK"]),
-            "a.odt",
-            "application/vnd.oasis.opendocument.text",
-        ),
-        (b"ID3\x04\0\0\0\0\0\0".to_vec(), "a.mp3", "audio/mpeg"),
-        (b"OggS\0\x02rest".to_vec(), "a.ogg", "audio/ogg"),
-        (b"RIFF\x04\0\0\0WAVEfmt ".to_vec(), "a.wav", "audio/wav"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0".to_vec(), "a.mp4", "video/mp4"),
-        (b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm".to_vec(), "a.webm", "video/webm"),
-    ]
+/// A sample of each kind that is served in a way of its own: its bytes, its name, its media type, and its encoding.
+fn samples() -> Vec<(Vec<u8>, &'static str, &'static str, &'static str)> {
+    const UTF8: &str = "; charset=utf-8";
+    let made = SAMPLES.into_iter().map(|(name, mime)| (sample(name), name, mime, ""));
+    let written: [(&str, &str, &str); 5] = [
+        ("grüße", "a.txt", "text/plain"),
+        ("a,b\n1,2\n", "a.csv", "text/csv"),
+        ("<ann> hi\n<bob> hello", "chat.txt", "text/plain"),
+        ("<p align=\"center\">\n<script>alert(1)</script>", "README.md", "text/plain"),
+        ("\u{1b}[31merror\u{1b}[0m\u{c}", "run.log", "text/plain"),
+    ];
+    let written = written.into_iter().map(|(text, name, mime)| (text.into(), name, mime, UTF8));
+    let drawn = [
+        (ImageFormat::Png, "a.png", "image/png"),
+        (ImageFormat::Gif, "a.gif", "image/gif"),
+        (ImageFormat::WebP, "a.webp", "image/webp"),
+    ];
+    let drawn = drawn.into_iter().map(|(format, name, mime)| (new_image(format, 2, 2), name, mime, ""));
+    made.chain(written).chain(drawn).collect()
 }
 
 pub(crate) async fn say(api: &Api, token: &str, conversation: &str, body: &Value) -> Answer {
@@ -71,20 +87,21 @@ pub(crate) fn path_of(uploaded: &Value) -> String {
 async fn every_kind_is_known_by_its_bytes_and_served_so_that_no_page_runs_it() {
     let house = House::start().await;
     let (api, ours) = (&house.api, &house.ours);
-    for (bytes, name, mime) in samples() {
+    for (bytes, name, mime, charset) in samples() {
         let uploaded = upload(api, &ours.visitor.token, &ours.conversation, name, &bytes).await;
         let uploaded = uploaded.expect(201).unwrap();
         assert_eq!((&uploaded["name"], &uploaded["mime"]), (&json!(name), &json!(mime)));
-        assert_eq!(uploaded["size"], bytes.len());
+        let is_shown = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"].contains(&mime);
+        assert_eq!(uploaded.get("thumbnail_url").is_some(), is_shown && mime != "image/avif", "{name}");
         assert_eq!(text(&uploaded["sha256"]).len(), 64);
 
         let answer = api.get(text(&uploaded["url"])).send().await.unwrap();
-        assert_eq!((answer.status, answer.bytes.as_ref()), (200, bytes.as_slice()), "{name}");
-        let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
+        assert_eq!((answer.status, &uploaded["size"]), (200, &json!(answer.bytes.len())), "{name}");
+        assert!(is_shown || answer.bytes.as_ref() == bytes, "{name}");
         assert_eq!(answer.header("content-type"), format!("{mime}{charset}"));
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert!(answer.header("content-security-policy").starts_with("sandbox;"), "{:?}", answer.headers);
-        let how = if mime.starts_with("image/") { "inline" } else { "attachment" };
+        let how = if is_shown { "inline" } else { "attachment" };
         let expected = format!("{how}; filename=\"{name}\"; filename*=UTF-8''{name}");
         assert_eq!(answer.header("content-disposition"), expected);
     }
@@ -106,9 +123,9 @@ async fn what_a_browser_or_a_machine_would_run_is_refused_and_nothing_is_left_of
         (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "a.png"),
         (b"<!DOCTYPE html><script>alert(1)</script>", "a.html"),
         (b" \r\n\t<HTML>", "a.txt"),
-        (b"\xef\xbb\xbf<b>", "a.txt"),
+        (b"\xef\xbb\xbf<body>", "a.txt"),
         (b"<?xml version=\"1.0\"?><a/>", "a.txt"),
-        (b"</p>", "a.csv"),
+        (b"<!-- --><svg/>", "a.csv"),
         (b"plain words", "a.html"),
         (b"alert(1)", "a.js"),
         (b"MZ\x90\0\x03\0\0\0", "a.exe"),
@@ -170,6 +187,52 @@ async fn an_upload_is_one_file_after_its_conversation_and_no_larger_than_the_lim
     let bare = call.body("multipart/form-data", "x").send().await.unwrap();
     assert_refused(&bare, 400, "INVALID_REQUEST");
     assert_eq!(files_in(sandbox.folder()), 1);
+
+    // The parts are those that their names say, however their headers are written.
+    let raw = async |boundary: &str, id: &str, file: &str, end: &str| {
+        let body = format!(
+            "--b b\r\n{id}\r\n\r\n{conversation}\r\n--b b\r\n{file}\r\n\r\nwords\r\n--bb\r\n--b b--{end}"
+        );
+        let call = api.post("/api/v1/chat/upload").bearer(&visitor.token);
+        let media_type = format!("multipart/form-data; {boundary}");
+        call.body(&media_type, body).send().await.unwrap()
+    };
+    let id = "Content-Disposition: form-data; name=\"conversation_id\"";
+    for (file, name) in [
+        ("filename=\"my; name=x.txt\"; name=\"file\"", "my; name=x.txt"),
+        (
+            "name=\"file\"; filename=\"%22; name=%22conversation_id%22; x=%22.txt\"",
+            "\"; name=\"conversation_id\"; x=\".txt",
+        ),
+        ("filename=\"a\\\"; name=\\\"role.txt\"; name=\"file\"", "a\"; name=\"role.txt"),
+        ("NAME=file; FILENAME=a.txt", "a.txt"),
+        ("name=\"file\"; filename=\"a%0D%0Ab: c.txt\"", "ab: c.txt"),
+        ("name=\"file\"; filename=\"C:\\new\\a.txt\"", "a.txt"),
+        ("name=\"file\"; filename=\"写真 naïve\u{202e}.md\"", "写真 naïve.md"),
+        ("name=file; filename*=UTF-8''na%C3%AFve.txt", "naïve.txt"),
+        ("name=\"file\"", "file.txt"),
+    ] {
+        let header = format!("Content-Type: text/html\r\ncontent-disposition: form-data;\r\n {file}");
+        let uploaded = raw("BOUNDARY=\"b b\"", id, &header, "").await.expect(201).unwrap();
+        assert_eq!((text(&uploaded["name"]), &uploaded["mime"]), (name, &json!("text/plain")), "{file}");
+        assert_eq!(uploaded["size"], "words\r\n--bb".len());
+    }
+    for (id, file, end) in [
+        (id, "Content-Disposition: form-data; name=\"file", ""),
+        (id, "Content-Disposition: form-data; name=\"file\"; name=\"file\"", ""),
+        (id, "Content-Disposition: form-data; name=\"file\"\r\nContent-Transfer-Encoding: base64", ""),
+        (id, "Content-Type: text/plain", ""),
+        (&"X-A: 1\r\n".repeat(2000), "Content-Disposition: form-data; name=\"file\"", ""),
+        (id, "Content-Disposition: form-data; name=\"file\"\r\nX-A: a\rb", ""),
+    ] {
+        assert_refused(&raw("boundary=\"b b\"", id, file, end).await, 400, "INVALID_REQUEST");
+    }
+    let plain = "Content-Disposition: form-data; name=\"file\"";
+    assert_refused(&raw("boundary=c", id, plain, "").await, 400, "INVALID_REQUEST");
+    assert_refused(&raw("boundary=b b", id, plain, "").await, 400, "INVALID_REQUEST");
+    let behind = raw("boundary=\"b b\"", id, plain, &"x".repeat(70_000)).await;
+    assert_refused(&behind, 413, "PAYLOAD_TOO_LARGE");
+    assert_eq!(files_in(sandbox.folder()), 10);
 
     // In a conversation that has ended the visitor can say nothing more.
     api.end(&visitor.token, conversation).await.unwrap().expect(200).unwrap();

@@ -1,5 +1,6 @@
 //! Images that people send: what they tell beside the picture, how they are shown small, and those that are hostile.
 
+use driver::{Options, Sandbox};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat};
 use serde_json::json;
@@ -89,6 +90,38 @@ async fn an_image_can_be_shown_small_to_whoever_may_see_it() {
 }
 
 #[tokio::test]
+async fn an_image_of_too_many_pixels_is_kept_and_stripped_without_a_thumbnail() {
+    const SECRET: &[u8] = b"52.5163 N 13.3777 E";
+    let limits = Options::unlimited().limit("image_pixels_max", 1000);
+    let sandbox = Sandbox::start(limits).await.unwrap();
+    let api = sandbox.api();
+    let visitor = api.visitor(&sandbox.ready().site_key).await.unwrap();
+    let started = api.start_conversation(&visitor.token, "c", None).await.unwrap().expect(201).unwrap();
+    let conversation = text(&started["conversation"]["id"]);
+    let (jpeg, png) = (new_image(ImageFormat::Jpeg, 40, 30), new_image(ImageFormat::Png, 40, 30));
+    let length = (SECRET.len() as u16 + 2).to_be_bytes();
+    let photo = [&jpeg[..2], b"\xff\xff\xfe", &length, SECRET, &jpeg[2..], SECRET].concat();
+    let comment = png_chunk(b"tEXt", &[b"Comment\0", SECRET].concat());
+    let drawing = [&png[..33], &comment, &png[33..], SECRET].concat();
+    for (name, bytes, clean) in [
+        ("a.jpg", photo, jpeg),
+        ("a.png", drawing, png),
+        ("a.gif", new_image(ImageFormat::Gif, 40, 30), new_image(ImageFormat::Gif, 40, 30)),
+        ("a.webp", new_image(ImageFormat::WebP, 40, 30), new_image(ImageFormat::WebP, 40, 30)),
+    ] {
+        let uploaded = upload(&api, &visitor.token, conversation, name, &bytes).await;
+        let uploaded = uploaded.expect(201).unwrap();
+        assert_eq!(uploaded.get("thumbnail_url"), None, "{name}");
+        let kept = api.get(text(&uploaded["url"])).send().await.unwrap();
+        assert!(!kept.bytes.windows(SECRET.len()).any(|window| window == SECRET), "{name}");
+        assert_eq!((kept.bytes.as_ref(), text(&uploaded["name"])), (clean.as_slice(), name));
+        assert!(kept.header("content-disposition").starts_with("inline;"), "{:?}", kept.headers);
+        let cut = upload(&api, &visitor.token, conversation, name, &clean[..20]).await;
+        assert_refused(&cut, 422, "UNSUPPORTED_FILE");
+    }
+}
+
+#[tokio::test]
 async fn images_that_are_broken_or_blow_up_are_refused_and_the_server_goes_on() {
     let house = House::start().await;
     let (api, ours) = (&house.api, &house.ours);
@@ -102,7 +135,7 @@ async fn images_that_are_broken_or_blow_up_are_refused_and_the_server_goes_on() 
     let photo = new_image(ImageFormat::Jpeg, 400, 400);
     let hostile = [
         ("more pixels than are taken", png(1 << 15, 1 << 15, 8, b"")),
-        ("few enough, of 8 bytes each", png(8000, 5000, 16, b"")),
+        ("of 8 bytes each, in a few", png(8000, 5000, 16, b"")),
         ("no pixels", png(400, 400, 8, b"\x78\x9c\x03\0\0\0\0\x01")),
         ("pixels that are none", png(400, 400, 8, b"these are no pixels")),
         ("cut off", whole[..whole.len() / 2].to_vec()),

@@ -12,6 +12,8 @@ const SCANS_MAX: usize = 100;
 
 const END: u8 = 0xd9;
 const START_OF_SCAN: u8 = 0xda;
+/// For private use, and restarts, which mean something within a scan only.
+const WITHOUT_LENGTH: [u8; 9] = [0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7];
 /// Huffman and arithmetic tables, quantization, number of lines, restart interval.
 const TABLES: [u8; 5] = [0xc4, 0xcc, 0xdb, 0xdc, 0xdd];
 
@@ -24,6 +26,9 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Stripped> {
         let marker = marker(&mut rest)?;
         if marker == END && scans > 0 {
             break;
+        }
+        if WITHOUT_LENGTH.contains(&marker) {
+            continue;
         }
         let payload = segment(&mut rest)?;
         match marker {
@@ -41,7 +46,7 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Stripped> {
                     return None;
                 }
                 push(&mut kept, marker, &[payload]);
-                kept.extend(scan_data(&mut rest)?);
+                scan_data(&mut rest, &mut kept)?;
             }
             0xe0 if payload.starts_with(b"JFIF\0") => {
                 push(&mut kept, marker, &[payload.get(..12)?, b"\0\0"]);
@@ -66,13 +71,16 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Stripped> {
     Some(Stripped { bytes: kept, orientation, aside_bytes })
 }
 
-/// The code after `0xff`, of which there may be more than one.
+/// The code after `0xff`, of which there may be more than one (B.1.1.2). What stands before it belongs to nothing;
+/// decoders skip it as well.
 fn marker(rest: &mut &[u8]) -> Option<u8> {
-    let [0xff] = array(rest)? else { return None };
+    let mut after_fill = false;
     loop {
         match array(rest)? {
-            [0xff] => {}
-            [code] => return Some(code),
+            [0xff] => after_fill = true,
+            [0] => after_fill = false,
+            [code] if after_fill => return Some(code),
+            [_] => {}
         }
     }
 }
@@ -83,11 +91,21 @@ fn segment<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     take(rest, length.checked_sub(2)?)
 }
 
-/// Up to the next marker that is none of a restart.
-fn scan_data<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let is_end = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7);
-    let end = rest.windows(2).position(is_end)?;
-    take(rest, end)
+/// Copies the data up to the next marker that is none of a restart, without fill bytes: some decoders do not expect
+/// them before a restart.
+fn scan_data(rest: &mut &[u8], kept: &mut Vec<u8>) -> Option<()> {
+    loop {
+        let fill = rest.iter().position(|byte| *byte == 0xff)?;
+        let code = fill + rest[fill..].iter().position(|byte| *byte != 0xff)?;
+        kept.extend(&rest[..fill]);
+        // A zero says that the byte before it is data.
+        if !matches!(rest[code], 0 | 0xd0..=0xd7) {
+            *rest = &rest[fill..];
+            return Some(());
+        }
+        kept.extend([0xff, rest[code]]);
+        *rest = &rest[code + 1..];
+    }
 }
 
 /// All pieces together fit into one segment, as what they come from did.

@@ -99,6 +99,49 @@ fn a_jpeg_keeps_what_decoding_needs_and_how_it_is_turned() {
 }
 
 #[test]
+fn fill_bytes_and_what_is_left_over_between_segments_are_no_damage() {
+    // With a restart in each row, so that its scan holds markers as well.
+    let clean = include_bytes!("../../../tests/it/samples/photo-restarts.jpg");
+    let scan = clean.windows(2).position(|pair| pair == b"\xff\xda").unwrap();
+    let length = usize::from(u16::from_be_bytes([clean[scan + 2], clean[scan + 3]]));
+    let (before, data) = clean.split_at(scan + 2 + length);
+    let restarts = data.windows(2).filter(|pair| pair[0] == 0xff && (0xd0..=0xd7).contains(&pair[1])).count();
+    assert!(restarts > 2, "{restarts}");
+    let mut segments = Vec::new();
+    let mut rest = &before[2..];
+    while let Some([0xff, _, high, low]) = rest.first_chunk() {
+        let (segment, left) = rest.split_at(2 + usize::from(u16::from_be_bytes([*high, *low])));
+        segments.push(segment);
+        rest = left;
+    }
+    assert!(rest.is_empty() && segments.len() > 4);
+    let between = |what: &[u8]| -> Vec<u8> {
+        let filled: Vec<u8> = segments.iter().flat_map(|segment| [what, *segment].concat()).collect();
+        [b"\xff\xd8".as_slice(), &filled, data].concat()
+    };
+    let mut filled_scan = Vec::new();
+    for (at, byte) in data.iter().enumerate() {
+        let is_marker = *byte == 0xff && data.get(at + 1).is_some_and(|code| *code != 0);
+        filled_scan.extend(std::iter::repeat_n(0xff, if is_marker { 3 } else { 0 }));
+        filled_scan.push(*byte);
+    }
+    let kept = strip(Kind::Jpeg, clean.to_vec()).unwrap();
+    for (what, bytes) in [
+        ("one fill byte", between(b"\xff")),
+        ("many fill bytes", between(&[0xff; 300])),
+        ("zeros", between(&[0; 16])),
+        ("words", between(b"left over")),
+        ("a zero behind a fill byte", between(b"\xff\xff\0")),
+        ("a marker for private use", between(b"\xff\x01")),
+        ("a restart outside of a scan", between(b"\xff\xd0")),
+        ("fill bytes in the scan and before the end", [before, &filled_scan].concat()),
+    ] {
+        assert_eq!(strip(Kind::Jpeg, bytes).as_ref(), Some(&kept), "{what}");
+    }
+    assert_eq!(pixels(&kept.bytes), pixels(clean));
+}
+
+#[test]
 fn a_jpeg_that_costs_more_than_it_shows_is_refused_or_counted() {
     let clean = encoded(ImageFormat::Jpeg);
     let at = |marker: u8| clean.windows(2).position(|pair| pair == [0xff, marker]).unwrap();

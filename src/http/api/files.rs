@@ -185,8 +185,8 @@ fn is_message_with(event: &Event, file: FileId) -> bool {
 
 fn content_type(file: &FileRecord) -> HeaderValue {
     let mime = file.mime.as_str();
-    // Files of text are taken only when they are UTF-8.
-    let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
+    // Of another encoding nobody knows which one it is: what opens the file has to guess.
+    let charset = if file.is_utf8 { "; charset=utf-8" } else { "" };
     HeaderValue::try_from(format!("{mime}{charset}")).expect("a media type of our own list")
 }
 
@@ -220,6 +220,7 @@ mod tests {
             uploader: Uploader::Agent(AgentId::from_hash([3; 16])),
             name: Name::parse(name).unwrap(),
             mime: Mime::new(mime),
+            is_utf8: mime == "text/csv",
             size: 3,
             sha256: "ab".into(),
             uploaded_at: Timestamp::from_ms(0),
@@ -242,6 +243,7 @@ mod tests {
             assert_eq!(content_disposition(&file(name, mime)), expected);
         }
         assert_eq!(content_type(&file("a.csv", "text/csv")), "text/csv; charset=utf-8");
+        assert_eq!(content_type(&file("a.txt", "text/plain")), "text/plain");
         assert_eq!(content_type(&file("a.png", "image/png")), "image/png");
     }
 }

@@ -1,14 +1,11 @@
 //! Uploads: a file for a conversation, streamed to the disk as it comes.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use domain::{ConversationId, State};
 use futures_util::{Stream, StreamExt, stream};
-use http::{HeaderMap, Method, header};
-use multer::{Constraints, Field, Multipart, SizeLimit};
+use http::Method;
 use serde::Serialize;
 use store::ConversationKey;
 use utoipa::ToSchema;
@@ -17,9 +14,9 @@ use super::heads::{principal_of, seen_head};
 use super::versioned::{no_query, workspace_of};
 use crate::files::{FileRecord, Rendition, Upload, UploadError, Uploader};
 use crate::http::App;
-use crate::http::body::{Body, too_large};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::multipart::{self, Multipart, Part};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
@@ -54,13 +51,8 @@ pub const ROUTES: &[Route] = &[Route {
 
 const CONVERSATION: &str = "conversation_id";
 const FILE: &str = "file";
-/// RFC 2046, section 5.1.1.
-const BOUNDARY_BYTES_MAX: usize = 70;
 /// Longer than any id.
-const CONVERSATION_BYTES_MAX: u64 = 128;
-/// All that is not the file itself: the parts' headers, and what comes with them in one piece from the connection.
-/// multer keeps it in memory until it understands it.
-const AROUND_BYTES_MAX: u64 = 256 * 1024;
+const CONVERSATION_BYTES_MAX: usize = 128;
 
 /// A file that was uploaded.
 #[derive(Serialize, ToSchema)]
@@ -84,25 +76,22 @@ pub struct UploadedJson {
 
 async fn upload(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
-    let boundary = boundary(&call.headers)?;
+    let boundary = multipart::boundary(&call.headers)?;
     let (workspace, who) = (workspace_of(&call)?, principal_of(&call)?);
     let (app, caller) = (Arc::clone(&call.app), call.caller.clone());
-    let in_file = Arc::new(AtomicBool::new(false));
-    let mut parts = parts(&mut call.body, boundary, Arc::clone(&in_file));
+    let mut parts = Multipart::new(&mut call.body, &boundary);
 
-    let first = next_part(&mut parts).await?.filter(|part| part.name() == Some(CONVERSATION));
-    let first = first.ok_or_else(|| ApiError::invalid_field(CONVERSATION, "must be the first part"))?;
-    let text = first.text().await.map_err(refused)?;
+    next_part(&mut parts, CONVERSATION, "must be the first part").await?;
+    let text = parts.text(CONVERSATION_BYTES_MAX).await?;
+    let text = text.ok_or_else(|| ApiError::invalid_field(CONVERSATION, "is too long, or no text"))?;
     let conversation: ConversationId = text.parse().map_err(|_| ApiError::not_found())?;
     let head = seen_head(&app, ConversationKey { workspace, conversation }, &who).await?;
     let uploader = uploader(&caller, head.state)?;
 
-    let file = next_part(&mut parts).await?.filter(|part| part.name() == Some(FILE));
-    let file = file.ok_or_else(|| ApiError::invalid_field(FILE, "must be the second part"))?;
-    let name = file.file_name().unwrap_or_default().to_owned();
-    in_file.store(true, Ordering::Relaxed);
+    let file = next_part(&mut parts, FILE, "must be the second part").await?;
+    let name = file.file_name.unwrap_or_default();
     let mut broken = None;
-    let bytes = last_part(parts, file, in_file).map(|bytes| {
+    let bytes = last_part(parts).map(|bytes| {
         bytes.map_err(|error| {
             broken = Some(error);
             "its body broke off"
@@ -145,101 +134,38 @@ fn uploader(caller: &Caller, state: State) -> Result<Uploader, ApiError> {
     }
 }
 
-fn boundary(headers: &HeaderMap) -> Result<String, ApiError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match multer::parse_boundary(given) {
-        Ok(boundary) if (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()) => Ok(boundary),
-        Ok(_) | Err(multer::Error::NoBoundary) => {
-            Err(ApiError::new(ErrorCode::InvalidRequest, "the boundary must be 1 to 70 bytes"))
-        }
-        Err(_) => Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the body must be multipart/form-data")),
+/// The next part, which must be this one.
+async fn next_part(parts: &mut Multipart<'_>, name: &str, place: &'static str) -> Result<Part, ApiError> {
+    match parts.next_part().await? {
+        Some(part) if part.name == name => Ok(part),
+        Some(part) if ![CONVERSATION, FILE].contains(&part.name.as_str()) => Err(unknown_part()),
+        Some(_) | None => Err(ApiError::invalid_field(name, place)),
     }
 }
 
-/// The body's parts. `in_file` says whether what comes now goes to the disk; all else is counted, for it is held.
-fn parts(body: &mut Body, boundary: String, in_file: Arc<AtomicBool>) -> Multipart<'_> {
-    let chunks = stream::unfold((body, 0), move |(body, mut around)| {
-        let in_file = Arc::clone(&in_file);
-        async move {
-            // multer takes all that is ready: so that it gets one piece at a time, there is none right after one.
-            tokio::task::yield_now().await;
-            let chunk = match body.chunk().await {
-                Ok(chunk) => chunk?,
-                Err(error) => return Some((Err(Broken(error)), (body, around))),
-            };
-            if !in_file.load(Ordering::Relaxed) {
-                around += chunk.len() as u64;
-            }
-            let counted = if around > AROUND_BYTES_MAX { Err(Broken(too_large())) } else { Ok(chunk) };
-            Some((counted, (body, around)))
-        }
-    });
-    let limits = SizeLimit::new().for_field(CONVERSATION, CONVERSATION_BYTES_MAX);
-    let constraints = Constraints::new().allowed_fields(vec![CONVERSATION, FILE]).size_limit(limits);
-    Multipart::with_constraints(chunks, boundary, constraints)
+fn unknown_part() -> ApiError {
+    ApiError::invalid_field("", "must have the parts conversation_id and file only")
 }
 
-async fn next_part<'r>(parts: &mut Multipart<'r>) -> Result<Option<Field<'r>>, ApiError> {
-    parts.next_field().await.map_err(refused)
-}
-
-/// The bytes of `file`, which must be the last part: if another one follows, they end with an error.
-fn last_part<'r>(
-    parts: Multipart<'r>,
-    file: Field<'r>,
-    in_file: Arc<AtomicBool>,
-) -> impl Stream<Item = Result<Bytes, ApiError>> + Send + 'r {
-    stream::unfold((parts, Some(file)), move |(mut parts, file)| {
-        let in_file = Arc::clone(&in_file);
-        async move {
-            let mut file = file?;
-            match file.next().await {
-                Some(Ok(bytes)) => return Some((Ok(bytes), (parts, Some(file)))),
-                // multer would say so again and again.
-                Some(Err(error)) => return Some((Err(refused(error)), (parts, None))),
-                None => {}
-            }
-            in_file.store(false, Ordering::Relaxed);
-            // It must be gone before there can be another.
-            drop(file);
-            match next_part(&mut parts).await {
-                Ok(None) => None,
-                Ok(Some(_)) => {
-                    Some((Err(ApiError::invalid_field(FILE, "must be the last part")), (parts, None)))
+/// The bytes of the file, which must be the last part: if another one follows, they end with an error.
+fn last_part(parts: Multipart<'_>) -> impl Stream<Item = Result<Bytes, ApiError>> + Send {
+    stream::unfold(Some(parts), |parts| async move {
+        let mut parts = parts?;
+        let error = match parts.chunk().await {
+            Ok(Some(bytes)) => return Some((Ok(bytes), Some(parts))),
+            Ok(None) => match parts.next_part().await {
+                Ok(None) => return None,
+                Ok(Some(part)) if part.name == FILE => ApiError::invalid_field(FILE, "must be the last part"),
+                Ok(Some(part)) if part.name == CONVERSATION => {
+                    ApiError::invalid_field(CONVERSATION, "must be the first part")
                 }
-                Err(error) => Some((Err(error), (parts, None))),
-            }
-        }
+                Ok(Some(_)) => unknown_part(),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        Some((Err(error), None))
     })
-}
-
-/// What broke a body off, on its way through multer.
-#[derive(Debug)]
-struct Broken(ApiError);
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body broke off")
-    }
-}
-
-impl std::error::Error for Broken {}
-
-/// What multer found wrong, as the client is told.
-fn refused(error: multer::Error) -> ApiError {
-    match error {
-        multer::Error::StreamReadFailed(cause) => match cause.downcast::<Broken>() {
-            Ok(broken) => broken.0,
-            Err(cause) => ApiError::new(ErrorCode::InvalidRequest, "the body broke off").caused_by(cause),
-        },
-        multer::Error::UnknownField { .. } => {
-            ApiError::invalid_field("", "must have the parts conversation_id and file only")
-        }
-        multer::Error::FieldSizeExceeded { .. } => ApiError::invalid_field(CONVERSATION, "is too long"),
-        malformed => {
-            ApiError::new(ErrorCode::InvalidRequest, "this is not multipart/form-data").caused_by(malformed)
-        }
-    }
 }
 
 impl From<UploadError> for ApiError {
@@ -263,7 +189,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http::body::BodyMemory;
+    use crate::http::body::{Body, BodyMemory};
 
     const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"conversation_id\"\r\n\r\ncnv_1\r\n\
                         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
@@ -280,13 +206,12 @@ mod tests {
     }
 
     async fn read_body(body: &mut Body) -> Result<String, ApiError> {
-        let in_file = Arc::new(AtomicBool::new(false));
-        let mut parts = parts(body, "b".to_owned(), Arc::clone(&in_file));
-        let first = next_part(&mut parts).await?.unwrap();
-        first.text().await.map_err(refused)?;
-        let file = next_part(&mut parts).await?.unwrap();
-        in_file.store(true, Ordering::Relaxed);
-        let pieces: Vec<Result<Bytes, ApiError>> = last_part(parts, file, in_file).collect().await;
+        let mut parts = Multipart::new(body, "b");
+        next_part(&mut parts, CONVERSATION, "must be the first part").await?;
+        let text = parts.text(CONVERSATION_BYTES_MAX).await?;
+        text.ok_or_else(|| ApiError::invalid_field(CONVERSATION, "is too long, or no text"))?;
+        next_part(&mut parts, FILE, "must be the second part").await?;
+        let pieces: Vec<Result<Bytes, ApiError>> = last_part(parts).collect().await;
         let whole: Result<Vec<Bytes>, ApiError> = pieces.into_iter().collect();
         Ok(String::from_utf8(whole?.concat()).unwrap())
     }
@@ -315,24 +240,6 @@ mod tests {
         assert_eq!(read(&before, 4096).await, Err((ErrorCode::PayloadTooLarge, String::new())));
         let long_id = HEAD.replace("cnv_1", &"c".repeat(200));
         assert_eq!(read(&long_id, 4096).await, Err((ErrorCode::ValidationFailed, CONVERSATION.to_owned())));
-    }
-
-    #[test]
-    fn a_body_that_is_not_multipart_is_told_so() {
-        for (given, code) in [
-            ("application/json", ErrorCode::UnsupportedMediaType),
-            ("multipart/mixed; boundary=b", ErrorCode::UnsupportedMediaType),
-            ("", ErrorCode::UnsupportedMediaType),
-            ("multipart/form-data", ErrorCode::InvalidRequest),
-        ] {
-            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, given.parse().unwrap())]);
-            assert_eq!(boundary(&headers).unwrap_err().code(), code, "{given}");
-        }
-        let headers = HeaderMap::from_iter([(
-            header::CONTENT_TYPE,
-            "multipart/form-data; boundary=\"a b\"".parse().unwrap(),
-        )]);
-        assert_eq!(boundary(&headers).unwrap(), "a b");
     }
 
     #[test]
