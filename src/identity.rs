@@ -17,8 +17,11 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 mod accounts;
+mod boot;
 mod cache;
+mod grace;
 mod keys;
+mod known_addresses;
 mod password;
 mod sessions;
 mod token;
@@ -29,12 +32,13 @@ pub use accounts::{AccountError, NewAgent};
 pub use keys::{Key, Keys};
 pub use password::{Overloaded, Password, Passwords, WeakPassword};
 pub use sessions::{LoggedIn, LoginError, PasswordError};
-pub use token::{SessionId, TokenId};
+pub use token::SessionId;
 pub use visitor_jwt::JwtError;
 pub use visitors::{KnownVisitor, VisitorError, VisitorRequest};
 
+use boot::Boot;
 use cache::Cache;
-use token::{Session, Token, VisitorToken};
+use token::{Session, Token, TokenId, VisitorToken};
 
 /// A token's own record is read again after this: how long another node's revocation may go unseen.
 const TOKEN_STALE: Duration = Duration::from_secs(4);
@@ -62,10 +66,13 @@ pub enum Caller {
         site: SiteId,
         /// Himself, at most a second old.
         visitor: Arc<Visitor>,
-        /// Names his token.
-        token_id: TokenId,
+        /// The generation of the visitor's tokens that this one is of.
+        generation: u64,
         /// When his token ends.
         expires_at: Timestamp,
+        /// The site takes only visitors whose identity is signed, and this one's is not: reads and ends what there is, and
+        /// begins and writes nothing.
+        unproven: bool,
     },
     /// A person who answers.
     Agent {
@@ -144,6 +151,7 @@ pub enum Revoked {
 pub struct Identity {
     records: Arc<dyn Records>,
     clock: Clock,
+    boot: Boot,
     passwords: Passwords,
     visitor_tokens: Cache<TokenId, Arc<VisitorToken>>,
     sessions: Cache<SessionId, Arc<Session>>,
@@ -160,6 +168,7 @@ impl Identity {
     pub fn new(records: Arc<dyn Records>, clock: Clock) -> Self {
         Self {
             records,
+            boot: Boot::begin(clock.monotonic_ms()),
             clock,
             passwords: Passwords::default(),
             visitor_tokens: Cache::new(TOKEN_STALE, 50_000),
@@ -211,7 +220,8 @@ impl Identity {
                 if self.clock.now() >= token.expires_at {
                     return Err(AuthError::Expired);
                 }
-                self.visitor_caller(&token).await
+                let VisitorToken { workspace, site, visitor, generation, expires_at, .. } = *token;
+                self.visitor_caller((workspace, site), visitor, generation, expires_at).await
             }
             Token::Access(id, secret) => {
                 let kept = self.sessions.get(&id);
@@ -242,32 +252,37 @@ impl Identity {
                 let site = self.find_site(*workspace, site.id).await?.ok_or(AuthError::Revoked)?;
                 Ok(Caller::Site { workspace: *workspace, site })
             }
-            Caller::Visitor { token_id, .. } => {
-                let token = self.visitor_token(*token_id).await?.ok_or(AuthError::Revoked)?;
-                self.visitor_caller(&token).await
+            Caller::Visitor { workspace, site, visitor, generation, expires_at, .. } => {
+                self.visitor_caller((*workspace, *site), visitor.id, *generation, *expires_at).await
             }
             Caller::Agent { session, expires_at, .. } => {
-                let kept = self.sessions.get(session);
-                let session = match kept {
-                    Some(session) => session,
-                    None => self.read_session(*session).await?.ok_or(AuthError::Revoked)?,
-                };
+                // Never as it was kept: what is up to four seconds old, asked for each four seconds, would be twice as old.
+                let session = self.read_session(*session).await?.ok_or(AuthError::Revoked)?;
                 self.agent_caller(&session, *expires_at).await
             }
         }
     }
 
-    async fn visitor_caller(&self, token: &VisitorToken) -> Result<Caller, AuthError> {
-        let workspace = token.workspace;
-        self.find_site(workspace, token.site).await?.ok_or(AuthError::Revoked)?;
-        let visitor = self.visitor(workspace, token.visitor).await?.ok_or(AuthError::Revoked)?;
-        Ok(Caller::Visitor {
-            workspace,
-            site: token.site,
-            visitor,
-            token_id: token.id,
-            expires_at: token.expires_at,
-        })
+    /// The visitor of a token of this generation, if the visitor's tokens have not ended since.
+    async fn visitor_caller(
+        &self,
+        (workspace, site_id): (WorkspaceId, SiteId),
+        id: VisitorId,
+        generation: u64,
+        expires_at: Timestamp,
+    ) -> Result<Caller, AuthError> {
+        let site = self.find_site(workspace, site_id).await?.ok_or(AuthError::Revoked)?;
+        let mut visitor = self.visitor(workspace, id).await?.ok_or(AuthError::Revoked)?;
+        if visitor.generation < generation {
+            // The token was given on another node, after the visitor was read here.
+            self.visitors.forget(&(workspace, id));
+            visitor = self.visitor(workspace, id).await?.ok_or(AuthError::Revoked)?;
+        }
+        if visitor.generation != generation {
+            return Err(AuthError::Revoked);
+        }
+        let unproven = site.identity_required && !visitor.verified();
+        Ok(Caller::Visitor { workspace, site: site_id, visitor, generation, expires_at, unproven })
     }
 
     async fn agent_caller(&self, session: &Session, expires_at: Timestamp) -> Result<Caller, AuthError> {
@@ -284,12 +299,12 @@ impl Identity {
         }
         let key = (session.workspace, session.agent);
         let mut agent = self.agent(key.0, key.1).await?.ok_or(AuthError::Revoked)?;
-        if !session.knows_password(&agent.password_hash) {
-            // He may have logged in with a new password since he was read.
+        if !session.is_of(&agent) {
+            // The log-in may have been begun since the agent was read, after a change.
             self.agents.forget(&key);
             agent = self.agent(key.0, key.1).await?.ok_or(AuthError::Revoked)?;
         }
-        let holds = !agent.disabled && session.knows_password(&agent.password_hash);
+        let holds = !agent.disabled && session.is_of(&agent);
         holds.then_some(agent).ok_or(AuthError::Revoked)
     }
 

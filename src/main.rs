@@ -1,6 +1,8 @@
 //! The program: reads the command line, runs one command, and ends with its exit code.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -80,7 +82,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
 async fn demo(mut args: DemoArgs) -> Result<(), Failure> {
     let (ready_json, visitors) = (args.ready_json, args.visitors);
     // Removed when it is dropped, after the server has closed the store in it.
-    let ephemeral = if args.ephemeral { Some(tempfile::tempdir()?) } else { None };
+    let ephemeral = if args.ephemeral { Some(private_folder()?) } else { None };
     if let Some(folder) = &ephemeral {
         args.data = Some(folder.path().to_owned());
     }
@@ -100,6 +102,11 @@ async fn demo(mut args: DemoArgs) -> Result<(), Failure> {
     let served = server.run().await;
     drop(visiting);
     Ok(served?)
+}
+
+/// Nobody else on the machine looks into it.
+fn private_folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 fn start_log(config: &Config) {

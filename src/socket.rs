@@ -185,7 +185,8 @@ impl Sockets {
         let handle = Arc::new(Handle {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             session,
-            orders: Mutex::default(),
+            // What was revoked between its hello and now was told to those who had entered.
+            orders: Mutex::new(Orders { close: None, recheck: true }),
             given: Notify::new(),
         });
         let mut of_person = self.by_person.entry(person).or_default();

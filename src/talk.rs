@@ -40,6 +40,17 @@ pub struct Message {
     pub note: bool,
 }
 
+/// Refuses what an unproven visitor of a site that requires identities would begin or write, also with a token from before
+/// the site required them. What there is can still be read, rated and ended.
+pub fn check_proven(caller: &Caller) -> Result<(), ApiError> {
+    match caller {
+        Caller::Visitor { unproven: true, .. } => {
+            Err(ApiError::forbidden("this site takes only visitors whose identity is signed"))
+        }
+        Caller::Anonymous | Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. } => Ok(()),
+    }
+}
+
 /// A message that is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posted {
@@ -74,6 +85,7 @@ pub async fn post(
     caller: &Caller,
     message: Message,
 ) -> Result<Posted, ApiError> {
+    check_proven(caller)?;
     if let Caller::Visitor { visitor, .. } = caller
         && visitor.blocked
     {

@@ -44,11 +44,22 @@ pub struct Agent {
     pub password_hash: Box<str>,
     /// What he last wanted to be taken for.
     pub status: Status,
+    /// Raised when all log-ins that were begun so far end for good, also when the agent is enabled again.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 impl Agent {
     /// The default of `capacity`.
     pub const CAPACITY: u32 = 5;
+
+    /// Disables or enables the agent. Disabling ends all log-ins for good.
+    pub fn set_disabled(&mut self, disabled: bool) {
+        if disabled && !self.disabled {
+            self.generation += 1;
+        }
+        self.disabled = disabled;
+    }
 
     /// As logs and other people see him.
     pub fn card(&self) -> AgentCard {

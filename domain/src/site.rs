@@ -180,7 +180,7 @@ pub struct Site {
     pub prechat: Vec<PrechatField>,
     /// Whether page views are told.
     pub tracking: Tracking,
-    /// Signs visitors' identities (HS256), 32 to 128 bytes. Never shown again.
+    /// Signs visitors' identities (HS256, HS384 or HS512), 32 to 128 bytes. Never shown again.
     pub identity_secret: Option<Box<str>>,
     /// Only visitors whose identity is signed are taken.
     pub identity_required: bool,

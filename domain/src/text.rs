@@ -11,6 +11,11 @@ pub enum TextError {
     /// A control character (C0, DEL, C1) that this text does not take.
     #[error("must not contain control characters")]
     Control,
+    /// A character that turns the direction of the text around it: a name would look like another one.
+    #[error(
+        "must not contain characters that turn the direction of text (U+202A to U+202E, U+2066 to U+2069)"
+    )]
+    Direction,
     /// More than this many characters.
     #[error("must be at most {0} characters")]
     TooManyCharacters(usize),
@@ -42,6 +47,12 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
     )
+}
+
+/// Embeddings, overrides and isolates. Marks (U+200E, U+200F, U+061C) and joiners turn nothing around them, and real names
+/// need them.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn check_characters(text: &str, max: usize, refused: fn(char) -> bool) -> Result<(), TextError> {
@@ -83,7 +94,8 @@ impl MessageText {
     }
 }
 
-/// One line of at most `CHARACTERS` characters: not blank, no control characters at all.
+/// One line of at most `CHARACTERS` characters: not blank, no control characters at all, and nothing that turns the direction
+/// of what stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Line<const CHARACTERS: usize>(Box<str>);
@@ -92,6 +104,9 @@ impl<const CHARACTERS: usize> Line<CHARACTERS> {
     /// Keeps the text as it is, or says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         check_characters(text, CHARACTERS, is_line_control)?;
+        if text.chars().any(turns_direction) {
+            return Err(TextError::Direction);
+        }
         Ok(Self(text.into()))
     }
 
@@ -205,6 +220,28 @@ mod tests {
         assert_eq!(Line::<3>::parse("éééé"), Err(TextError::TooManyCharacters(3)));
         assert_eq!(Line::<9>::parse("a\nb"), Err(TextError::Control));
         assert!(Paragraph::<9>::parse("a\nb").is_ok());
+    }
+
+    #[test]
+    fn a_line_turns_no_direction_and_takes_what_real_names_need() {
+        for turning in ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+            for text in [format!("{turning}Ann"), format!("A{turning}nn"), format!("Ann{turning}")] {
+                assert_eq!(Line::<9>::parse(&text), Err(TextError::Direction), "{text:?}");
+                assert!(MessageText::parse(&text, 100).is_ok() && Paragraph::<9>::parse(&text).is_ok());
+            }
+            assert!(Email::parse(&format!("A{turning}nn@example.org")).is_err(), "{turning:?}");
+        }
+        let real = [
+            "שלום\u{200f}",
+            "Ann\u{200e}",
+            "محمد\u{61c}",
+            "می\u{200c}خواهم",
+            "क\u{94d}\u{200d}ष",
+            "👩\u{200d}🚀",
+        ];
+        for name in real {
+            assert!(Name::parse(name).is_ok(), "{name:?}");
+        }
     }
 
     #[test]

@@ -23,12 +23,24 @@ pub struct Visitor {
     pub blocked: bool,
     /// When he was made.
     pub first_seen_at: Timestamp,
+    /// Raised when all tokens that were given so far end: at each proof of an identity, and at a log-out. A token of an
+    /// earlier generation is worth nothing.
+    #[serde(default)]
+    pub generation: u64,
+    /// The verified visitor that this anonymous one proved to be. Nobody is this one any more.
+    #[serde(default)]
+    pub became: Option<VisitorId>,
 }
 
 impl Visitor {
     /// The site's owner signed who he is.
     pub fn verified(&self) -> bool {
         self.subject.is_some()
+    }
+
+    /// Ends all tokens that were given so far.
+    pub fn end_tokens(&mut self) {
+        self.generation += 1;
     }
 
     /// As a conversation's log keeps him.

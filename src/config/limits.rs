@@ -68,8 +68,11 @@ pub struct Limits {
     pub conversations_per_minute_per_address: u32,
     /// Visitors that one address may be made in a minute, and tokens renewed. 0: any number.
     pub visitors_per_minute_per_address: u32,
-    /// Wrong log-ins of one e-mail address in 15 minutes. 0: any number.
+    /// Wrong log-ins for one account from one address in 15 minutes. 0: any number.
     pub logins_per_15min_per_account: u32,
+    /// Wrong log-ins for one account in 15 minutes, from all addresses together; over it only addresses that logged in to the
+    /// account within 30 days may try. 0: any number.
+    pub logins_per_15min_per_account_everywhere: u32,
     /// Wrong log-ins of one address in 15 minutes. 0: any number.
     pub logins_per_15min_per_address: u32,
     /// Conversations of one visitor that have not ended. 0: any number.
@@ -117,6 +120,7 @@ impl Default for Limits {
             conversations_per_minute_per_address: 10,
             visitors_per_minute_per_address: 30,
             logins_per_15min_per_account: 5,
+            logins_per_15min_per_account_everywhere: 100,
             logins_per_15min_per_address: 30,
             open_conversations_per_visitor: 5,
             push_window_events: 256,
@@ -189,6 +193,13 @@ const RULES: &[Rule] = &[
     ),
     Rule("visitors_per_minute_per_address", |l| l.visitors_per_minute_per_address.into(), Zero::Off, 1, MANY),
     Rule("logins_per_15min_per_account", |l| l.logins_per_15min_per_account.into(), Zero::Off, 1, MANY),
+    Rule(
+        "logins_per_15min_per_account_everywhere",
+        |l| l.logins_per_15min_per_account_everywhere.into(),
+        Zero::Off,
+        1,
+        MANY,
+    ),
     Rule("logins_per_15min_per_address", |l| l.logins_per_15min_per_address.into(), Zero::Off, 1, MANY),
     Rule("open_conversations_per_visitor", |l| l.open_conversations_per_visitor as u64, Zero::Off, 1, MANY),
     Rule("push_window_events", |l| l.push_window_events as u64, Zero::Refused, 1, MANY),
@@ -264,7 +275,7 @@ mod tests {
         dead_after_s 45 agent_ping_interval_s 5 agent_dead_after_s 10 hellos_per_s 500 frames_burst 100 \
         frames_per_s 20 visitor_send_burst 60 visitor_send_per_s 1 agent_send_burst 120 agent_send_per_s 5 \
         conversations_per_minute_per_address 10 visitors_per_minute_per_address 30 \
-        logins_per_15min_per_account 5 logins_per_15min_per_address 30 open_conversations_per_visitor 5 \
+        logins_per_15min_per_account 5 logins_per_15min_per_account_everywhere 100 logins_per_15min_per_address 30 open_conversations_per_visitor 5 \
         push_window_events 256 push_window_bytes 262144 push_stall_s 10 subscriptions_per_socket 200";
 
     fn with(key: &str, value: u64) -> Limits {

@@ -12,6 +12,9 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const HOME: &str = include_str!("home.html");
 
+/// The file of the demo that holds its log-ins.
+pub(crate) const SESSION: &str = "session.json";
+
 const DEMO: &str = include_str!("../../web/demo/index.html");
 /// What the demo's page loads, under `/demo/`.
 const DEMO_FILES: [(&str, &str, &str); 30] = [
@@ -80,7 +83,7 @@ impl Documents {
         self.demo_files = DEMO_FILES.map(file).into();
         let session = demo.session();
         let session = serde_json::to_string(&session).expect("it is strings and lists");
-        self.demo_files.push(("session.json", Asset::data("application/json", session)));
+        self.demo_files.push((SESSION, Asset::data("application/json", session)));
     }
 
     /// A file of the demo; none when there is no demo.

@@ -286,13 +286,13 @@ impl From<JwtError> for ApiError {
     fn from(error: JwtError) -> Self {
         let code = match error {
             JwtError::Signature | JwtError::NoSecret => ErrorCode::InvalidSignature,
-            JwtError::Expired => ErrorCode::TokenExpired,
+            JwtError::Expired { .. } | JwtError::Old { .. } => ErrorCode::TokenExpired,
             JwtError::TooLong
-            | JwtError::Form
+            | JwtError::Form(_)
             | JwtError::Algorithm
             | JwtError::Critical
             | JwtError::Claim(..)
-            | JwtError::NotYet => ErrorCode::InvalidToken,
+            | JwtError::NotYet { .. } => ErrorCode::InvalidToken,
         };
         Self::new(code, error.to_string())
     }

@@ -30,8 +30,10 @@ pub enum Limit {
     ConversationsOfAddress,
     /// Visitors made and tokens renewed from one address.
     VisitorsOfAddress,
-    /// Wrong log-ins for one e-mail address.
+    /// Wrong log-ins for one account from one address.
     LoginsOfAccount,
+    /// Wrong log-ins for one account, from all addresses together.
+    LoginsOfAccountEverywhere,
     /// Wrong log-ins from one address.
     LoginsOfAddress,
     /// Hellos of all sockets of this node.
@@ -46,6 +48,7 @@ impl Limit {
             Limit::ConversationsOfAddress => "conversations",
             Limit::VisitorsOfAddress => "visitors",
             Limit::LoginsOfAccount => "logins-account",
+            Limit::LoginsOfAccountEverywhere => "logins-everywhere",
             Limit::LoginsOfAddress => "logins-address",
             Limit::Hellos => "hellos",
         }
@@ -83,6 +86,19 @@ impl Key {
         let mut key = [0; 16];
         key.copy_from_slice(&Sha256::digest(email.as_str())[..16]);
         Self(key)
+    }
+
+    /// An account, as it is tried from this address.
+    pub fn of_account_from(email: &Email, address: Key) -> Self {
+        let mut key = [0; 16];
+        let hash = Sha256::new().chain_update(address.0).chain_update(email.as_str()).finalize();
+        key.copy_from_slice(&hash[..16]);
+        Self(key)
+    }
+
+    /// As it is told apart from others.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 }
 
@@ -203,6 +219,7 @@ struct Policies {
     conversations_of_address: Option<Policy>,
     visitors_of_address: Option<Policy>,
     logins_of_account: Option<Policy>,
+    logins_of_account_everywhere: Option<Policy>,
     logins_of_address: Option<Policy>,
     hellos: Option<Policy>,
 }
@@ -221,6 +238,10 @@ impl Policies {
             ),
             visitors_of_address: per_minute(Limit::VisitorsOfAddress, limits.visitors_per_minute_per_address),
             logins_of_account: per_15min(Limit::LoginsOfAccount, limits.logins_per_15min_per_account),
+            logins_of_account_everywhere: per_15min(
+                Limit::LoginsOfAccountEverywhere,
+                limits.logins_per_15min_per_account_everywhere,
+            ),
             logins_of_address: per_15min(Limit::LoginsOfAddress, limits.logins_per_15min_per_address),
             hellos: burst(Limit::Hellos, limits.hellos_per_s, limits.hellos_per_s),
         }
@@ -233,6 +254,7 @@ impl Policies {
             Limit::ConversationsOfAddress => self.conversations_of_address.as_ref(),
             Limit::VisitorsOfAddress => self.visitors_of_address.as_ref(),
             Limit::LoginsOfAccount => self.logins_of_account.as_ref(),
+            Limit::LoginsOfAccountEverywhere => self.logins_of_account_everywhere.as_ref(),
             Limit::LoginsOfAddress => self.logins_of_address.as_ref(),
             Limit::Hellos => self.hellos.as_ref(),
         }

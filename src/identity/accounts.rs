@@ -101,6 +101,7 @@ impl Identity {
             operator: new.operator,
             password_hash,
             status: Status::default(),
+            generation: 0,
         };
         Ok(store::insert(self.records.as_ref(), workspace, agent, self.clock.now()).await?)
     }
@@ -140,6 +141,15 @@ impl Identity {
         change: impl Fn(&mut Agent) -> bool,
     ) -> Result<bool, AccountError> {
         let (records, now) = (self.records.as_ref(), self.clock.now());
+        let change = |agent: &mut Agent| {
+            let (was_disabled, generation) = (agent.disabled, agent.generation);
+            let changed = change(agent);
+            // However it was disabled, its log-ins end for good.
+            if agent.disabled && !was_disabled && agent.generation == generation {
+                agent.generation += 1;
+            }
+            changed
+        };
         let changed = store::change(records, workspace, &id.to_string(), now, change).await?;
         let changed = changed.ok_or(AccountError::NotFound)?;
         if changed {

@@ -1,7 +1,7 @@
 //! The installation's own secret, made once and kept in the store, and the keys that are derived from it: one for each
 //! use, so that what is signed for one is worth nothing for another.
 
-use domain::{ClientId, ConversationId, Timestamp, VisitorId, WorkspaceId};
+use domain::{AgentId, ClientId, ConversationId, Timestamp, VisitorId, WorkspaceId};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -47,6 +47,7 @@ pub struct Keys {
     /// Signs links to files.
     pub file_link: Key,
     conversation: Key,
+    known_address: Key,
 }
 
 /// What is stored: only the secret, from which every key is made.
@@ -88,7 +89,13 @@ impl Keys {
             cursor: key("switchboard cursor 1"),
             file_link: key("switchboard file link 1"),
             conversation: key("switchboard conversation 1"),
+            known_address: key("switchboard known address 1"),
         }
+    }
+
+    /// What is kept of an address from which an agent logged in: without the installation's secret nobody finds the address.
+    pub fn known_address(&self, agent: AgentId, address: &[u8; 16]) -> [u8; 32] {
+        self.known_address.sign(&[agent.uuid().as_bytes().as_slice(), address])
     }
 
     /// The one id of the conversation that a visitor starts under this `client_id`: the same on every node and at

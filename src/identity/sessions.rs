@@ -1,7 +1,6 @@
 //! Agents' log-ins. How often somebody may try is not decided here: the HTTP layer counts wrong ones.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::{Agent, AgentId, Email, Timestamp, WorkspaceId};
 use store::{INSTALLATION, RecordError, StoreError, Unique, Versioned};
@@ -11,16 +10,12 @@ use super::{
     AccountError, AuthError, Identity, Overloaded, Password, Revoked, SessionId, WeakPassword, unavailable,
 };
 
-/// A refresh is answered so long after the exchange: what a client sent at the same moment, from two tabs or in a retry,
-/// has arrived by then. Who came before loses that race; who comes later replays, which ends the whole log-in.
-const ANSWERED_AFTER: Duration = Duration::from_millis(60);
-
 /// The tokens of a log-in, for the client alone.
 #[derive(Clone)]
 pub struct LoggedIn {
     /// Proves who he is until `expires_at`.
     pub access_token: String,
-    /// For the next pair; good for one exchange, within 30 days.
+    /// For the next pair, within 30 days; may be used again for 30 s after its first use.
     pub refresh_token: String,
     /// When the access token ends.
     pub expires_at: Timestamp,
@@ -81,7 +76,7 @@ impl Identity {
         let workspace = agent.workspace;
         let agent = Arc::new(agent.document);
         let now = self.clock.now();
-        let (session, pair) = Session::begin(workspace, agent.id, &agent.password_hash, now);
+        let (session, pair) = Session::begin(workspace, &agent, now);
         let id = session.id;
         let kept =
             store::insert(self.records.as_ref(), INSTALLATION, session, now).await.map_err(unavailable)?;
@@ -89,54 +84,56 @@ impl Identity {
         Ok(logged_in(pair, workspace, agent, id))
     }
 
-    /// Exchanges a refresh token for a new pair. Of those who bring the same token at once one wins and the others
-    /// hear [`AuthError::Revoked`]; who brings it after that ends the whole log-in: it was stolen, by him or from him.
+    /// Exchanges a refresh token for a new pair. It may be used again for 30 s after its first use ([`super::grace`]), each
+    /// time for one more pair of the same log-in. After that it is a replay: it was stolen, or its thief used it first, and
+    /// the whole log-in ends.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`] when it is nobody's, [`AuthError::Expired`] when its time is over, [`AuthError::Revoked`] when
+    /// the log-in has ended or ends now; [`AuthError::Store`] when the store did not answer: ask again.
     pub async fn refresh(&self, refresh_token: &str) -> Result<LoggedIn, AuthError> {
-        let came_at = self.clock.now();
         let (id, secret) = refresh_parts(refresh_token)?;
-        let (session, standing) = self.session_of(id, &secret).await?;
-        let document = &session.document;
-        if document.ended {
-            return Err(AuthError::Revoked);
-        }
-        if self.clock.now() >= document.refresh_expires_at {
-            return Err(AuthError::Expired);
-        }
-        match standing {
-            Standing::Current => {
-                let pair = self.rotate(session, &secret).await?;
-                tokio::time::sleep(ANSWERED_AFTER).await;
-                Ok(pair)
+        loop {
+            let (session, standing) = self.session_of(id, &secret).await?;
+            if session.document.ended {
+                return Err(AuthError::Revoked);
             }
-            Standing::Spent => {
-                let answered_at = document.refreshed_at().plus_ms(ANSWERED_AFTER.as_millis() as u64);
-                if came_at >= answered_at {
-                    self.end(id).await?;
+            match standing {
+                Standing::Current(expires_at) if self.clock.now() >= expires_at => {
+                    return Err(AuthError::Expired);
                 }
-                Err(AuthError::Revoked)
+                Standing::Current(_) => self.begin_grace(&secret).await?,
+                Standing::Spent if self.in_grace(&secret).await? => {}
+                Standing::Spent => {
+                    self.end(id).await?;
+                    return Err(AuthError::Revoked);
+                }
             }
+            let agent = self.live_agent(&session.document).await?;
+            if let Some(pair) = self.rotate(session, agent, &secret).await? {
+                return Ok(pair);
+            }
+            // Another request exchanged a token, or changed the password: the newer record says what holds now.
         }
     }
 
-    async fn rotate(&self, session: Versioned<Session>, secret: &Secret) -> Result<LoggedIn, AuthError> {
-        let mut session = session;
-        loop {
-            let agent = self.live_agent(&session.document).await?;
-            let now = self.clock.now();
-            let (id, workspace) = (session.document.id, session.document.workspace);
-            let pair = session.document.rotate(secret, now);
-            match store::update(self.records.as_ref(), session, now).await {
-                Ok(kept) => {
-                    self.sessions.replace(id, Arc::new(kept.document));
-                    return Ok(logged_in(pair, workspace, agent, id));
-                }
-                // Another node exchanged the token first, or the password was changed meanwhile: the record says.
-                Err(RecordError::Changed) => match self.session_of(id, secret).await? {
-                    (newer, Standing::Current) if !newer.document.ended => session = newer,
-                    (_, Standing::Current | Standing::Spent) => return Err(AuthError::Revoked),
-                },
-                Err(error) => return Err(unavailable(error).into()),
+    /// None when the log-in was changed since it was read.
+    async fn rotate(
+        &self,
+        mut session: Versioned<Session>,
+        agent: Arc<Agent>,
+        secret: &Secret,
+    ) -> Result<Option<LoggedIn>, AuthError> {
+        let now = self.clock.now();
+        let (id, workspace) = (session.document.id, session.document.workspace);
+        let pair = session.document.rotate(secret, now);
+        match store::update(self.records.as_ref(), session, now).await {
+            Ok(kept) => {
+                self.sessions.replace(id, Arc::new(kept.document));
+                Ok(Some(logged_in(pair, workspace, agent, id)))
             }
+            Err(RecordError::Changed) => Ok(None),
+            Err(error) => Err(unavailable(error).into()),
         }
     }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use domain::{Attribute, Attributes, Email, Line, Name, Role};
+use domain::{Email, Line, Name, Role};
 use store::Store;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 use super::*;
 
+mod refresh;
 mod site_keys;
+mod visitors;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -45,11 +47,11 @@ impl Fixture {
     }
 
     /// Another node over the same store.
-    fn other_node(&self) -> Identity {
+    pub(crate) fn other_node(&self) -> Identity {
         Identity::new(self.store.records.clone(), self.clock.clone())
     }
 
-    async fn ann(&self) -> Agent {
+    pub(crate) async fn ann(&self) -> Agent {
         let new =
             NewAgent::new(Email::parse("ann@example.org").unwrap(), Name::parse("Ann").unwrap(), Role::Agent);
         let password = Password::parse("correct horse").unwrap();
@@ -158,56 +160,6 @@ async fn tokens_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_replayed_refresh_token_ends_the_whole_log_in() {
-    let fixture = Fixture::start().await;
-    fixture.ann().await;
-    let login = fixture.login().await;
-    let other = fixture.login().await;
-    let refreshed = fixture.identity.refresh(&login.refresh_token).await.unwrap();
-    let mut revocations = fixture.identity.revocations();
-    fixture.clock.advance_ms(60);
-    assert!(matches!(fixture.identity.refresh(&login.refresh_token).await, Err(AuthError::Revoked)));
-    assert_eq!(revocations.recv().await, Ok(Revoked::Session(login.session)));
-    for token in [&login.access_token, &refreshed.access_token] {
-        assert_eq!(outcome(&fixture.identity, token).await, "revoked");
-    }
-    assert!(matches!(fixture.identity.refresh(&refreshed.refresh_token).await, Err(AuthError::Revoked)));
-    assert_eq!(outcome(&fixture.identity, &other.access_token).await, "agent");
-}
-
-#[tokio::test]
-async fn of_parallel_refreshes_with_one_token_one_wins_and_keeps_what_it_won() {
-    let fixture = Fixture::start().await;
-    fixture.ann().await;
-    let login = fixture.login().await;
-    let node = fixture.other_node();
-    let race = futures_util::future::join_all(
-        (0..8).map(|n| if n % 2 == 0 { &fixture.identity } else { &node }.refresh(&login.refresh_token)),
-    );
-    let (won, lost): (Vec<_>, Vec<_>) = race.await.into_iter().partition(Result::is_ok);
-    assert_eq!((won.len(), lost.len()), (1, 7));
-    assert!(lost.iter().all(|result| matches!(result, Err(AuthError::Revoked))));
-    let won = won[0].as_ref().unwrap();
-    assert_eq!(outcome(&fixture.identity, &won.access_token).await, "agent");
-    assert!(fixture.identity.refresh(&won.refresh_token).await.is_ok());
-}
-
-#[tokio::test]
-async fn who_came_before_the_winner_was_answered_loses_and_ends_nothing() {
-    let fixture = Fixture::start().await;
-    fixture.ann().await;
-    let login = fixture.login().await;
-    let won = fixture.identity.refresh(&login.refresh_token).await.unwrap();
-    fixture.clock.advance_ms(59);
-    // However slowly its node reads, and when that heard of the exchange.
-    for node in [&fixture.identity, &fixture.other_node()] {
-        assert!(matches!(node.refresh(&login.refresh_token).await, Err(AuthError::Revoked)));
-    }
-    assert_eq!(outcome(&fixture.identity, &won.access_token).await, "agent");
-    assert!(fixture.identity.refresh(&won.refresh_token).await.is_ok());
-}
-
-#[tokio::test]
 async fn who_only_knows_a_session_s_id_can_neither_refresh_nor_end_it() {
     let fixture = Fixture::start().await;
     fixture.ann().await;
@@ -308,6 +260,71 @@ async fn a_disabled_agent_is_revoked_and_cannot_log_in() {
 }
 
 #[tokio::test]
+async fn the_log_ins_of_an_agent_who_was_disabled_stay_dead_when_the_agent_is_enabled_again() {
+    let fixture = Fixture::start().await;
+    let ann = fixture.ann().await;
+    let node = fixture.other_node();
+    let change = async |change: fn(&mut Agent)| {
+        let change = |agent: &mut Agent| {
+            change(agent);
+            true
+        };
+        fixture.identity.change_agent(fixture.workspace, ann.id, change).await.unwrap();
+    };
+    type Change = fn(&mut Agent);
+    let ways: [(Change, Change); 2] = [
+        (|agent| agent.set_disabled(true), |agent| agent.set_disabled(false)),
+        // However it is done.
+        (|agent| agent.disabled = true, |agent| agent.disabled = false),
+    ];
+    for (disable, enable) in ways {
+        let (login, unused) = (fixture.login().await, fixture.login().await);
+        let refreshed = fixture.identity.refresh(&login.refresh_token).await.unwrap();
+        assert_eq!(outcome(&node, &login.access_token).await, "agent");
+        change(disable).await;
+        change(enable).await;
+        for access in [&login.access_token, &refreshed.access_token, &unused.access_token] {
+            assert_eq!(outcome(&fixture.identity, access).await, "revoked");
+            assert_eq!(outcome(&fixture.other_node(), access).await, "revoked");
+        }
+        for refresh in [&login.refresh_token, &refreshed.refresh_token, &unused.refresh_token] {
+            assert!(matches!(fixture.identity.refresh(refresh).await, Err(AuthError::Revoked)));
+        }
+        let back = fixture.login().await;
+        // Also on a node that has the agent as it was.
+        assert_eq!(outcome(&node, &back.access_token).await, "agent");
+    }
+    // A change that disables nobody ends nothing.
+    let login = fixture.login().await;
+    change(|agent| agent.capacity = 9).await;
+    assert_eq!(outcome(&fixture.identity, &login.access_token).await, "agent");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_for_a_minute_expires_nobody() {
+    for by_days in [400, -400] {
+        let fixture = Fixture::start().await;
+        fixture.ann().await;
+        let login = fixture.login().await;
+        let visitor = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
+        fixture.clock.jump_ms(by_days * DAY_MS as i64);
+        fixture.clock.advance_ms(60_000);
+        assert_eq!(outcome(&fixture.identity, &login.access_token).await, "agent");
+        assert_eq!(outcome(&fixture.other_node(), &visitor.token).await, "visitor");
+        let renewed = fixture.visitor(Some(&visitor.token), VisitorRequest::default()).await.unwrap();
+        let refreshed = fixture.identity.refresh(&login.refresh_token).await.unwrap();
+        fixture.clock.jump_ms(-by_days * DAY_MS as i64);
+        // What was given meanwhile ends when it should.
+        assert_eq!(renewed.expires_at, fixture.clock.now().plus_ms(DAY_MS));
+        fixture.clock.advance_ms(15 * 60 * 1000 - 1);
+        assert_eq!(outcome(&fixture.identity, &refreshed.access_token).await, "agent");
+        fixture.clock.advance_ms(1);
+        assert_eq!(outcome(&fixture.identity, &refreshed.access_token).await, "expired");
+        assert_eq!(outcome(&fixture.identity, &renewed.token).await, "visitor");
+    }
+}
+
+#[tokio::test]
 async fn leaving_a_team_is_seen_within_a_second_and_here_at_once() {
     let fixture = Fixture::start().await;
     let ann = fixture.ann().await;
@@ -324,165 +341,4 @@ async fn leaving_a_team_is_seen_within_a_second_and_here_at_once() {
     tokio::time::advance(Duration::from_secs(1)).await;
     tokio::time::resume();
     assert_eq!(node.teams_of(fixture.workspace, ann.id).await.unwrap().len(), 0);
-}
-
-#[tokio::test]
-async fn a_visitor_s_token_is_renewed_for_thirty_days_after_its_end_and_then_says_expired() {
-    let fixture = Fixture::start().await;
-    let first = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
-    assert!(first.created && !first.visitor.verified());
-    assert_eq!(first.expires_at, fixture.clock.now().plus_ms(DAY_MS));
-    fixture.clock.advance_ms(DAY_MS);
-    assert_eq!(outcome(&fixture.identity, &first.token).await, "expired");
-    let renewed = fixture.visitor(Some(&first.token), VisitorRequest::default()).await.unwrap();
-    assert!(!renewed.created);
-    assert_eq!(renewed.visitor.id, first.visitor.id);
-    assert_eq!(outcome(&fixture.identity, &renewed.token).await, "visitor");
-    fixture.clock.advance_ms(30 * DAY_MS);
-    assert!(fixture.visitor(Some(&first.token), VisitorRequest::default()).await.is_ok());
-    fixture.clock.advance_ms(1);
-    let late = fixture.visitor(Some(&first.token), VisitorRequest::default()).await;
-    assert!(matches!(late, Err(VisitorError::Token(AuthError::Expired))));
-}
-
-#[tokio::test]
-async fn an_old_token_of_another_site_or_a_forged_one_makes_no_visitor() {
-    let fixture = Fixture::start().await;
-    let visitor = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
-    let elsewhere = Site { id: SiteId::from_hash([8; 16]), ..fixture.site.clone() };
-    let foreign = fixture
-        .identity
-        .visitor_for(fixture.workspace, &elsewhere, Some(&visitor.token), &VisitorRequest::default())
-        .await;
-    assert!(matches!(foreign, Err(VisitorError::Token(AuthError::Invalid))));
-    let mut forged = visitor.token.clone().into_bytes();
-    forged[50] = if forged[50] == b'A' { b'B' } else { b'A' };
-    for token in ["", "sbv_", std::str::from_utf8(&forged).unwrap()] {
-        let refused = fixture.visitor(Some(token), VisitorRequest::default()).await;
-        assert!(matches!(refused, Err(VisitorError::Token(AuthError::Invalid))), "{token}");
-    }
-}
-
-#[tokio::test]
-async fn the_same_subject_is_the_same_visitor_and_another_site_s_is_not() {
-    let fixture = Fixture::start().await;
-    let ann = fixture.visitor(None, fixture.signed(r#""sub":"u1","name":"Ann""#)).await.unwrap();
-    assert!(ann.created && ann.visitor.verified());
-    let again = fixture.visitor(None, fixture.signed(r#""sub":"u1","email":"ann@x.org""#)).await.unwrap();
-    assert!(!again.created);
-    assert_eq!(again.visitor.id, ann.visitor.id);
-    assert_eq!(again.visitor.name.as_ref().unwrap().as_str(), "Ann");
-    assert_eq!(again.visitor.email.as_ref().unwrap().as_str(), "ann@x.org");
-
-    let elsewhere = Site { id: SiteId::from_hash([8; 16]), ..fixture.site.clone() };
-    let request = fixture.signed(r#""sub":"u1""#);
-    let other = fixture.identity.visitor_for(fixture.workspace, &elsewhere, None, &request).await.unwrap();
-    assert_ne!(other.visitor.id, ann.visitor.id);
-}
-
-#[tokio::test]
-async fn an_anonymous_visitor_who_proves_himself_keeps_his_id_when_the_identity_is_new() {
-    let fixture = Fixture::start().await;
-    let told = VisitorRequest {
-        name: Some(Name::parse("The CEO").unwrap()),
-        email: Some(Email::parse("ceo@x.org").unwrap()),
-        ..VisitorRequest::default()
-    };
-    let anonymous = fixture.visitor(None, told.clone()).await.unwrap();
-    assert_eq!(anonymous.visitor.name, told.name);
-    let request = VisitorRequest { ..fixture.signed(r#""sub":"u1""#) };
-    let proven = fixture.visitor(Some(&anonymous.token), request).await.unwrap();
-    assert_eq!((proven.visitor.id, proven.created, proven.was), (anonymous.visitor.id, false, None));
-    assert_eq!(
-        (&proven.visitor.name, &proven.visitor.email),
-        (&None, &None),
-        "unsigned words do not look signed"
-    );
-
-    // Neither later.
-    let later = fixture.visitor(Some(&proven.token), told).await.unwrap();
-    assert_eq!(later.visitor.email, None);
-    let Caller::Visitor { visitor, .. } = fixture.identity.bearer(&anonymous.token).await.unwrap() else {
-        panic!("his old token is still his");
-    };
-    assert!(visitor.verified());
-}
-
-#[tokio::test]
-async fn an_anonymous_visitor_becomes_the_one_who_has_his_identity_already() {
-    let fixture = Fixture::start().await;
-    let ann = fixture.visitor(None, fixture.signed(r#""sub":"u1""#)).await.unwrap();
-    let anonymous = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
-    let proven = fixture.visitor(Some(&anonymous.token), fixture.signed(r#""sub":"u1""#)).await.unwrap();
-    assert_eq!(proven.visitor.id, ann.visitor.id);
-    assert_eq!((proven.created, proven.was), (false, Some(anonymous.visitor.id)));
-}
-
-#[tokio::test]
-async fn two_verified_visitors_never_merge() {
-    let fixture = Fixture::start().await;
-    let ann = fixture.visitor(None, fixture.signed(r#""sub":"u1""#)).await.unwrap();
-    let bob = fixture.visitor(Some(&ann.token), fixture.signed(r#""sub":"u2""#)).await.unwrap();
-    assert_ne!(bob.visitor.id, ann.visitor.id);
-    assert_eq!((bob.created, bob.was), (true, None));
-    let again = fixture.visitor(Some(&bob.token), fixture.signed(r#""sub":"u1""#)).await.unwrap();
-    assert_eq!((again.visitor.id, again.was), (ann.visitor.id, None));
-}
-
-#[tokio::test]
-async fn of_many_who_bring_a_new_identity_at_once_all_are_one_visitor() {
-    let fixture = Fixture::start().await;
-    let anonymous = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
-    let all = (0..8).map(|n| {
-        let old_token = (n % 2 == 0).then_some(anonymous.token.as_str());
-        fixture.visitor(old_token, fixture.signed(r#""sub":"u1""#))
-    });
-    let all = futures_util::future::join_all(all).await;
-    let ids: Vec<VisitorId> = all.into_iter().map(|one| one.unwrap().visitor.id).collect();
-    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-}
-
-#[tokio::test]
-async fn a_site_that_requires_identities_takes_no_anonymous_visitor() {
-    let mut fixture = Fixture::start().await;
-    let anonymous = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
-    fixture.site.identity_required = true;
-    for old_token in [None, Some(anonymous.token.as_str())] {
-        let refused = fixture.visitor(old_token, VisitorRequest::default()).await;
-        assert!(matches!(refused, Err(VisitorError::IdentityRequired)));
-    }
-    let proven = fixture.visitor(None, fixture.signed(r#""sub":"u1""#)).await.unwrap();
-    assert!(fixture.visitor(Some(&proven.token), VisitorRequest::default()).await.is_ok());
-    fixture.site.identity_secret = None;
-    let unprovable = fixture.visitor(None, fixture.signed(r#""sub":"u1""#)).await;
-    assert!(matches!(unprovable, Err(VisitorError::Identity(JwtError::NoSecret))));
-}
-
-#[tokio::test]
-async fn attributes_are_set_key_by_key_and_stay_within_their_bounds() {
-    let fixture = Fixture::start().await;
-    let attributes = |pairs: &[(&str, &str)]| {
-        let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), Attribute::Text((*value).into())));
-        VisitorRequest { attributes: Attributes::parse(pairs).unwrap(), ..VisitorRequest::default() }
-    };
-    let first = fixture.visitor(None, attributes(&[("plan", "free"), ("page", "a")])).await.unwrap();
-    let second = fixture.visitor(Some(&first.token), attributes(&[("plan", "pro")])).await.unwrap();
-    assert_eq!(second.visitor.attributes, attributes(&[("page", "a"), ("plan", "pro")]).attributes);
-    let many: Vec<(String, &str)> = (0..32).map(|n| (format!("k{n}"), "v")).collect();
-    let many: Vec<(&str, &str)> = many.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-    let refused = fixture.visitor(Some(&first.token), attributes(&many)).await;
-    assert!(matches!(refused, Err(VisitorError::Attributes(_))));
-}
-
-#[tokio::test]
-async fn a_visitor_who_was_removed_is_revoked() {
-    let fixture = Fixture::start().await;
-    let visitor = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
-    let caller = fixture.identity.bearer(&visitor.token).await.unwrap();
-    let id = visitor.visitor.id;
-    let records = fixture.store.records.as_ref();
-    records.delete(fixture.workspace, store::RecordKind::Visitor, &id.to_string(), None).await.unwrap();
-    fixture.identity.visitor_changed(fixture.workspace, id);
-    assert_eq!(outcome(&fixture.identity, &visitor.token).await, "revoked");
-    assert_eq!(word(fixture.identity.still_valid(&caller).await), "revoked");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{AgentId, SiteId, Timestamp, VisitorId, WorkspaceId};
+use domain::{Agent, AgentId, SiteId, Timestamp, Visitor, VisitorId, WorkspaceId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
 use store::{Document, RecordKind};
@@ -20,8 +20,9 @@ pub(super) const VISITOR_RENEWAL_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 pub(super) const ACCESS_TOKEN_MS: u64 = 15 * 60 * 1000;
 /// How long a refresh token can be exchanged.
 pub(super) const REFRESH_TOKEN_MS: u64 = 30 * 24 * 60 * 60 * 1000;
-/// Access tokens that one log-in remembers; a client that asks for more loses the oldest.
-const ACCESS_TOKENS_MAX: usize = 8;
+/// Access tokens, and refresh tokens that can be exchanged, which one log-in remembers: so many answers may be lost, or tabs
+/// go on side by side, before the oldest is forgotten.
+const TOKENS_MAX: usize = 64;
 
 /// 32 bytes, stored as text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,11 @@ impl SecretHash {
         Self(Bytes32(Sha256::digest(secret).into()))
     }
 
+    /// Names the secret without telling it.
+    pub(super) fn to_text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.0)
+    }
+
     /// In constant time.
     pub(super) fn is_of(&self, secret: &[u8]) -> bool {
         Self::of(secret).0.0.ct_eq(&self.0.0).into()
@@ -60,7 +66,7 @@ impl SecretHash {
 /// Names a visitor's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TokenId(Uuid);
+pub(super) struct TokenId(Uuid);
 
 /// Names an agent's log-in: the family of its access and refresh tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +137,9 @@ pub(super) struct VisitorToken {
     pub(super) visitor: VisitorId,
     pub(super) hash: SecretHash,
     pub(super) expires_at: Timestamp,
+    /// The visitor's when it was given ([`domain::Visitor::generation`]).
+    #[serde(default)]
+    pub(super) generation: u64,
 }
 
 impl VisitorToken {
@@ -138,14 +147,16 @@ impl VisitorToken {
     pub(super) fn make(
         workspace: WorkspaceId,
         site: SiteId,
-        visitor: VisitorId,
+        visitor: &Visitor,
         now: Timestamp,
     ) -> (Self, String) {
         let id = TokenId(Uuid::from_bytes(rand::random()));
         let secret: Secret = rand::random();
         let hash = SecretHash::of(&secret);
         let expires_at = now.plus_ms(VISITOR_TOKEN_MS);
-        (Self { id, workspace, site, visitor, hash, expires_at }, Token::Visitor(id, secret).to_string())
+        let (generation, visitor) = (visitor.generation, visitor.id);
+        let record = Self { id, workspace, site, visitor, hash, expires_at, generation };
+        (record, Token::Visitor(id, secret).to_string())
     }
 
     /// Whether it can still be exchanged for a new one.
@@ -167,24 +178,33 @@ impl Document for VisitorToken {
 /// What is stored of an agent's log-in: a family of tokens, all of which end together.
 ///
 /// The first half of a refresh token's secret stays the same for the whole family, the second is new with each
-/// refresh. So a token that was spent is known as one of the family without keeping the hash of each.
+/// refresh. So a token that was spent is known as one of the family without keeping the hash of each. Several can be
+/// exchanged at once: a token that is used again while it may be ([`super::grace`]) gives one more pair each time.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) workspace: WorkspaceId,
     pub(super) agent: AgentId,
     family: SecretHash,
+    /// Of the refresh token that was given last.
     refresh: SecretHash,
-    pub(super) refresh_expires_at: Timestamp,
-    access: Vec<Access>,
+    refresh_expires_at: Timestamp,
+    /// Those that were given before it and are not spent, oldest first.
+    #[serde(default)]
+    refresh_before: Vec<Expiring>,
+    access: Vec<Expiring>,
     /// Of the password hashes under which it was begun or went on: a new password ends all log-ins that do not
     /// know it.
     passwords: Vec<SecretHash>,
     pub(super) ended: bool,
+    /// The agent's when it was begun ([`domain::Agent::generation`]).
+    #[serde(default)]
+    generation: u64,
 }
 
+/// A token of a log-in.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-struct Access {
+struct Expiring {
     hash: SecretHash,
     expires_at: Timestamp,
 }
@@ -199,38 +219,42 @@ pub(super) struct TokenPair {
 /// What a refresh token is to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The one that can be exchanged.
-    Current,
+    /// One that can be exchanged, until this time.
+    Current(Timestamp),
     /// One that was exchanged before.
     Spent,
 }
 
 impl Session {
-    pub(super) fn begin(
-        workspace: WorkspaceId,
-        agent: AgentId,
-        password_hash: &str,
-        now: Timestamp,
-    ) -> (Self, TokenPair) {
+    pub(super) fn begin(workspace: WorkspaceId, agent: &Agent, now: Timestamp) -> (Self, TokenPair) {
         let family: [u8; 16] = rand::random();
         let mut session = Self {
             id: SessionId(Uuid::from_bytes(rand::random())),
             workspace,
-            agent,
+            agent: agent.id,
             family: SecretHash::of(&family),
-            // Replaced in the next line: nobody has the secret of this one.
+            // Replaced below: nobody has the secret of this one.
             refresh: SecretHash::of(&rand::random::<Secret>()),
             refresh_expires_at: now,
+            refresh_before: Vec::new(),
             access: Vec::new(),
-            passwords: vec![SecretHash::of(password_hash.as_bytes())],
+            passwords: vec![SecretHash::of(agent.password_hash.as_bytes())],
             ended: false,
+            generation: agent.generation,
         };
         let pair = session.issue(family, now);
         (session, pair)
     }
 
-    /// New tokens in exchange for `spent`, which must be [`Standing::Current`].
+    /// New tokens in exchange for one of the family, which is spent from now on.
     pub(super) fn rotate(&mut self, spent: &Secret, now: Timestamp) -> TokenPair {
+        self.refresh_before.retain(|before| !before.hash.is_of(spent));
+        if !self.refresh.is_of(spent) {
+            if self.refresh_before.len() + 1 >= TOKENS_MAX {
+                self.refresh_before.remove(0);
+            }
+            self.refresh_before.push(Expiring { hash: self.refresh, expires_at: self.refresh_expires_at });
+        }
         self.issue(family_half(spent), now)
     }
 
@@ -239,10 +263,11 @@ impl Session {
         refresh[..16].copy_from_slice(&family);
         let access: Secret = rand::random();
         let access_expires_at = now.plus_ms(ACCESS_TOKEN_MS);
-        if self.access.len() >= ACCESS_TOKENS_MAX {
+        // An expired one is kept while there is room: its client is told that it has expired.
+        if self.access.len() >= TOKENS_MAX {
             self.access.remove(0);
         }
-        self.access.push(Access { hash: SecretHash::of(&access), expires_at: access_expires_at });
+        self.access.push(Expiring { hash: SecretHash::of(&access), expires_at: access_expires_at });
         self.refresh = SecretHash::of(&refresh);
         self.refresh_expires_at = now.plus_ms(REFRESH_TOKEN_MS);
         TokenPair {
@@ -252,17 +277,14 @@ impl Session {
         }
     }
 
-    /// When its tokens were last exchanged, or first given.
-    pub(super) fn refreshed_at(&self) -> Timestamp {
-        Timestamp::from_ms(self.refresh_expires_at.as_ms().saturating_sub(REFRESH_TOKEN_MS))
-    }
-
     /// None for a token that is not of this family.
     pub(super) fn standing(&self, refresh: &Secret) -> Option<Standing> {
         if self.refresh.is_of(refresh) {
-            Some(Standing::Current)
-        } else {
-            self.family.is_of(&family_half(refresh)).then_some(Standing::Spent)
+            return Some(Standing::Current(self.refresh_expires_at));
+        }
+        match self.refresh_before.iter().find(|before| before.hash.is_of(refresh)) {
+            Some(before) => Some(Standing::Current(before.expires_at)),
+            None => self.family.is_of(&family_half(refresh)).then_some(Standing::Spent),
         }
     }
 
@@ -271,9 +293,10 @@ impl Session {
         self.access.iter().find(|access| access.hash.is_of(secret)).map(|access| access.expires_at)
     }
 
-    /// The agent's password is one that this log-in knows.
-    pub(super) fn knows_password(&self, password_hash: &str) -> bool {
-        self.passwords.iter().any(|known| known.is_of(password_hash.as_bytes()))
+    /// The agent is still the one who began this log-in: under a password that it knows, and not disabled since.
+    pub(super) fn is_of(&self, agent: &Agent) -> bool {
+        self.generation == agent.generation
+            && self.passwords.iter().any(|known| known.is_of(agent.password_hash.as_bytes()))
     }
 
     /// It goes on under this password, and still under the last one, until that is replaced.

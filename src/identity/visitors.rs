@@ -63,6 +63,13 @@ pub enum VisitorError {
     Store(#[from] StoreError),
 }
 
+/// The visitor of an old token.
+struct Renewing {
+    visitor: Versioned<Visitor>,
+    /// The token ended: at a log-out, or when an identity was proven.
+    ended: bool,
+}
+
 /// A visitor as the store has him now.
 struct Found {
     visitor: Visitor,
@@ -71,9 +78,19 @@ struct Found {
 }
 
 impl Identity {
-    /// Makes a visitor of `site`; or, with his old token, renews it; or, with a signed identity, finds the visitor
-    /// whose it is. An anonymous visitor who proves himself becomes that visitor, and keeps his id when nobody has
-    /// the identity yet. Two verified ones never merge: the identity alone says who he is from now on.
+    /// Makes a visitor of `site`; or, with an old token, renews it; or, with a signed identity, finds the visitor
+    /// whose it is. An anonymous visitor who proves an identity becomes that visitor, and keeps the id when nobody has
+    /// the identity yet. Two verified ones never merge: the identity alone says who somebody is from now on.
+    ///
+    /// Each proof ends all tokens that the visitor was given before it, and those of the anonymous visitor: a person who
+    /// holds one of them need not be the person who proved the identity. Without an identity nothing ends: other tabs keep
+    /// their tokens. A token that ended is refused, except together with an identity that its visitor has proven already:
+    /// then the answer to that proof was lost, and the client asks again.
+    ///
+    /// # Errors
+    /// [`VisitorError::Token`] and [`VisitorError::Identity`] when a credential is worth nothing;
+    /// [`VisitorError::IdentityRequired`] and [`VisitorError::Attributes`] when the request breaks a rule;
+    /// [`VisitorError::Store`] when the store did not answer: ask again.
     pub async fn visitor_for(
         &self,
         workspace: WorkspaceId,
@@ -87,6 +104,13 @@ impl Identity {
         };
         let claims =
             request.identity.as_deref().map(|token| self.signed_identity(site, token)).transpose()?;
+        let known = match known {
+            Some(known) if known.ended && !self.has_proven(&known.visitor, claims.as_ref()).await? => {
+                return Err(AuthError::Revoked.into());
+            }
+            Some(known) => Some(known.visitor),
+            None => None,
+        };
         let verified = claims.is_some() || known.as_ref().is_some_and(|known| known.document.verified());
         if site.identity_required && !verified {
             return Err(VisitorError::IdentityRequired);
@@ -94,9 +118,13 @@ impl Identity {
         let found = match (claims, known) {
             (Some(claims), known) => self.proven(workspace, site, known, &claims, request).await?,
             (None, Some(known)) => {
-                let visitor = self.change_visitor(known, |visitor| tell(visitor, request)).await?;
-                // Only a new identity can be taken by somebody else, and there is none here.
-                let visitor = visitor.ok_or_else(|| unavailable(RecordError::Changed))?;
+                let generation = known.document.generation;
+                let renew = |visitor: &mut Visitor| {
+                    // Tokens that end meanwhile must not go on in the new one.
+                    let ended = visitor.generation != generation;
+                    if ended { Ok(false) } else { tell(visitor, request).map(|()| true) }
+                };
+                let visitor = self.change_visitor(known, renew).await?.ok_or(AuthError::Revoked)?;
                 Found { visitor, created: false, was: None }
             }
             (None, None) => {
@@ -107,7 +135,7 @@ impl Identity {
             }
         };
         let now = self.clock.now();
-        let (record, token) = VisitorToken::make(workspace, site.id, found.visitor.id, now);
+        let (record, token) = VisitorToken::make(workspace, site.id, &found.visitor, now);
         let expires_at = record.expires_at;
         store::insert(self.records.as_ref(), INSTALLATION, record, now).await.map_err(unavailable)?;
         Ok(KnownVisitor {
@@ -119,13 +147,29 @@ impl Identity {
         })
     }
 
-    /// Whose old token this is, if it is of this site and can still be renewed.
+    /// Ends all tokens of a visitor, and with them the sockets.
+    ///
+    /// # Errors
+    /// The store did not say that it was done: ask again.
+    pub async fn log_out_visitor(&self, workspace: WorkspaceId, id: VisitorId) -> Result<(), StoreError> {
+        let end = |visitor: &mut Visitor| {
+            visitor.end_tokens();
+            true
+        };
+        let (records, now) = (self.records.as_ref(), self.clock.now());
+        // A visitor who is not there any more has no token that is worth anything.
+        store::change(records, workspace, &id.to_string(), now, end).await.map_err(unavailable)?;
+        self.visitor_changed(workspace, id);
+        Ok(())
+    }
+
+    /// Whose old token this is, if it is of this site and its time to be renewed is not over.
     async fn visitor_to_renew(
         &self,
         workspace: WorkspaceId,
         site: &Site,
         token: &str,
-    ) -> Result<Versioned<Visitor>, VisitorError> {
+    ) -> Result<Renewing, VisitorError> {
         let Some(Token::Visitor(id, secret)) = Token::parse(token) else {
             return Err(AuthError::Invalid.into());
         };
@@ -139,7 +183,27 @@ impl Identity {
         }
         let id = record.visitor.to_string();
         let visitor = store::get::<Visitor>(self.records.as_ref(), workspace, &id).await?;
-        Ok(visitor.ok_or(AuthError::Revoked)?)
+        let visitor = visitor.ok_or(AuthError::Revoked)?;
+        let ended = visitor.document.generation != record.generation;
+        Ok(Renewing { visitor, ended })
+    }
+
+    /// Whether this visitor has proven this identity before, or became the one who has it.
+    async fn has_proven(
+        &self,
+        visitor: &Versioned<Visitor>,
+        claims: Option<&Claims>,
+    ) -> Result<bool, StoreError> {
+        let (Some(claims), Visitor { subject, became, .. }) = (claims, &visitor.document) else {
+            return Ok(false);
+        };
+        match became {
+            None => Ok(subject.as_ref() == Some(&claims.subject)),
+            Some(became) => {
+                let holder = self.visitor_with(visitor.workspace, &claims.subject).await?;
+                Ok(holder.is_some_and(|holder| holder.document.id == *became))
+            }
+        }
     }
 
     fn signed_identity(&self, site: &Site, token: &str) -> Result<Claims, JwtError> {
@@ -156,26 +220,39 @@ impl Identity {
         claims: &Claims,
         request: &VisitorRequest,
     ) -> Result<Found, VisitorError> {
-        let anonymous = known.filter(|known| !known.document.verified());
+        let mut anonymous = known.filter(|known| !known.document.verified());
         let prove = |visitor: &mut Visitor| {
             if !visitor.verified() {
-                // What he said of himself before was not signed, and would now look as if it were.
+                // What the page said before was not signed, and would now look as if it were.
                 (visitor.name, visitor.email) = (None, None);
             }
             visitor.subject = Some(claims.subject.clone());
             visitor.name = claims.name.clone().or(visitor.name.take());
             visitor.email = claims.email.clone().or(visitor.email.take());
+            visitor.end_tokens();
             tell(visitor, request)
         };
         loop {
-            if let Some(holder) = self.visitor_with(workspace, site, &claims.subject).await? {
-                let was =
-                    anonymous.as_ref().map(|known| known.document.id).filter(|id| *id != holder.document.id);
-                if let Some(visitor) = self.change_visitor(holder, prove).await? {
+            if let Some(holder) = self.visitor_with(workspace, &claims.subject).await? {
+                // First the anonymous one ends, which a repeat of the request finds done.
+                let was = match &anonymous {
+                    Some(anonymous) => self.become_other(anonymous.clone(), holder.document.id).await?,
+                    None => None,
+                };
+                if let Some(visitor) =
+                    self.change_visitor(holder, |visitor| prove(visitor).map(|()| true)).await?
+                {
                     return Ok(Found { visitor, created: false, was });
                 }
-            } else if let Some(anonymous) = &anonymous {
-                if let Some(visitor) = self.change_visitor(anonymous.clone(), prove).await? {
+            } else if let Some(anonymous) = &anonymous
+                && anonymous.document.became.is_none()
+            {
+                let prove_first = |visitor: &mut Visitor| {
+                    // Another request may have proven another identity meanwhile.
+                    let free = !visitor.verified() && visitor.became.is_none();
+                    if free { prove(visitor).map(|()| true) } else { Ok(false) }
+                };
+                if let Some(visitor) = self.change_visitor(anonymous.clone(), prove_first).await? {
                     return Ok(Found { visitor, created: false, was: None });
                 }
             } else {
@@ -187,31 +264,55 @@ impl Identity {
                     Err(error) => return Err(unavailable(error).into()),
                 }
             }
-            // Somebody else got the identity between the look and the write: look again.
+            // Another request got there between the read and the write: read both again.
+            if let Some(seen) = anonymous {
+                let id = seen.document.id.to_string();
+                let newer = store::get::<Visitor>(self.records.as_ref(), workspace, &id).await?;
+                anonymous = newer.filter(|newer| !newer.document.verified());
+            }
         }
+    }
+
+    /// Ends the tokens of an anonymous visitor who proved to be `other`. Returns the anonymous visitor's id, or none when
+    /// that visitor has proven to be somebody else meanwhile.
+    async fn become_other(
+        &self,
+        anonymous: Versioned<Visitor>,
+        other: VisitorId,
+    ) -> Result<Option<VisitorId>, VisitorError> {
+        let end = |visitor: &mut Visitor| {
+            if !visitor.verified() && visitor.became.is_none() {
+                visitor.became = Some(other);
+                visitor.end_tokens();
+            }
+            Ok(true)
+        };
+        let ended = self.change_visitor(anonymous, end).await?;
+        Ok(ended.filter(|visitor| visitor.became == Some(other)).map(|visitor| visitor.id))
     }
 
     async fn visitor_with(
         &self,
         workspace: WorkspaceId,
-        site: &Site,
         subject: &Name,
     ) -> Result<Option<Versioned<Visitor>>, StoreError> {
-        let unique = Unique::in_workspace(format!("sub:{}:{}", site.id, subject.as_str()));
+        let unique = Unique::in_workspace(format!("sub:{}", subject.as_str()));
         store::find(self.records.as_ref(), workspace, &unique).await
     }
 
     /// Changes a visitor's record, however often others change it meanwhile, and writes only what differs. None when
-    /// somebody else has the identity that he would get.
+    /// `change` says that there is nothing to be changed any more, or when somebody else has the identity that it sets.
     async fn change_visitor(
         &self,
         mut seen: Versioned<Visitor>,
-        change: impl Fn(&mut Visitor) -> Result<(), VisitorError>,
+        change: impl Fn(&mut Visitor) -> Result<bool, VisitorError>,
     ) -> Result<Option<Visitor>, VisitorError> {
         let (workspace, id) = (seen.workspace, seen.document.id);
         loop {
             let before = seen.document.clone();
-            change(&mut seen.document)?;
+            if !change(&mut seen.document)? {
+                return Ok(None);
+            }
             if seen.document == before {
                 return Ok(Some(before));
             }
@@ -241,6 +342,8 @@ impl Identity {
             attributes: Attributes::default(),
             blocked: false,
             first_seen_at: now,
+            generation: 0,
+            became: None,
         }
     }
 }

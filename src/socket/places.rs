@@ -25,13 +25,15 @@ pub(super) struct Places {
     pub(super) watcher: Watcher,
     /// When what changed is told next.
     pub(super) look_at: Instant,
+    /// When the visitor is to be looked at again.
+    pub(super) check_at: Option<Instant>,
     /// What was told last, of those that may still wait.
     told: Vec<(ConversationId, u64, Option<u64>)>,
 }
 
 impl Places {
-    pub(super) fn new(visitor: VisitorId, watcher: Watcher) -> Self {
-        Self { visitor, watcher, look_at: Instant::now(), told: Vec::new() }
+    pub(super) fn new(visitor: VisitorId, watcher: Watcher, check_at: Option<Instant>) -> Self {
+        Self { visitor, watcher, look_at: Instant::now(), check_at, told: Vec::new() }
     }
 
     /// Whether that is news to the visitor, who is told it now.

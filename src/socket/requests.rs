@@ -65,6 +65,7 @@ impl Session {
             "typing" => {
                 let Typing { id, conversation_id, typing, preview, .. } = frame.decode()?;
                 let key = self.key(parse_id(&conversation_id)?);
+                talk::check_proven(&self.caller)?;
                 talk::typing(&self.app, key, &self.who, typing, preview).await?;
                 self.ok_if_asked(id.as_deref()).await
             }

@@ -14,8 +14,8 @@ use super::watches::Watches;
 use crate::http::App;
 use crate::identity::Caller;
 
-/// How soon an agent's token is looked at again: a revocation on any node closes his sockets within 5 s.
-const AGENT_CHECK: Duration = Duration::from_secs(4);
+/// How soon a token is looked at again: a revocation on any node closes the sockets within 5 s.
+const CHECK_EVERY: Duration = Duration::from_secs(4);
 
 pub(super) enum Side {
     Visitor(Places),
@@ -52,14 +52,16 @@ impl Side {
                 watcher.look_at(watches.topics());
                 let view = attachment.view.clone();
                 let now = Instant::now();
-                let check_at = now + AGENT_CHECK;
+                let check_at = now + CHECK_EVERY;
                 let desk = Desk { key, attachment, check_at, watcher, look_at: now, watches };
                 Ok((Side::Agent(Box::new(desk)), Some(view)))
             }
             Caller::Visitor { visitor, .. } => {
                 app.router.visitor_seen(workspace, visitor.id);
                 watcher.look_at(vec![Topic::Visitor(visitor.id)]);
-                Ok((Side::Visitor(Places::new(visitor.id, watcher)), None))
+                let is_shared = app.store.records.expires_by_itself();
+                let check_at = is_shared.then(|| Instant::now() + CHECK_EVERY);
+                Ok((Side::Visitor(Places::new(visitor.id, watcher, check_at)), None))
             }
             Caller::Anonymous | Caller::Site { .. } => Err(Close::Unauthenticated),
         }
@@ -80,10 +82,11 @@ impl Side {
         }
     }
 
-    /// When an agent is to be looked at again.
+    /// When the person is to be looked at again. Of a visitor only where other nodes may change what holds: the revocations
+    /// of this one are heard at once.
     pub(super) fn check_at(&self) -> Option<Instant> {
         match self {
-            Side::Visitor(_) => None,
+            Side::Visitor(places) => places.check_at,
             Side::Agent(desk) => Some(desk.check_at),
         }
     }
@@ -100,8 +103,14 @@ impl Side {
 impl Session {
     /// An agent whose actor ended is attached anew: what it was to tell is told as it is now.
     pub(super) async fn check_agent(&mut self) -> Result<(), Close> {
-        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
-        desk.check_at = Instant::now() + AGENT_CHECK;
+        let desk = match &mut self.side {
+            Side::Agent(desk) => desk,
+            Side::Visitor(places) => {
+                places.check_at = Some(Instant::now() + CHECK_EVERY);
+                return Ok(());
+            }
+        };
+        desk.check_at = Instant::now() + CHECK_EVERY;
         if desk.attachment.lives() {
             return Ok(());
         }

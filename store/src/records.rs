@@ -39,11 +39,15 @@ pub enum RecordKind {
     Idempotency = 11,
     /// What a demo made, with its log-ins, kept under [`INSTALLATION`].
     Demo = 12,
+    /// That a refresh token was exchanged, for as long as it may be once more; kept under [`INSTALLATION`].
+    SpentRefresh = 13,
+    /// The addresses from which an agent logged in lately.
+    KnownAddresses = 14,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 12] = [
+    pub const ALL: [RecordKind; 14] = [
         Self::Workspace,
         Self::Site,
         Self::Team,
@@ -56,6 +60,8 @@ impl RecordKind {
         Self::Key,
         Self::Idempotency,
         Self::Demo,
+        Self::SpentRefresh,
+        Self::KnownAddresses,
     ];
 
     /// The kind that is stored as this number.
@@ -74,7 +80,9 @@ impl RecordKind {
             | Self::File
             | Self::Key
             | Self::Idempotency
-            | Self::Demo => false,
+            | Self::Demo
+            | Self::SpentRefresh
+            | Self::KnownAddresses => false,
         }
     }
 }
@@ -214,6 +222,12 @@ pub trait Records: Send + Sync + 'static {
     /// them by itself, soon after their end, says 0 and needs no call; it counts from [`Record::updated_at`] on, by
     /// its own clock. A document's keys are free once it is gone.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Whether it lets go of what has expired by itself, soon after its end ([`Records::expire`]). A store that does not is
+    /// one server's alone.
+    fn expires_by_itself(&self) -> bool {
+        false
+    }
 }
 
 /// Holds a caller of `list` to the contract: what one store cannot do, none does.
@@ -395,7 +409,8 @@ impl Document for Visitor {
         self.id.to_string()
     }
     fn unique(&self) -> Vec<Unique> {
-        let subject = self.subject.as_ref().map(|sub| format!("sub:{}:{}", self.site, sub.as_str()));
+        // One person on all sites of a workspace.
+        let subject = self.subject.as_ref().map(|sub| format!("sub:{}", sub.as_str()));
         subject.map(Unique::in_workspace).into_iter().collect()
     }
 }

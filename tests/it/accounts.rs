@@ -130,44 +130,90 @@ async fn many_guesses_at_once_pass_no_more_often_than_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_good_once_and_its_replay_ends_the_family() {
+async fn a_refresh_token_whose_answer_was_lost_may_be_used_again_and_every_answer_goes_on() {
     let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
     let (api, login) = (sandbox.api(), &sandbox.ready().agents[0]);
     let first = api.login(&login.email, &login.password).await.unwrap();
-    let other = api.login(&login.email, &login.password).await.unwrap();
-    let second = Agent::from_body(&refresh(&api, &first.refresh_token).await.expect(200).unwrap()).unwrap();
+    let exchanged =
+        async |token: &str| Agent::from_body(&refresh(&api, token).await.expect(200).unwrap()).unwrap();
+    let second = exchanged(&first.refresh_token).await;
     assert_ne!((&second.token, &second.refresh_token), (&first.token, &first.refresh_token));
-    me(&api, &second.token).await.expect(200).unwrap();
-    let third = Agent::from_body(&refresh(&api, &second.refresh_token).await.expect(200).unwrap()).unwrap();
-
-    assert_refused(&refresh(&api, &first.refresh_token).await, 401, "TOKEN_REVOKED");
-    assert_ended(&api, &third).await;
-    // Another log-in of the same agent is another family.
-    me(&api, &other.token).await.expect(200).unwrap();
-    refresh(&api, &other.refresh_token).await.expect(200).unwrap();
-
-    for wrong in ["garbage", &other.token, &sandbox.ready().site_key] {
+    // One after the other, and many at once.
+    let mut pairs = vec![second, exchanged(&first.refresh_token).await];
+    let asked: Vec<_> = (0..8)
+        .map(|_| {
+            let (api, token) = (sandbox.api(), first.refresh_token.clone());
+            tokio::spawn(async move { refresh(&api, &token).await.expect(200).unwrap() })
+        })
+        .collect();
+    for asked in asked {
+        pairs.push(Agent::from_body(&asked.await.unwrap()).unwrap());
+    }
+    for pair in &pairs {
+        me(&api, &pair.token).await.expect(200).unwrap();
+        let next = exchanged(&pair.refresh_token).await;
+        me(&api, &next.token).await.expect(200).unwrap();
+    }
+    me(&api, &first.token).await.expect(200).unwrap();
+    for wrong in ["garbage", &first.token, &sandbox.ready().site_key] {
         assert_refused(&refresh(&api, wrong).await, 401, "INVALID_TOKEN");
+    }
+    // All of them are one log-in.
+    log_out(&api, &pairs[0].refresh_token).await.expect(204).unwrap();
+    for pair in [&first, &pairs[0], &pairs[5]] {
+        assert_ended(&api, pair).await;
     }
 }
 
 #[tokio::test]
-async fn of_parallel_refreshes_one_wins() {
-    let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
-    let login = &sandbox.ready().agents[0];
-    let agent = sandbox.api().login(&login.email, &login.password).await.unwrap();
-    let asked: Vec<_> = (0..8)
-        .map(|_| {
-            let (api, token) = (sandbox.api(), agent.refresh_token.clone());
-            tokio::spawn(async move { refresh(&api, &token).await.status })
-        })
-        .collect();
-    let mut statuses = Vec::new();
-    for asked in asked {
-        statuses.push(asked.await.unwrap());
+async fn an_account_is_guessed_at_from_everywhere_and_not_locked_where_its_owner_logs_in() {
+    let options = Options::default()
+        .setting("trusted_proxies", "[\"127.0.0.1\"]")
+        .limit("logins_per_15min_per_account", 2)
+        .limit("logins_per_15min_per_account_everywhere", 6)
+        .limit("logins_per_15min_per_address", 0);
+    let mut sandbox = Sandbox::start(options).await.unwrap();
+    let login = sandbox.ready().agents[0].clone();
+    let tried = async |sandbox: &Sandbox, from: &str, email: &str, password: &str| {
+        let body = json!({ "email": email, "password": password });
+        let api = sandbox.api();
+        let call = api.post("/api/v1/auth/login").header("x-forwarded-for", from).json(&body);
+        call.send().await.unwrap()
+    };
+    let right =
+        async |sandbox: &Sandbox, from: &str| tried(sandbox, from, &login.email, &login.password).await;
+    right(&sandbox, "203.0.113.1").await.expect(200).unwrap();
+
+    // Two wrong ones from one address: from there the right one is refused too, from elsewhere it is not.
+    for expected in [401, 401, 429] {
+        let answer = tried(&sandbox, "198.51.100.1", &login.email, "wrong wrong").await;
+        assert_eq!(answer.status, expected, "{answer}");
     }
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 401, 401, 401, 401, 401, 401, 401]);
+    assert_refused(&right(&sandbox, "198.51.100.1").await, 429, "RATE_LIMITED");
+    right(&sandbox, "203.0.113.2").await.expect(200).unwrap();
+    // The log-ins are remembered over a restart; the guesses are counted anew.
+    assert_eq!(sandbox.terminate().await.unwrap(), 0);
+    sandbox.restart().await.unwrap();
+
+    for email in [login.email.as_str(), "nobody@example.org"] {
+        for host in 1..=3 {
+            for _ in 0..2 {
+                let from = format!("198.51.100.{host}");
+                assert_eq!(tried(&sandbox, &from, email, "wrong wrong").await.status, 401);
+            }
+        }
+        // Whether or not there is such an account.
+        let answer = tried(&sandbox, "198.51.100.9", email, "wrong wrong").await;
+        assert_refused(&answer, 429, "RATE_LIMITED");
+    }
+    assert_refused(&right(&sandbox, "192.0.2.1").await, 429, "RATE_LIMITED");
+    for known in ["203.0.113.1", "203.0.113.2"] {
+        right(&sandbox, known).await.expect(200).unwrap();
+        assert_eq!(tried(&sandbox, known, &login.email, "wrong wrong").await.status, 401);
+    }
+    // Another account is not concerned.
+    let other = &sandbox.ready().agents[1];
+    tried(&sandbox, "192.0.2.1", &other.email, &other.password).await.expect(200).unwrap();
 }
 
 #[tokio::test]
@@ -220,6 +266,9 @@ async fn a_disabled_agent_is_out_and_cannot_log_in() {
     assert_eq!((right.status, said(&right)), (401, said(&wrong)));
 
     ask(api.patch(&path), &admin, &json!({ "disabled": false })).await.expect(200).unwrap();
+    // What ended then has ended for good.
+    assert_refused(&me(&api, &agent.token).await, 401, "TOKEN_REVOKED");
+    assert_refused(&refresh(&api, &agent.refresh_token).await, 401, "TOKEN_REVOKED");
     let back = api.login("gone@example.org", PASSWORD).await.unwrap();
     look(api.get("/api/v1/auth/me"), &back).await.expect(200).unwrap();
 }

@@ -29,6 +29,7 @@ const TABLE: &str = "
 
   GET    /api/v1/chat/widget/config                        401  200  401     401   401        401   401      401           401         401
   POST   /api/v1/chat/visitors                             401  422  401     401   401        401   401      401           401         401
+  POST   /api/v1/chat/visitors/logout                      401  401  422     403   403        403   403      422           403         403
 
   GET    /api/v1/chat/conversations                        401  401  200     403   403        403   403      200           403         403
   POST   /api/v1/chat/conversations                        401  401  422     403   403        403   403      422           403         403

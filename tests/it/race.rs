@@ -326,35 +326,22 @@ async fn of_equal_messages_at_once_one_is_written_and_all_get_its_place() {
 }
 
 #[tokio::test]
-async fn of_parallel_refreshes_with_one_token_one_wins() {
+async fn of_parallel_refreshes_with_one_token_each_gets_a_pair_of_one_log_in() {
     let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
     let (api, login) = (sandbox.api(), &sandbox.ready().agents[0]);
-    let mut together = 0;
-    for _ in 0..10 {
-        let agent = api.login(&login.email, &login.password).await.unwrap();
-        let body = json!({ "refresh_token": agent.refresh_token });
-        let refresh = async || {
-            let answer = api.post("/api/v1/auth/refresh").json(&body).send().await.unwrap();
-            (Instant::now(), answer)
-        };
-        let answers = join_all((0..TWINS).map(|_| refresh())).await;
-        let (winners, losers): (Vec<_>, Vec<_>) =
-            answers.iter().partition(|(_, answer)| answer.status == 200);
-        let [(won_at, winner)] = winners.as_slice() else { panic!("{} have won", winners.len()) };
-        for (_, loser) in &losers {
-            assert_eq!((loser.status, loser.code()), (401, "TOKEN_REVOKED"), "{loser}");
-        }
-        // Who comes after the winner's answer has stolen the token, or lost it: that ends the log-in.
-        if losers.iter().all(|(lost_at, _)| lost_at < won_at) {
-            together += 1;
-            let token = winner.body["access_token"].as_str().unwrap();
-            api.get("/api/v1/auth/me").bearer(token).send().await.unwrap().expect(200).unwrap();
-            let next = json!({ "refresh_token": winner.body["refresh_token"] });
-            api.post("/api/v1/auth/refresh").json(&next).send().await.unwrap().expect(200).unwrap();
-        }
+    let refresh = async |token: &Value| {
+        let body = json!({ "refresh_token": token });
+        api.post("/api/v1/auth/refresh").json(&body).send().await.unwrap().expect(200).unwrap()
+    };
+    let agent = api.login(&login.email, &login.password).await.unwrap();
+    let token = json!(agent.refresh_token);
+    let pairs = join_all((0..TWINS).map(|_| refresh(&token))).await;
+    // Each of them goes on, all at once.
+    let next = join_all(pairs.iter().map(|pair| refresh(&pair["refresh_token"]))).await;
+    for pair in pairs.iter().chain(&next) {
+        let token = pair["access_token"].as_str().unwrap();
+        api.get("/api/v1/auth/me").bearer(token).send().await.unwrap().expect(200).unwrap();
     }
-    println!("{together} of 10 came all together");
-    assert!(together > 0);
 }
 
 fn all_of(answers: Vec<anyhow::Result<Answer>>) -> Vec<Answer> {

@@ -93,6 +93,9 @@ fn parse_key(key: &str) -> Result<Line<64>, WrongAttribute> {
     }
     Line::parse(key).map_err(|wrong| match wrong {
         TextError::Blank => WrongAttribute::of_all(TextError::Form("an object whose keys are not blank")),
+        TextError::Direction => {
+            WrongAttribute::of_all(TextError::Form("an object whose keys turn no direction of text"))
+        }
         TextError::Control
         | TextError::TooManyCharacters(_)
         | TextError::TooManyBytes(_)

@@ -1,6 +1,7 @@
 //! Agents' log-ins: begun, renewed, ended, and given a new password.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use domain::{Agent, Email};
 use http::Method;
@@ -30,7 +31,8 @@ pub const ROUTES: &[Route] = &[
         body: BodyKind::Json,
         handler: |call| Box::pin(login(call)),
         doc: Doc {
-            summary: "Log in; wrong log-ins are counted by account and by address",
+            summary: "Log in; wrong log-ins are counted by account and address together, by address, and by account, beyond \
+                      which only addresses that logged in within 30 days may try",
             tag: "auth",
             request: Some(SchemaOf::of::<LoginJson>()),
             answers: TOKENS_ANSWERS,
@@ -46,7 +48,8 @@ pub const ROUTES: &[Route] = &[
         body: BodyKind::Json,
         handler: |call| Box::pin(refresh(call)),
         doc: Doc {
-            summary: "Exchange a refresh token; one that was exchanged before ends the whole log-in",
+            summary: "Exchange a refresh token; it may be used again for 30 s after its first use, and later ends the whole \
+                      log-in",
             tag: "auth",
             request: Some(SchemaOf::of::<RefreshJson>()),
             answers: TOKENS_ANSWERS,
@@ -147,7 +150,7 @@ pub struct PasswordJson {
 pub struct TokensJson {
     /// For the `Authorization` header.
     access_token: String,
-    /// For the next pair; good for one exchange, within 30 days.
+    /// For the next pair, within 30 days. It may be used again for 30 s after its first use, for when the answer was lost.
     refresh_token: String,
     /// How long the access token is good.
     expires_in_s: u64,
@@ -173,10 +176,11 @@ async fn login(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
     let LoginJson { email, password } = call.json().await?;
     let app = &call.app;
-    let guess = Guess::take(app, call.peer, Email::parse(&email).ok().as_ref())?;
+    let guess = Guess::take(app, call.peer, Email::parse(&email).ok().as_ref()).await?;
     match app.identity.login(&email, &password).await {
         Ok(logged_in) => {
             guess.give_back(app);
+            remember(app, &logged_in, call.peer).await;
             TokensJson::reply(app, logged_in).await
         }
         Err(LoginError::Credentials) => Err(wrong_credentials("the e-mail or the password is wrong")),
@@ -213,7 +217,7 @@ async fn password(mut call: Call) -> Result<Reply, ApiError> {
     };
     let app = &call.app;
     // Who holds an access token alone must not come to the password by trying.
-    let guess = Guess::take(app, call.peer, Some(&agent.email))?;
+    let guess = Guess::take(app, call.peer, Some(&agent.email)).await?;
     let error = match app.identity.change_password(*workspace, agent.id, *session, &current, &new).await {
         Ok(()) => {
             guess.give_back(app);
@@ -241,35 +245,74 @@ async fn me(call: Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&AgentJson::of(&agent, &teams)))
 }
 
+/// From this address the account may be tried even while it is guessed at from everywhere.
+async fn remember(app: &App, logged_in: &LoggedIn, address: IpAddr) {
+    let address = Key::of_address(address);
+    let (workspace, agent) = (logged_in.workspace, logged_in.agent.id);
+    let noted = app.identity.remember_address(&app.keys, workspace, agent, address.as_bytes()).await;
+    if let Err(error) = noted {
+        tracing::warn!(%agent, %error, "the address of a log-in was not noted");
+    }
+}
+
 /// A password that is about to be tried, counted beforehand: of many that are tried at once no more pass than of those
 /// that come one after the other.
 struct Guess {
-    address: Key,
-    account: Option<Key>,
+    taken: Vec<(Limit, Key)>,
 }
 
 impl Guess {
-    /// Takes one of the address and one of the account, whether or not there is such an account. What is no e-mail
-    /// address is nobody's account.
-    fn take(app: &App, address: IpAddr, account: Option<&Email>) -> Result<Self, ApiError> {
-        let (address, account) = (Key::of_address(address), account.map(Key::of_account));
-        let over = |limit, key| app.rates.take(limit, key).and_then(|verdict| verdict.retry_after);
-        if let Some(wait) = over(Limit::LoginsOfAddress, address) {
-            return Err(rate_limited(wait));
+    /// Takes one of the address, one of the account from there, and one of the account from everywhere, whether or not there
+    /// is such an account. What is no e-mail address is nobody's account.
+    async fn take(app: &App, address: IpAddr, account: Option<&Email>) -> Result<Self, ApiError> {
+        let address = Key::of_address(address);
+        let mut guess = Self { taken: Vec::new() };
+        let Some(account) = account else {
+            guess.take_one(app, Limit::LoginsOfAddress, address).map_err(rate_limited)?;
+            return Ok(guess);
+        };
+        let here = Key::of_account_from(account, address);
+        let taken = guess
+            .take_one(app, Limit::LoginsOfAddress, address)
+            .and_then(|()| guess.take_one(app, Limit::LoginsOfAccount, here));
+        let Err(wait) = taken
+            .and_then(|()| guess.take_one(app, Limit::LoginsOfAccountEverywhere, Key::of_account(account)))
+        else {
+            return Ok(guess);
+        };
+        let known = match taken {
+            Ok(()) => app.identity.knows_address(&app.keys, account, address.as_bytes()).await,
+            Err(_) => Ok(false),
+        };
+        match known {
+            Ok(true) => Ok(guess),
+            // Nothing was tried, so it is no guess at all.
+            Ok(false) => {
+                guess.give_back(app);
+                Err(rate_limited(wait))
+            }
+            Err(error) => {
+                guess.give_back(app);
+                Err(error.into())
+            }
         }
-        if let Some(wait) = account.and_then(|account| over(Limit::LoginsOfAccount, account)) {
-            // Nothing was tried, so it is no guess of the address either.
-            app.rates.give_back(Limit::LoginsOfAddress, address);
-            return Err(rate_limited(wait));
+    }
+
+    /// Or says how long until there is one.
+    fn take_one(&mut self, app: &App, limit: Limit, key: Key) -> Result<(), Duration> {
+        match app.rates.take(limit, key).and_then(|verdict| verdict.retry_after) {
+            Some(wait) => Err(wait),
+            None => {
+                self.taken.push((limit, key));
+                Ok(())
+            }
         }
-        Ok(Self { address, account })
     }
 
     /// It was right, or was not looked at.
     fn give_back(self, app: &App) {
-        app.rates.give_back(Limit::LoginsOfAddress, self.address);
-        if let Some(account) = self.account {
-            app.rates.give_back(Limit::LoginsOfAccount, account);
+        for (limit, key) in self.taken {
+            app.rates.give_back(limit, key);
         }
     }
 }

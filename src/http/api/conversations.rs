@@ -175,6 +175,7 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     let Caller::Visitor { workspace, site, visitor, .. } = call.caller.clone() else {
         return Err(ApiError::not_found());
     };
+    talk::check_proven(&call.caller)?;
     let request: StartJson = call.json().await?;
     let client_id = valid("client_id", ClientId::parse(&request.client_id))?;
     let first = request.text.as_deref().map(|text| talk::parse_text(&app, "text", text)).transpose()?;

@@ -1,8 +1,11 @@
 //! What the server says of itself: the API document, the page that shows it, the front page, and in a demo its files.
 
-use http::Method;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::{Method, header};
 
 use crate::http::call::Call;
+use crate::http::documents::SESSION;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, Who};
@@ -69,6 +72,64 @@ pub const ROUTES: &[Route] = &[
 
 fn demo_file(call: &Call) -> Result<Reply, ApiError> {
     let name = call.params.get("file").unwrap_or_default();
+    if name == SESSION && !is_own_host(call) {
+        return Err(ApiError::forbidden("the demo's log-ins are given under this server's own names alone"));
+    }
     let file = call.app.documents.demo_file(name).ok_or_else(ApiError::not_found)?;
     Ok(file.reply(&call.headers))
+}
+
+/// The request names this server as its own pages do, or by a name of this machine. A page whose name was made to lead here
+/// sends its own name, and must not get what this file holds.
+fn is_own_host(call: &Call) -> bool {
+    let Some(host) = call.headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let host = host.to_ascii_lowercase();
+    let own = call.app.origins.own().iter().filter_map(|origin| origin.split_once("://"));
+    own.into_iter().any(|(_, own)| *own == *host) || is_loopback(&host)
+}
+
+/// `localhost`, `127.0.0.1`, `[::1]`, with any port.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let address = match bare {
+        Some(v6) => v6.parse::<Ipv6Addr>().map(IpAddr::V6),
+        None => name.parse::<Ipv4Addr>().map(IpAddr::V4),
+    };
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_loopback() {
+        for host in
+            ["localhost", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "127.9.9.9:80", "[::1]", "[::1]:8080"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            ":80",
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "evil-localhost",
+            "127.0.0.1.evil.example:8080",
+            "10.0.0.1:8080",
+            "[::2]:8080",
+            "[::1].evil.example",
+            "::1",
+            "localhost:80:80",
+            "localhost:x",
+            "user@localhost",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }

@@ -151,6 +151,7 @@ pub struct TypingJson {
 async fn typing(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let TypingJson { typing, preview } = body_of(&mut call, key).await?;
+    talk::check_proven(&call.caller)?;
     let who = Arc::new(principal_of(&call)?);
     talk::typing(&call.app, key, &who, typing, preview).await?;
     Ok(Reply::no_content())

@@ -20,6 +20,7 @@ use crate::http::multipart::{self, Multipart, Part};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::talk;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
@@ -123,6 +124,7 @@ fn uploaded(app: &App, workspace: domain::WorkspaceId, record: &FileRecord) -> U
 
 /// Who sees the conversation and can still say something in it: an agent at least a note.
 fn uploader(caller: &Caller, state: State) -> Result<Uploader, ApiError> {
+    talk::check_proven(caller)?;
     match caller {
         Caller::Agent { agent, .. } => Ok(Uploader::Agent(agent.id)),
         Caller::Visitor { visitor, .. } if visitor.blocked => {

@@ -23,33 +23,61 @@ use crate::json::Rfc3339;
 use crate::people;
 
 /// The rows of this resource.
-pub const ROUTES: &[Route] = &[Route {
-    method: Method::POST,
-    path: "/api/v1/chat/visitors",
-    who: Who::Site { in_query: false },
-    rates: &[Rate::Visitors],
-    body: BodyKind::OptionalJson,
-    handler: |call| Box::pin(enter(call)),
-    doc: Doc {
-        summary: "Make a visitor, or with his old token renew it, or with a signed identity prove who he is",
-        tag: "visitors",
-        request: Some(SchemaOf::of::<EnterJson>()),
-        answers: &[
-            AnswerDoc {
-                status: 201,
-                description: "A new visitor.",
-                body: Some(SchemaOf::of::<EnteredJson>()),
-            },
-            AnswerDoc {
-                status: 200,
-                description: "A visitor who was known.",
-                body: Some(SchemaOf::of::<EnteredJson>()),
-            },
-        ],
-        errors: &[ErrorCode::TokenExpired, ErrorCode::InvalidToken],
-        ..Doc::NONE
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/visitors",
+        who: Who::Site { in_query: false },
+        rates: &[Rate::Visitors],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(enter(call)),
+        doc: Doc {
+            summary: "Make a visitor; or, with an old token, renew it; or, with a signed identity, prove who the visitor is, \
+                      which ends all tokens that the visitor had before",
+            tag: "visitors",
+            request: Some(SchemaOf::of::<EnterJson>()),
+            answers: &[
+                AnswerDoc {
+                    status: 201,
+                    description: "A new visitor.",
+                    body: Some(SchemaOf::of::<EnteredJson>()),
+                },
+                AnswerDoc {
+                    status: 200,
+                    description: "A visitor who was known.",
+                    body: Some(SchemaOf::of::<EnteredJson>()),
+                },
+            ],
+            errors: &[
+                ErrorCode::TokenExpired,
+                ErrorCode::TokenRevoked,
+                ErrorCode::InvalidToken,
+                ErrorCode::InvalidSignature,
+            ],
+            ..Doc::NONE
+        },
     },
-}];
+    Route {
+        method: Method::POST,
+        path: "/api/v1/chat/visitors/logout",
+        who: Who::VISITOR,
+        rates: &[],
+        body: BodyKind::OptionalJson,
+        handler: |call| Box::pin(log_out(call)),
+        doc: Doc {
+            summary: "Log out: all tokens and sockets of the visitor end, on all devices",
+            tag: "visitors",
+            request: Some(SchemaOf::of::<LogOutJson>()),
+            answers: &[AnswerDoc { status: 204, description: "They have ended.", body: None }],
+            ..Doc::NONE
+        },
+    },
+];
+
+/// Nothing is needed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogOutJson {}
 
 /// What a page says of its visitor.
 #[derive(Deserialize, ToSchema)]
@@ -70,7 +98,9 @@ pub struct EnterJson {
     attributes: Option<BTreeMap<String, AttributeJson>>,
 }
 
-/// A JWT (HS256) with `sub`, `exp`, and perhaps `name` and `email`.
+/// A JWT, signed by HS256, HS384 or HS512 with the site's `identity_secret`. `sub` (a text or a whole number) and `exp` (seconds
+/// since 1970) are needed, `name` and `email` may be there; with `iat` it is good for at most 30 days after that. Each proof
+/// ends the tokens that the visitor had before: send it when the visitor has none, or when one was refused.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityJson {
@@ -126,6 +156,14 @@ async fn enter(mut call: Call) -> Result<Reply, ApiError> {
             verified: known.visitor.verified(),
         },
     ))
+}
+
+async fn log_out(mut call: Call) -> Result<Reply, ApiError> {
+    Query::parse(&call.query)?.finish()?;
+    let LogOutJson {} = call.json().await?;
+    let Caller::Visitor { workspace, visitor, .. } = &call.caller else { return Err(ApiError::not_found()) };
+    call.app.identity.log_out_visitor(*workspace, visitor.id).await?;
+    Ok(Reply::no_content())
 }
 
 /// How many conversations are read at once.

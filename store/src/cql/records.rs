@@ -189,6 +189,10 @@ impl Records for Shared {
     async fn expire(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
         Ok(0)
     }
+
+    fn expires_by_itself(&self) -> bool {
+        true
+    }
 }
 
 /// A document, and the keys that it names.

@@ -300,6 +300,7 @@ fn check_records(golden: &mut Golden) {
             operator: true,
             password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into(),
             status,
+            generation: 0,
         };
         golden.check(name, &agent);
     }
@@ -312,8 +313,11 @@ fn check_records(golden: &mut Golden) {
         attributes: attributes(),
         blocked: false,
         first_seen_at: at(0),
+        generation: 0,
+        became: None,
     };
     golden.check("visitor", &visitor);
+    golden.check("visitor.became", &Visitor { subject: None, generation: 3, became: Some(id(6)), ..visitor });
     let scopes = [
         ("workspace", CannedScope::Workspace),
         ("team", CannedScope::Team(id(2))),

@@ -91,6 +91,7 @@ impl Options {
             "conversations_per_minute_per_address",
             "visitors_per_minute_per_address",
             "logins_per_15min_per_account",
+            "logins_per_15min_per_account_everywhere",
             "logins_per_15min_per_address",
             "open_conversations_per_visitor",
         ];

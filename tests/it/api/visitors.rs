@@ -128,7 +128,7 @@ async fn a_signed_identity_is_the_same_visitor_and_a_forged_one_is_nobody() {
     let forged = [
         signed(&hs256, &claims, "another secret of thirty-two byte"),
         signed(&json!({ "alg": "none" }), &claims, SECRET),
-        signed(&json!({ "alg": "HS512" }), &claims, SECRET),
+        signed(&json!({ "alg": "RS256" }), &claims, SECRET),
         signed(&hs256, &expired, SECRET),
         signed(&hs256, &json!({ "sub": "ann" }), SECRET),
         "a.b.c".to_owned(),
@@ -137,6 +137,26 @@ async fn a_signed_identity_is_the_same_visitor_and_a_forged_one_is_nobody() {
     for token in forged {
         let answer = enter(&stage, key, None, &json!({ "identity": { "token": token } })).await;
         assert_eq!(answer.status, 401, "{token}: {answer}");
+    }
+    // The message is for the one who integrates: it names the claim and the rule.
+    for (claims, words) in [
+        (json!({ "sub": "ann" }), "claim exp must be there"),
+        (json!({ "sub": "ann", "exp": "9999999999" }), "claim exp must be a number, not a text"),
+        (json!({ "sub": {}, "exp": 9_999_999_999_u64 }), "claim sub must be who the visitor is"),
+        (expired.clone(), "seconds ago"),
+    ] {
+        let token = signed(&hs256, &claims, SECRET);
+        let answer = enter(&stage, key, None, &json!({ "identity": { "token": token } })).await;
+        let said = answer.body["error"]["message"].as_str().unwrap();
+        assert!(answer.status == 401 && said.contains(words), "{answer}");
+    }
+    // A number is taken as its digits; what need not be there may be anything.
+    for (sub, name) in [(json!(4711), json!("")), (json!("4711"), json!(7))] {
+        let claims = json!({ "sub": sub, "exp": 9_999_999_999_u64, "name": name, "email": "" });
+        let token = signed(&hs256, &claims, SECRET);
+        let known = enter(&stage, key, None, &json!({ "identity": { "token": token } })).await;
+        assert_eq!(known.body["verified"], true, "{known}");
+        assert_eq!(known.status, if sub.is_number() { 201 } else { 200 }, "{known}");
     }
     // The demo's own site has no secret.
     let without = enter(&stage, stage.site_key(), None, &identity("ann")).await;

@@ -219,7 +219,9 @@ impl Change {
         put(&self.capacity, &mut agent.capacity);
         put(&self.skills, &mut agent.skills);
         put(&self.languages, &mut agent.languages);
-        put(&self.disabled, &mut agent.disabled);
+        if let Some(disabled) = self.disabled {
+            agent.set_disabled(disabled);
+        }
         put(&self.password_hash, &mut agent.password_hash);
     }
 }

@@ -19,6 +19,7 @@ fn ann() -> Agent {
         operator: true,
         password_hash: "$argon2id$secret".into(),
         status: domain::Status::Away,
+        generation: 0,
     }
 }
 

@@ -1,0 +1,200 @@
+//! Visitors' tokens as an attacker tries them: from before an identity was proven, from before a log-out, from before a site
+//! required identities.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use driver::{Answer, Api, Options, Sandbox, Socket};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::house::{ask, assert_refused, text};
+
+const PATH: &str = "/api/v1/chat/visitors";
+const SECRET: &str = "thirty-two bytes of a secret key";
+/// Within this a revocation holds everywhere.
+const REVOKED: Duration = Duration::from_secs(5);
+
+/// A server with a site whose owner signs who its visitors are.
+struct Shop {
+    sandbox: Sandbox,
+    api: Api,
+    admin: driver::Agent,
+    site: String,
+    key: String,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
+        let (api, login) = (sandbox.api(), &sandbox.ready().admin);
+        let admin = api.login(&login.email, &login.password).await.unwrap();
+        let team = &sandbox.ready().team_id;
+        let site = json!({ "name": "Shop", "origins": [], "team_id": team, "identity_secret": SECRET });
+        let site = ask(api.post("/api/v1/admin/sites"), &admin, &site).await.expect(201).unwrap();
+        let (site, key) = (text(&site["id"]).to_owned(), text(&site["key"]).to_owned());
+        Self { sandbox, api, admin, site, key }
+    }
+
+    async fn enter(&self, old_token: Option<&str>, subject: Option<&str>) -> Answer {
+        let body = match subject {
+            Some(subject) => json!({ "identity": { "token": signed(subject) } }),
+            None => json!({}),
+        };
+        let call = self.api.post(PATH).site(&self.key).json(&body);
+        let call = match old_token {
+            Some(token) => call.bearer(token),
+            None => call,
+        };
+        call.send().await.unwrap()
+    }
+
+    /// The token that came of it.
+    async fn entered(&self, old_token: Option<&str>, subject: Option<&str>) -> String {
+        let answer = self.enter(old_token, subject).await;
+        assert!(matches!(answer.status, 200 | 201), "{answer}");
+        text(&answer.body["token"]).to_owned()
+    }
+
+    async fn socket(&self, token: &str) -> Socket {
+        let mut socket = Socket::open(&self.api).await.unwrap();
+        socket.hello(token, &[]).await.unwrap();
+        socket
+    }
+
+    /// Starts a conversation with this token, and gives its id.
+    async fn started(&self, token: &str) -> String {
+        let started = self.api.start_conversation(token, "c", Some("hello")).await.unwrap();
+        text(&started.expect(201).unwrap()["conversation"]["id"]).to_owned()
+    }
+
+    /// Nothing that the token was good for is it good for now.
+    async fn assert_ended(&self, token: &str, conversation: &str) {
+        let read = self.api.conversation(token, conversation).await.unwrap();
+        let write = self.api.post_message(token, conversation, "late", "it is me").await.unwrap();
+        let start = self.api.start_conversation(token, "late", None).await.unwrap();
+        let renew = self.enter(Some(token), None).await;
+        let steal = self.enter(Some(token), Some("mallory")).await;
+        for answer in [read, write, start, renew, steal] {
+            assert_refused(&answer, 401, "TOKEN_REVOKED");
+        }
+        let mut late = Socket::open(&self.api).await.unwrap();
+        late.send_json(&json!({ "type": "hello", "token": token })).await.unwrap();
+        assert_eq!(late.expect_close(REVOKED).await.unwrap().0, Some(4401));
+    }
+}
+
+fn signed(subject: &str) -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({ "sub": subject, "exp": 9_999_999_999_u64 });
+    let signed = format!("{}.{}", part(json!({ "alg": "HS256" })), part(claims));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+#[tokio::test]
+async fn tokens_and_sockets_from_before_a_proof_or_a_log_out_are_worth_nothing() {
+    let shop = Shop::open().await;
+    // An identity that nobody had; then one that somebody has, and the anonymous visitor becomes that person.
+    for _ in 0..2 {
+        let fixed = shop.entered(None, None).await;
+        let tab = shop.entered(Some(&fixed), None).await;
+        let conversation = shop.started(&fixed).await;
+        let (mut one, mut other) = (shop.socket(&fixed).await, shop.socket(&tab).await);
+        let proven = shop.entered(Some(&tab), Some("ann")).await;
+        for socket in [&mut one, &mut other] {
+            assert_eq!(socket.expect_close(REVOKED).await.unwrap().0, Some(4401));
+        }
+        for old in [&fixed, &tab] {
+            shop.assert_ended(old, &conversation).await;
+        }
+        let seen = shop.api.conversation(&proven, &conversation).await.unwrap().expect(200).unwrap();
+        assert_eq!(seen["events"][1]["text"], "hello", "{seen}");
+    }
+
+    let first = shop.entered(None, Some("ann")).await;
+    let tab = shop.entered(Some(&first), None).await;
+    let bystander = shop.entered(None, None).await;
+    let conversation = shop.started(&tab).await;
+    let (mut phone, mut theirs) = (shop.socket(&first).await, shop.socket(&bystander).await);
+    let log_out =
+        async |token: &str| shop.api.post(format!("{PATH}/logout")).bearer(token).send().await.unwrap();
+    log_out(&tab).await.expect(204).unwrap();
+    assert_eq!(phone.expect_close(REVOKED).await.unwrap().0, Some(4401));
+    for old in [&first, &tab] {
+        shop.assert_ended(old, &conversation).await;
+        assert_refused(&log_out(old).await, 401, "TOKEN_REVOKED");
+    }
+    let pong = theirs.request(json!({ "type": "ping" })).await.unwrap();
+    assert_eq!(pong["type"], "pong");
+    let back = shop.entered(None, Some("ann")).await;
+    shop.api.conversation(&back, &conversation).await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
+async fn a_site_that_begins_to_require_identities_lets_older_anonymous_visitors_only_read_and_end() {
+    let shop = Shop::open().await;
+    let (anonymous, proven) = (shop.entered(None, None).await, shop.entered(None, Some("ann")).await);
+    let (conversation, of_ann) = (shop.started(&anonymous).await, shop.started(&proven).await);
+    let mut socket = shop.socket(&anonymous).await;
+    let path = format!("/api/v1/admin/sites/{}", shop.site);
+    let required = json!({ "identity_required": true });
+    ask(shop.api.patch(path), &shop.admin, &required).await.expect(200).unwrap();
+
+    let of = |what: &str| format!("/api/v1/chat/conversations/{conversation}/{what}");
+    let typing = shop.api.post(of("typing")).bearer(&anonymous).json(&json!({ "typing": true }));
+    for refused in [
+        shop.api.start_conversation(&anonymous, "new", Some("hi")).await.unwrap(),
+        shop.api.start_conversation(&anonymous, "c", Some("hello")).await.unwrap(),
+        shop.api.post_message(&anonymous, &conversation, "m", "hi").await.unwrap(),
+        typing.send().await.unwrap(),
+        crate::house::upload(&shop.api, &anonymous, &conversation, "a.txt", b"text").await,
+    ] {
+        assert_refused(&refused, 403, "FORBIDDEN");
+    }
+    let send = json!({ "type": "send", "conversation_id": conversation, "client_id": "s", "text": "hi" });
+    let typing = json!({ "type": "typing", "conversation_id": conversation, "typing": true });
+    for frame in [send, typing] {
+        let refused = socket.request(frame).await.unwrap();
+        assert_eq!(refused["error"]["code"], "FORBIDDEN", "{refused}");
+    }
+    assert_eq!(shop.enter(Some(&anonymous), None).await.status, 401);
+
+    shop.api.conversation(&anonymous, &conversation).await.unwrap().expect(200).unwrap();
+    shop.api.end(&anonymous, &conversation).await.unwrap().expect(200).unwrap();
+    shop.api.post_message(&proven, &of_ann, "m", "hi").await.unwrap().expect(201).unwrap();
+    shop.api.start_conversation(&proven, "new", None).await.unwrap().expect(201).unwrap();
+}
+
+#[tokio::test]
+async fn the_demo_gives_its_log_ins_under_its_own_names_alone() {
+    let shop = Shop::open().await;
+    let port = shop.api.address().port();
+    let ask = async |host: &str, file: &str| {
+        let request = format!("GET /demo/{file} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = shop.api.raw(request.as_bytes(), Duration::from_secs(5)).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    for host in
+        ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.1.2.3", "[2001:db8::1]", "x"]
+    {
+        for host in [host.to_owned(), format!("{host}:{port}")] {
+            let answer = ask(&host, "session.json").await;
+            assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("password"), "{host}: {answer}");
+            assert!(ask(&host, "demo.js").await.starts_with("HTTP/1.1 200 "), "{host}");
+        }
+    }
+    for host in [
+        format!("127.0.0.1:{port}"),
+        format!("LocalHost:{port}"),
+        format!("[::1]:{port}"),
+        "localhost".into(),
+    ] {
+        let answer = ask(&host, "session.json").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("password"), "{host}: {answer}");
+    }
+    drop(shop.sandbox);
+}
