@@ -123,6 +123,7 @@ fn magic(head: &[u8], is_text: bool) -> Option<Magic> {
         | [b'R' | b'B', b'F' | b'W', b'6', b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Kind::Wav,
         [b'O', b'g', b'g', b'S', 0, ..] => ogg_kind(head),
         [b'f', b'L', b'a', b'C', ..] => Kind::Flac,
+        [b'A', b'D', b'I', b'F', ..] => Kind::Aac,
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Kind::Tiff,
         // Behind sizes and zeros, how long the description of the picture is.
         [

@@ -79,6 +79,8 @@ fn by_brand(brand: &[u8; 4]) -> Option<Kind> {
         | b"mmp4"
         | b"mp71"
         | b"dby1"
+        | b"isml"
+        | b"piff"
         | [b'i', b's', b'o', _]
         | [b'm', b'p', b'4', _]
         | [b'c', b'm', b'f', _]

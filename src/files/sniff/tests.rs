@@ -185,6 +185,7 @@ fn films_and_photos_are_known_by_compatible_brands_too() {
         ("clip.mp4", b"XAVC", b"mp42", Kind::Mp4),
         ("clip.mp4", b"NDSC", b"avc1", Kind::Mp4),
         ("clip.mp4", b"Xxxx", b"isom", Kind::Mp4),
+        ("clip.mp4", b"isml", b"piff", Kind::Mp4),
         ("clip.mp4", b"M4A ", b"M4A ", Kind::Mp4),
         ("clip.mov", b"nope", b"qt  ", Kind::Mov),
         ("clip.3gp", b"kddi", b"3gp5", Kind::ThreeGpp),

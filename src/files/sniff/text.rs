@@ -124,6 +124,7 @@ impl TextCheck {
         if let Some(units) = &mut self.units {
             bytes.iter().for_each(|byte| units.push(*byte));
         }
+        self.units.take_if(|units| units.is_broken);
     }
 
     /// After the last byte: the encoding, or None of what is no text.
@@ -147,7 +148,7 @@ struct ByteCheck {
     /// The beginning of a UTF-8 character whose end has not come yet: at most 3 bytes.
     cut: Vec<u8>,
     was_escape: bool,
-    /// The escape sequences by which ISO 2022 changes its characters.
+    /// What ISO 2022 changes its characters by.
     has_shift: bool,
 }
 
@@ -161,7 +162,7 @@ impl ByteCheck {
             self.has_zero |= *byte == 0;
             self.controls += u64::from(is_control(u32::from(*byte)));
             self.has_high |= !byte.is_ascii();
-            self.has_shift |= self.was_escape && matches!(byte, b'$' | b'(' | b')');
+            self.has_shift |= (self.was_escape && matches!(byte, b'$' | b'(' | b')')) || *byte == 0x0e;
             self.was_escape = *byte == 0x1b;
         }
         if !self.is_no_utf8 {
@@ -196,10 +197,10 @@ impl ByteCheck {
     }
 }
 
-/// Neither a white space nor what terminals and printers are told: bell, backspace, form feed, escape, and the end of
-/// a file of DOS.
+/// Neither a white space nor what terminals and printers are told: bell, backspace, form feed, escape, shifts to
+/// another set of characters, and the end of a file of DOS.
 fn is_control(character: u32) -> bool {
-    character < 0x20 && !matches!(character, 0x07..=0x0d | 0x1a | 0x1b)
+    character < 0x20 && !matches!(character, 0x07..=0x0f | 0x1a | 0x1b)
 }
 
 /// UTF-16 or UTF-32, with a mark in front or with a zero in every Latin letter.

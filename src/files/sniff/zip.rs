@@ -50,8 +50,8 @@ pub(super) fn kind(file: &mut (impl Read + Seek), length: u64) -> io::Result<Kin
         if io::copy(&mut entries.by_ref().take(skipped), &mut io::sink())? < skipped {
             break;
         }
-        // Some writers take the separator of Windows; names of parts have no case.
-        let name = name.to_ascii_lowercase();
+        // Some writers take the separator of Windows, or begin with one; names of parts have no case.
+        let name = name.strip_prefix(b"/").unwrap_or(&name).to_ascii_lowercase();
         let part = |folder: &[u8]| {
             name.strip_prefix(folder).is_some_and(|rest| matches!(rest, [b'/' | b'\\', _, ..]))
         };

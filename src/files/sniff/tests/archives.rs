@@ -84,6 +84,7 @@ fn an_office_file_is_known_by_its_directory_wherever_that_lies() {
         ("a part of another name", zip(&[types, "word/document2.xml"]), Kind::Docx),
         ("a table in binary", zip(&["xl/workbook.bin", types]), Kind::Xlsx),
         ("of another case and separator", zip(&["[content_types].xml", "PPT\\presentation.xml"]), Kind::Pptx),
+        ("with separators in front", zip(&["/[Content_Types].xml", "/word/document.xml"]), Kind::Docx),
         ("with a table in it", zip(&[types, "word/embeddings/xl/a.xlsx", "word/document.xml"]), Kind::Docx),
         ("of 2000 slides", zip(&large), Kind::Pptx),
         (

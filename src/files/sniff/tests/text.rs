@@ -46,6 +46,7 @@ fn text_in_any_other_encoding_is_text_that_says_none() {
         b"From: a@example.org\r\n\r\nM\xfcller \xdf\r\n".to_vec(),
         b"\x1b[31mM\xfcller\x1b[0m\x0c".to_vec(),
         b"\x1b$B$3$s\x1b(B".to_vec(),
+        b"\x1b$)C\x0e>H3g\x0f\r\n".to_vec(),
         b"\xff\xfe".to_vec(),
         utf16("\u{feff}a"),
         utf16("\u{feff}<ann> hi 👋"),
