@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 mod blobs;
+mod forwarding;
 mod limits;
 mod networks;
 mod secret;
 mod store;
 
 pub use blobs::{BlobsConfig, BlobsKind};
+pub use forwarding::ForwardingHeader;
 pub use limits::Limits;
 pub use secret::read_secret;
 pub use store::{Consistency, CqlConfig, StoreConfig, StoreKind};
@@ -33,9 +35,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where `/metrics` is served; none: beside everything else.
     pub metrics_listen: Option<SocketAddr>,
-    /// Proxies whose `X-Forwarded-For` is believed: addresses, or networks such as `10.0.0.0/8`.
+    /// Proxies that are believed when they name the client they speak for: addresses, or networks such as
+    /// `10.0.0.0/8`.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they do: `x-forwarded-for`, `forwarded` or `x-real-ip`.
+    pub trusted_proxy_header: ForwardingHeader,
     /// What keeps the data.
     pub store: StoreConfig,
     /// How conversations find agents.
@@ -110,6 +115,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./data"),
             metrics_listen: None,
             trusted_proxies: Vec::new(),
+            trusted_proxy_header: ForwardingHeader::default(),
             store: StoreConfig::default(),
             routing: RoutingConfig::default(),
             limits: Limits::default(),
@@ -195,6 +201,7 @@ const SETTINGS: &[(&str, Form)] = &[
     ("data_dir", Form::Text),
     ("metrics_listen", Form::Text),
     ("trusted_proxies", Form::List),
+    ("trusted_proxy_header", Form::Text),
     ("store.kind", Form::Text),
     ("store.cql.nodes", Form::List),
     ("store.cql.keyspace", Form::Text),

@@ -18,7 +18,9 @@ use crate::http::body::BodyMemory;
 use crate::http::cors::Origins;
 use crate::http::cursor::Cursors;
 use crate::http::documents::Documents;
+use crate::http::peer::Peers;
 use crate::http::rate::Rates;
+use crate::http::reads::Reads;
 use crate::http::seats::Seats;
 use crate::http::turns::Turns;
 use crate::identity::{Caller, Identity, Keys};
@@ -45,12 +47,14 @@ pub mod peer;
 pub mod query;
 pub mod range;
 pub mod rate;
+pub mod reads;
 pub mod reply;
 pub mod request_id;
 pub mod routes;
 pub mod seats;
 mod service;
 mod stream;
+mod trace_context;
 pub mod turns;
 
 #[cfg(test)]
@@ -72,6 +76,10 @@ pub struct App {
     pub keys: Keys,
     /// How often.
     pub rates: Rates,
+    /// Turns at the store, for those who read.
+    pub reads: Reads,
+    /// Who is at the other end of a connection.
+    pub peers: Peers,
     /// What operators see.
     pub metrics: Metrics,
     /// Where lists go on.
@@ -107,6 +115,8 @@ impl App {
         let origins = Origins::new(&config, bound);
         Self {
             rates: Rates::new(&config.limits),
+            reads: Reads::default(),
+            peers: Peers::new(&config),
             metrics: Metrics::new(),
             cursors: Cursors::new(keys.cursor.clone()),
             file_links: FileLinks::new(keys.file_link.clone()),

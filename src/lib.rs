@@ -9,6 +9,7 @@ pub mod files;
 pub mod http;
 pub mod identity;
 pub mod json;
+mod late;
 pub mod metrics;
 mod origin;
 mod people;

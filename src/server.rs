@@ -11,7 +11,7 @@ use domain::Timestamp;
 use rand::RngExt;
 use store::sqlite::Access;
 use store::{Owner, RecordError, Series, Store, StoreError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,6 +28,9 @@ use crate::identity::{Identity, Keys};
 use crate::metrics::Figures;
 use crate::socket;
 
+/// Connections that the system keeps until they are accepted: a burst of clients who come back together. A shorter queue
+/// has them try again after a second.
+const LISTEN_QUEUE: u32 = 4096;
 /// How long requests and sockets have to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Sockets come back to the next server within this time, not all at once.
@@ -241,7 +244,14 @@ impl Server {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address).await.map_err(|error| ServerError::Listen { address, error })
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart need not wait until the system has forgotten the old connections.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(LISTEN_QUEUE)
+    };
+    bound().map_err(|error| ServerError::Listen { address, error })
 }
 
 fn front(app: &Arc<App>, paths: Paths) -> Front {

@@ -14,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::http::rate::Key;
 use crate::identity::{Identity, Revoked, SessionId};
 
+mod counted;
 mod frames;
 mod greeting;
 mod places;

@@ -12,7 +12,7 @@ use store::{ConversationKey, HeadFilter, HeadView, StoreError};
 
 use crate::files::{ReserveError, Uploader};
 use crate::http::App;
-use crate::http::error::{ApiError, ErrorCode};
+use crate::http::error::ApiError;
 use crate::http::json_in::valid;
 use crate::http::rate::{Key, Limit};
 use crate::identity::Caller;
@@ -73,8 +73,7 @@ pub fn take_send(app: &App, caller: &Caller) -> Result<(), ApiError> {
     };
     match app.rates.take(limit, key).and_then(|verdict| verdict.retry_after) {
         None => Ok(()),
-        Some(wait) => Err(ApiError::new(ErrorCode::RateLimited, "too many messages: wait a little")
-            .retry_after_ms(wait.as_millis() as u64)),
+        Some(wait) => Err(ApiError::rate_limited("too many messages: wait a little", wait)),
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Limits {
     pub hello_timeout_s: u64,
     /// Seconds until a request's headers must be there.
     pub header_timeout_s: u64,
+    /// Seconds for which a connection may wait for its next request. Longer than the 60 s for which nginx keeps a
+    /// connection to a server, so that the proxy closes first (docs/proxy.md).
+    pub keep_alive_s: u64,
     /// Seconds until a request's body must be there.
     pub body_timeout_s: u64,
     /// Seconds between two pings to a visitor's socket.
@@ -50,8 +53,13 @@ pub struct Limits {
     pub agent_ping_interval_s: u64,
     /// Seconds without a sign of life after which an agent's socket is given up.
     pub agent_dead_after_s: u64,
-    /// Hellos that a node takes in a second; over it sockets are closed with 1013 and come back.
+    /// Hellos with a good token that a node takes in a second, of which one address has at most half in the long run;
+    /// over it sockets are closed with 1013 and come back.
     pub hellos_per_s: u32,
+    /// Sockets that one address may open in a minute and then prove nobody: with a wrong token, a malformed hello, or
+    /// none in time. Over it upgrades are refused with 429. Far above what the agents of one office do whose
+    /// tokens all ended over night. 0: any number.
+    pub failed_hellos_per_minute_per_address: u32,
     /// Frames that a socket may send at once; over it it is closed with 4429. 0: any number.
     pub frames_burst: u32,
     /// Frames that a socket may send in a second, on average.
@@ -64,6 +72,22 @@ pub struct Limits {
     pub agent_send_burst: u32,
     /// Messages that an agent may send in a second, on average.
     pub agent_send_per_s: u32,
+    /// Requests that change something and are no messages (typing, read marks, accepting, ending, records) that one
+    /// person may make at once, or one address for requests without a person. 0: any number.
+    pub changes_burst: u32,
+    /// The same in a second, on average.
+    pub changes_per_s: u32,
+    /// Bytes of answers and replays that one person may be sent at once. Over it requests are refused with 429, and a
+    /// socket's replay goes on at `read_bytes_per_s`. A desk that pages every list once a second reads a tenth
+    /// of it. 0: any number.
+    pub read_bytes_burst: u32,
+    /// Bytes of answers and replays that one person may be sent in a second, on average.
+    pub read_bytes_per_s: u32,
+    /// Bytes of answers, files and replays that one address may be sent at once: room for an office of many desks
+    /// behind one address. 0: any number.
+    pub address_read_bytes_burst: u32,
+    /// Bytes of answers, files and replays that one address may be sent in a second, on average.
+    pub address_read_bytes_per_s: u32,
     /// Conversations that one address may start in a minute. 0: any number.
     pub conversations_per_minute_per_address: u32,
     /// Visitors that one address may be made in a minute, and tokens renewed. 0: any number.
@@ -105,18 +129,26 @@ impl Default for Limits {
             connections_per_address: 400,
             hello_timeout_s: 5,
             header_timeout_s: 10,
+            keep_alive_s: 75,
             body_timeout_s: 30,
             ping_interval_s: 25,
             dead_after_s: 45,
             agent_ping_interval_s: 5,
             agent_dead_after_s: 10,
             hellos_per_s: 500,
+            failed_hellos_per_minute_per_address: 600,
             frames_burst: 100,
             frames_per_s: 20,
             visitor_send_burst: 60,
             visitor_send_per_s: 1,
             agent_send_burst: 120,
             agent_send_per_s: 5,
+            changes_burst: 600,
+            changes_per_s: 60,
+            read_bytes_burst: 33_554_432,
+            read_bytes_per_s: 4_194_304,
+            address_read_bytes_burst: 268_435_456,
+            address_read_bytes_per_s: 67_108_864,
             conversations_per_minute_per_address: 10,
             visitors_per_minute_per_address: 30,
             logins_per_15min_per_account: 5,
@@ -147,6 +179,9 @@ const DAY_S: u64 = 86_400;
 const MANY: u64 = 1_000_000;
 /// What one request or frame may make the server hold in memory at most.
 const HELD_BYTES: u64 = 16 * 1024 * 1024;
+/// What may be read at once or in a second at most; smaller than one page of events would refuse every second one.
+const READ_BYTES: u64 = 1_000_000_000;
+const READ_BYTES_LEAST: u64 = 64 * 1024;
 
 /// Every limit, in the order of the public list. Header section and first line together stay under 64 KiB, which
 /// a connection may have buffered.
@@ -172,18 +207,44 @@ const RULES: &[Rule] = &[
     Rule("connections_per_address", |l| l.connections_per_address as u64, Zero::Off, 1, MANY),
     Rule("hello_timeout_s", |l| l.hello_timeout_s, Zero::Refused, 1, DAY_S),
     Rule("header_timeout_s", |l| l.header_timeout_s, Zero::Refused, 1, DAY_S),
+    Rule("keep_alive_s", |l| l.keep_alive_s, Zero::Refused, 1, DAY_S),
     Rule("body_timeout_s", |l| l.body_timeout_s, Zero::Refused, 1, DAY_S),
     Rule("ping_interval_s", |l| l.ping_interval_s, Zero::Refused, 1, DAY_S),
     Rule("dead_after_s", |l| l.dead_after_s, Zero::Refused, 1, DAY_S),
     Rule("agent_ping_interval_s", |l| l.agent_ping_interval_s, Zero::Refused, 1, DAY_S),
     Rule("agent_dead_after_s", |l| l.agent_dead_after_s, Zero::Refused, 1, DAY_S),
     Rule("hellos_per_s", |l| l.hellos_per_s.into(), Zero::Refused, 1, MANY),
+    Rule(
+        "failed_hellos_per_minute_per_address",
+        |l| l.failed_hellos_per_minute_per_address.into(),
+        Zero::Off,
+        1,
+        MANY,
+    ),
     Rule("frames_burst", |l| l.frames_burst.into(), Zero::Off, 1, MANY),
     Rule("frames_per_s", |l| l.frames_per_s.into(), Zero::Refused, 1, MANY),
     Rule("visitor_send_burst", |l| l.visitor_send_burst.into(), Zero::Off, 1, MANY),
     Rule("visitor_send_per_s", |l| l.visitor_send_per_s.into(), Zero::Refused, 1, MANY),
     Rule("agent_send_burst", |l| l.agent_send_burst.into(), Zero::Off, 1, MANY),
     Rule("agent_send_per_s", |l| l.agent_send_per_s.into(), Zero::Refused, 1, MANY),
+    Rule("changes_burst", |l| l.changes_burst.into(), Zero::Off, 1, MANY),
+    Rule("changes_per_s", |l| l.changes_per_s.into(), Zero::Refused, 1, MANY),
+    Rule("read_bytes_burst", |l| l.read_bytes_burst.into(), Zero::Off, READ_BYTES_LEAST, READ_BYTES),
+    Rule("read_bytes_per_s", |l| l.read_bytes_per_s.into(), Zero::Refused, READ_BYTES_LEAST, READ_BYTES),
+    Rule(
+        "address_read_bytes_burst",
+        |l| l.address_read_bytes_burst.into(),
+        Zero::Off,
+        READ_BYTES_LEAST,
+        READ_BYTES,
+    ),
+    Rule(
+        "address_read_bytes_per_s",
+        |l| l.address_read_bytes_per_s.into(),
+        Zero::Refused,
+        READ_BYTES_LEAST,
+        READ_BYTES,
+    ),
     Rule(
         "conversations_per_minute_per_address",
         |l| l.conversations_per_minute_per_address.into(),
@@ -271,9 +332,11 @@ mod tests {
     const PUBLISHED: &str = "frame_bytes_max 65536 text_bytes_max 16384 body_bytes_max 262144 \
         upload_bytes_max 10485760 image_pixels_max 40000000 header_bytes_max 16384 headers_max 100 \
         uri_bytes_max 8192 page_max 200 sockets_per_visitor 10 sockets_per_agent 20 sockets_per_address 200 \
-        connections_per_address 400 hello_timeout_s 5 header_timeout_s 10 body_timeout_s 30 ping_interval_s 25 \
-        dead_after_s 45 agent_ping_interval_s 5 agent_dead_after_s 10 hellos_per_s 500 frames_burst 100 \
+        connections_per_address 400 hello_timeout_s 5 header_timeout_s 10 keep_alive_s 75 body_timeout_s 30 ping_interval_s 25 \
+        dead_after_s 45 agent_ping_interval_s 5 agent_dead_after_s 10 hellos_per_s 500 failed_hellos_per_minute_per_address 600 frames_burst 100 \
         frames_per_s 20 visitor_send_burst 60 visitor_send_per_s 1 agent_send_burst 120 agent_send_per_s 5 \
+        changes_burst 600 changes_per_s 60 read_bytes_burst 33554432 read_bytes_per_s 4194304 \
+        address_read_bytes_burst 268435456 address_read_bytes_per_s 67108864 \
         conversations_per_minute_per_address 10 visitors_per_minute_per_address 30 \
         logins_per_15min_per_account 5 logins_per_15min_per_account_everywhere 100 logins_per_15min_per_address 30 open_conversations_per_visitor 5 \
         push_window_events 256 push_window_bytes 262144 push_stall_s 10 subscriptions_per_socket 200";

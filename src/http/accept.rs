@@ -23,8 +23,7 @@ use tokio::task::JoinSet;
 use crate::config::Limits;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::paths::Paths;
-use crate::http::peer::is_trusted;
-use crate::http::rate::Key;
+use crate::http::rate::{Key, headers_of_taken};
 use crate::http::reply::HandoverSlot;
 use crate::http::request_id::RequestId;
 use crate::http::seats::{Seat, Seats};
@@ -43,6 +42,8 @@ const HYPER_BUFFER_SLACK_BYTES: usize = 8 * 1024;
 /// How long a peer who was answered before he was done sending may go on, unheard, so that he reads the answer
 /// instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
+/// Until it is worth trying again for a place among an address's connections.
+const SEAT_WAIT: Duration = Duration::from_secs(1);
 /// Until accepting is tried again when the system has no more files to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -134,7 +135,7 @@ impl Acceptor {
             return;
         }
         // All clients behind a proxy come from its one address.
-        let speaks_for_many = is_trusted(address, &app.config.trusted_proxies);
+        let speaks_for_many = app.peers.is_trusted(address);
         let max = if speaks_for_many { 0 } else { app.config.limits.connections_per_address };
         match self.seats.take(Key::of_address(address), max) {
             Some(seat) => {
@@ -148,8 +149,8 @@ impl Acceptor {
                 connections.spawn(connection.run(tcp, self.http.clone()));
             }
             None => {
-                let error = ApiError::new(ErrorCode::RateLimited, "too many connections from this address")
-                    .retry_after_ms(1_000);
+                let error = ApiError::rate_limited("too many connections from this address", SEAT_WAIT)
+                    .with_headers(headers_of_taken("connections", max, SEAT_WAIT));
                 app.metrics.refused(error.code());
                 if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
                     connections.spawn(async move {

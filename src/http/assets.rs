@@ -76,7 +76,8 @@ impl Policy {
 
     fn new(allowed: &str) -> Self {
         let policy = format!(
-            "default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'"
         );
         Self(HeaderValue::try_from(policy).expect("origins and hashes are header values"))
     }
@@ -96,6 +97,7 @@ mod tests {
             policy.starts_with("default-src 'none'; ") && policy.contains("wss://chat.example.org;"),
             "{policy}"
         );
+        assert!(policy.ends_with("; require-trusted-types-for 'script'; trusted-types 'none'"), "{policy}");
         let etag = reply.header(&header::ETAG).unwrap().clone();
         let again = page.reply(&HeaderMap::from_iter([(header::IF_NONE_MATCH, etag)]));
         assert_eq!((again.status(), again.text().as_str()), (StatusCode::NOT_MODIFIED, ""));

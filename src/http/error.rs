@@ -3,10 +3,12 @@
 //! Every layer's error becomes an [`ApiError`] here. The client gets code and message, the log gets the cause, once.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::http::rate::Verdict;
 use crate::http::reply::Reply;
 use crate::http::request_id::RequestId;
 use crate::identity::{AccountError, AuthError, JwtError, VisitorError};
@@ -41,7 +43,7 @@ pub struct ApiError {
     /// For the log alone.
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// What some codes owe beside the body, such as `Allow`.
-    header: Option<Box<(HeaderName, HeaderValue)>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// How long a client waits before it tries again what failed for a while only, in milliseconds.
@@ -56,7 +58,7 @@ impl ApiError {
             details: Vec::new(),
             retry_after_ms: None,
             cause: None,
-            header: None,
+            headers: Vec::new(),
         }
     }
 
@@ -83,6 +85,13 @@ impl ApiError {
     /// Too many are served now; nothing was done.
     pub fn overloaded(message: &'static str) -> Self {
         Self::new(ErrorCode::Overloaded, message).retry_after_ms(RETRY_AFTER_MS)
+    }
+
+    /// Over a rate, or over a number of what may be at once: worth trying again after `wait`.
+    pub fn rate_limited(message: &'static str, wait: Duration) -> Self {
+        // Rounded up, so that the wait is never too short.
+        let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        Self::new(ErrorCode::RateLimited, message).retry_after_ms(ms)
     }
 
     /// Something that was needed did not answer; whether it was done is unknown, and trying again is right.
@@ -114,7 +123,14 @@ impl ApiError {
     /// A header that goes with the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some(Box::new((name, value)));
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Headers that go with the answer.
+    #[must_use]
+    pub fn with_headers(mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 
@@ -158,8 +174,8 @@ impl ApiError {
     /// The answer.
     pub fn reply(&self, request_id: &RequestId) -> Reply {
         let mut reply = Reply::json(self.code.status(), &Envelope { error: self.body(request_id) });
-        if let Some(header) = &self.header {
-            reply = reply.with_header(header.0.clone(), header.1.clone());
+        for (name, value) in &self.headers {
+            reply = reply.with_header(name.clone(), value.clone());
         }
         if self.code.status() == StatusCode::UNAUTHORIZED {
             reply = reply.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -228,6 +244,13 @@ impl From<domain::WrongAttribute> for ApiError {
     fn from(wrong: domain::WrongAttribute) -> Self {
         let field = wrong.key.map_or_else(|| "attributes".to_owned(), |key| format!("attributes.{key}"));
         Self::invalid_field(field, wrong.rule.to_string())
+    }
+}
+
+impl From<Verdict> for ApiError {
+    fn from(refusing: Verdict) -> Self {
+        Self::rate_limited("too many of these requests", refusing.retry_after.unwrap_or_default())
+            .with_headers(refusing.headers())
     }
 }
 

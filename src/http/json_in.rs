@@ -14,6 +14,7 @@ use crate::http::error::{ApiError, Detail, ErrorCode};
 
 mod decode;
 mod path;
+mod surrogates;
 
 /// How deep arrays and objects may lie in each other; the outermost counts as one.
 pub const DEPTH_MAX: u8 = 32;
@@ -83,6 +84,14 @@ impl<'de> Node<'de> {
         }
     }
 
+    /// A text among the fields of what [`Self::parse`] refused with [`JsonError::Schema`]: what to call it in the answer.
+    pub fn text_of_refused(bytes: &[u8], key: &str) -> Option<String> {
+        let text = surrogates::replaced(std::str::from_utf8(bytes).ok()?);
+        let mut input = serde_json::Deserializer::from_str(&text);
+        let value = AtDepth(1).deserialize(&mut input).ok()?;
+        Node(value).field(key).as_ref().and_then(Node::text).map(str::to_owned)
+    }
+
     /// The value of `key`; none when there is none or this is no object.
     pub fn field(&self, key: &str) -> Option<Node<'de>> {
         match &self.0 {
@@ -115,8 +124,12 @@ impl<'de> Node<'de> {
     }
 }
 
-/// A number such as `1e999` is JSON that no number type holds: 422 if the rest can be parsed, else 400.
+/// A number such as `1e999` is JSON that no number type holds, and half of a surrogate pair (`\\ud800`) JSON that no
+/// text holds: 422 if the rest can be parsed, else 400.
 fn refused(text: &str, wrong: &serde_json::Error) -> JsonError {
+    if let Some(detail) = half_pair(text) {
+        return JsonError::Schema(detail);
+    }
     let out_of_range = wrong.to_string().starts_with("number out of range");
     if out_of_range && serde_json::from_str::<IgnoredAny>(text).is_ok() {
         let lines = text.split_inclusive('\n').take(wrong.line().saturating_sub(1));
@@ -124,6 +137,30 @@ fn refused(text: &str, wrong: &serde_json::Error) -> JsonError {
         return JsonError::Schema(Detail::new(path::of_value_ending_at(text, end), "must fit 64 bits"));
     }
     JsonError::Syntax(format!("not JSON: {wrong}"))
+}
+
+/// Where half of a surrogate pair stands, if that is all that is wrong.
+fn half_pair(text: &str) -> Option<Detail> {
+    let (marked, mark) = surrogates::marked(text)?;
+    let mut input = serde_json::Deserializer::from_str(&marked);
+    let value = AtDepth(1).deserialize(&mut input).and_then(|value| input.end().map(|()| value)).ok()?;
+    let path = path_of(&value, mark)?.replace(mark, "\u{fffd}");
+    Some(Detail::new(path, "must be whole characters: half of a surrogate pair, such as \\ud800, is none"))
+}
+
+/// The path of the first text or key that holds `mark`.
+fn path_of(value: &Value<'_>, mark: char) -> Option<String> {
+    match value {
+        Value::Null | Value::Flag(_) | Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) => None,
+        Value::Text(text) => text.contains(mark).then(String::new),
+        Value::List(items) => items.iter().enumerate().find_map(|(index, item)| {
+            path_of(item, mark).map(|path| decode::join(&format!("[{index}]"), &path))
+        }),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| {
+            let inside = if key.contains(mark) { Some(String::new()) } else { path_of(value, mark) };
+            inside.map(|path| decode::join(key, &path))
+        }),
+    }
 }
 
 /// The path of a key that its object has twice.
@@ -287,6 +324,23 @@ mod tests {
         a: u8,
     }
 
+    const HALF: &str = "must be whole characters: half of a surrogate pair, such as \\ud800, is none";
+
+    #[test]
+    fn whole_pairs_and_escaped_backslashes_are_texts() {
+        let text = r#"{"client_id":"\ud83d\ude00","text":"\\ud800 \uD83D\uDE00"}"#;
+        let read: Request = parse(text.as_bytes()).unwrap();
+        assert_eq!((read.client_id.as_str(), read.text.as_deref()), ("\u{1f600}", Some("\\ud800 \u{1f600}")));
+    }
+
+    #[test]
+    fn what_was_refused_still_has_its_name() {
+        let refused = br#"{"id":"7","text":"\ud800","id2":"\ud800"}"#;
+        assert_eq!(Node::text_of_refused(refused, "id").as_deref(), Some("7"));
+        assert_eq!(Node::text_of_refused(refused, "id2").as_deref(), Some("\u{fffd}"));
+        assert_eq!(Node::text_of_refused(b"{", "id"), None);
+    }
+
     fn wrong_field(text: &str) -> (String, String) {
         match parse::<Request>(text.as_bytes()) {
             Err(JsonError::Schema(detail)) => (detail.field, detail.rule.into_owned()),
@@ -314,7 +368,9 @@ mod tests {
             "{'a':1}",
             r#"{"unknown":1,"client_id":"a""#,
             r#"{"client_id":1,}"#,
-            r#"{"client_id":"\ud800"}"#,
+            r#"{"client_id":"\ud800""#,
+            r#"{"client_id":"\ud80"}"#,
+            r#"{"client_id":"\ud800", x}"#,
             "nul",
             "01",
             "NaN",
@@ -346,6 +402,15 @@ mod tests {
                 "must fit 64 bits",
             ),
             (r#"{"client_id":"a","file_ids":["a",1e400,"b"]}"#, "file_ids[1]", "must fit 64 bits"),
+            (r#"{"client_id":"\ud800"}"#, "client_id", HALF),
+            (r#"{"client_id":"a","text":"x\uDFFFy"}"#, "text", HALF),
+            (r#"{"client_id":"a","text":"\udc00\ud800"}"#, "text", HALF),
+            (r#"{"client_id":"a","text":"\ud800\u0041"}"#, "text", HALF),
+            (r#"{"client_id":"a","text":"\ud83d\ude00\ud83d"}"#, "text", HALF),
+            (r#"{"client_id":"a","text":"\ufdd0\ud800"}"#, "text", HALF),
+            (r#"{"client_id":"a","file_ids":["a","\udead"]}"#, "file_ids[1]", HALF),
+            (r#"{"client_id":"a","attributes":{"k\ud800":true}}"#, "attributes.k\u{fffd}", HALF),
+            (r#"{"client_id":"a","to":{"agent_id":"\\\ud800"}}"#, "to.agent_id", HALF),
             (r#"{"client_id":"a","file_ids":["a",2]}"#, "file_ids[1]", "must be a text"),
             (r#"{"client_id":"a","to":{"bot_id":"b"}}"#, "to.bot_id", "must be one of agent_id, team_id"),
             (r#"{"client_id":"a","to":{"team_id":7}}"#, "to.team_id", "must be a text"),

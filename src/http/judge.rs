@@ -17,6 +17,7 @@ use crate::http::cors;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::paths::{Match, Params, Paths};
 use crate::http::rate::{Key, Limit, Verdict};
+use crate::http::reads;
 use crate::http::reply::Reply;
 use crate::http::routes::{Pages, Rate, Route, Who};
 use crate::identity::Caller;
@@ -300,6 +301,16 @@ fn rates(
                 Caller::Agent { agent, .. } => app.rates.take(Limit::AgentSend, Key::of_agent(agent.id)),
                 Caller::Anonymous | Caller::Site { .. } => None,
             },
+            Rate::Changes => {
+                let key = reads::person(caller).unwrap_or_else(|| Key::of_address(address));
+                app.rates.take(Limit::Changes, key)
+            }
+            // Told only when it refuses: what is left of so many bytes helps no client.
+            Rate::Reads => app.reads.refusal(&app.rates, caller, address),
+            Rate::Sockets => {
+                let failed = app.rates.peek(Limit::FailedHellosOfAddress, Key::of_address(address));
+                failed.filter(|verdict| verdict.retry_after.is_some())
+            }
         };
         let Some(verdict) = verdict else { continue };
         let retry_after = verdict.retry_after;
@@ -313,9 +324,7 @@ fn rates(
 
 /// Over a rate: when to try again.
 pub(crate) fn rate_limited(wait: std::time::Duration) -> ApiError {
-    // Rounded up, so that the wait is never too short.
-    let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-    ApiError::new(ErrorCode::RateLimited, "too many of these requests").retry_after_ms(ms)
+    ApiError::rate_limited("too many of these requests", wait)
 }
 
 /// Deny by default: only what the row names passes.

@@ -1,70 +1,91 @@
-//! Who is at the other end of a connection: the peer itself, or whom a trusted proxy speaks for.
+//! Who is at the other end of a connection: the peer itself, or the client that a trusted proxy speaks for.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+
+use crate::config::{Config, ForwardingHeader};
+
+mod forwarded;
+
+use forwarded::Hop;
 
 /// Longest chain of proxies that is walked.
 const HOPS_MAX: usize = 16;
+/// The headers in which proxies name their clients.
+const FORWARDING: [HeaderName; 3] = [
+    ForwardingHeader::XForwardedFor.header_name(),
+    ForwardingHeader::Forwarded.header_name(),
+    ForwardingHeader::XRealIp.header_name(),
+];
 
-/// The client's address: `peer`, unless that is a trusted proxy; then the last address of `X-Forwarded-For` that is
-/// not one. What a client wrote there itself stands further left and is never reached.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let peer = peer.to_canonical();
-    if !is_trusted(peer, trusted) {
-        return peer;
+/// Which proxies speak for others, and how.
+pub struct Peers {
+    trusted: Vec<IpNet>,
+    header: ForwardingHeader,
+    /// A person was told of a header that is not believed.
+    warned: AtomicBool,
+}
+
+impl Peers {
+    /// As the config says.
+    pub fn new(config: &Config) -> Self {
+        let (trusted, header) = (config.trusted_proxies.clone(), config.trusted_proxy_header);
+        Self { trusted, header, warned: AtomicBool::new(false) }
     }
-    let mut nearest = peer;
-    let lines = headers.get_all("x-forwarded-for").iter().rev();
-    let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-    for hop in hops.take(HOPS_MAX) {
-        let Some(address) = parse_hop(hop.trim()) else { return nearest };
-        nearest = address;
-        if !is_trusted(address, trusted) {
-            return address;
+
+    /// The client's address: `peer`, unless that is a trusted proxy; then the last address of the trusted header that
+    /// is not one. What a client wrote there itself stands further left and is never reached.
+    ///
+    /// An element that names no address (`unknown`, a hidden name, nonsense) ends the walk: the client then counts as
+    /// the proxy that wrote it.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        if !self.is_trusted(peer) {
+            self.warn_of_disbelief(peer, headers, "this peer is not one of trusted_proxies");
+            return peer;
+        }
+        let mut nearest = peer;
+        let mut hops = 0;
+        let name = self.header.header_name();
+        // Several lines are one list (RFC 9110, section 5.3), of which the last stands nearest.
+        for line in headers.get_all(&name).iter().rev() {
+            let line = String::from_utf8_lossy(line.as_bytes());
+            for hop in forwarded::from_the_right(self.header, &line) {
+                let Hop::Address(address) = hop else { return nearest };
+                nearest = address;
+                hops += 1;
+                if hops == HOPS_MAX || !self.is_trusted(address) {
+                    return address;
+                }
+            }
+        }
+        if hops == 0 {
+            self.warn_of_disbelief(peer, headers, "it is not the header that trusted_proxy_header names");
+        }
+        nearest
+    }
+
+    /// It may speak for others, so limits by address do not hold for it.
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
+
+    /// Once a start: behind a proxy that is not known as one, all clients share that proxy's limits.
+    fn warn_of_disbelief(&self, peer: IpAddr, headers: &HeaderMap, why: &'static str) {
+        if self.warned.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(name) = FORWARDING.iter().find(|name| headers.contains_key(*name))
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(%peer, header = name.as_str(), why, "a forwarding header is not believed");
         }
     }
-    nearest
-}
-
-/// It may speak for others, so limits by address do not hold for it.
-pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    let address = address.to_canonical();
-    trusted.iter().any(|network| network.contains(&address))
-}
-
-/// `192.0.2.1`, `192.0.2.1:5000`, `2001:db8::1`, `[2001:db8::1]:5000`.
-fn parse_hop(text: &str) -> Option<IpAddr> {
-    let address =
-        text.parse::<IpAddr>().or_else(|_| text.parse::<std::net::SocketAddr>().map(|hop| hop.ip()));
-    address.ok().map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_trusted_proxy_speaks_for_others_and_only_the_last_foreign_hop_counts() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
-        for (peer, lines, client) in [
-            ("192.0.2.9", vec!["203.0.113.1"], "192.0.2.9"),
-            ("10.0.0.1", vec![], "10.0.0.1"),
-            ("10.0.0.1", vec!["203.0.113.1"], "203.0.113.1"),
-            ("::ffff:10.0.0.1", vec!["203.0.113.1"], "203.0.113.1"),
-            ("10.0.0.1", vec!["198.51.100.7, 203.0.113.1, 10.0.0.2"], "203.0.113.1"),
-            ("10.0.0.1", vec!["198.51.100.7", "203.0.113.1:4711"], "203.0.113.1"),
-            ("fd00::1", vec!["[2001:db8::1]:80"], "2001:db8::1"),
-            ("10.0.0.1", vec!["203.0.113.1, unknown"], "10.0.0.1"),
-            ("10.0.0.1", vec!["203.0.113.1, <x>, 10.0.0.2"], "10.0.0.2"),
-        ] {
-            let mut headers = HeaderMap::new();
-            for line in &lines {
-                headers.append("x-forwarded-for", line.parse().unwrap());
-            }
-            let found = client_address(peer.parse().unwrap(), &headers, &trusted);
-            assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {lines:?}");
-        }
-    }
-}
+mod tests;

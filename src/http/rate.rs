@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use domain::{AgentId, Email, VisitorId};
-use http::HeaderValue;
+use domain::{AgentId, Email, VisitorId, WorkspaceId};
+use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -36,8 +36,19 @@ pub enum Limit {
     LoginsOfAccountEverywhere,
     /// Wrong log-ins from one address.
     LoginsOfAddress,
-    /// Hellos of all sockets of this node.
+    /// Sockets opened from one address that proved nobody: a wrong token, a malformed hello, no hello in time.
+    FailedHellosOfAddress,
+    /// Hellos with a good token from one address: as many at once as the node takes, and half as many in the long
+    /// run, so that one address never has all of them.
+    HellosOfAddress,
+    /// Hellos with a good token, of all sockets of this node.
     Hellos,
+    /// Requests that change something and are no messages, of one person or, without one, of one address.
+    Changes,
+    /// Bytes that one person reads, over HTTP and sockets together.
+    ReadsOfPerson,
+    /// Bytes that are read from one address, over HTTP and sockets together.
+    ReadsOfAddress,
 }
 
 impl Limit {
@@ -50,7 +61,11 @@ impl Limit {
             Limit::LoginsOfAccount => "logins-account",
             Limit::LoginsOfAccountEverywhere => "logins-everywhere",
             Limit::LoginsOfAddress => "logins-address",
-            Limit::Hellos => "hellos",
+            Limit::FailedHellosOfAddress => "failed-hellos",
+            Limit::HellosOfAddress | Limit::Hellos => "hellos",
+            Limit::Changes => "changes",
+            Limit::ReadsOfPerson => "reads",
+            Limit::ReadsOfAddress => "reads-address",
         }
     }
 }
@@ -78,6 +93,11 @@ impl Key {
 
     /// An agent.
     pub fn of_agent(id: AgentId) -> Self {
+        Self(*id.uuid().as_bytes())
+    }
+
+    /// All of a workspace.
+    pub fn of_workspace(id: WorkspaceId) -> Self {
         Self(*id.uuid().as_bytes())
     }
 
@@ -150,6 +170,11 @@ impl Bucket {
         Self { quota, full_at: Instant::now() }
     }
 
+    /// The same, full again.
+    pub fn refilled(self) -> Self {
+        Self::full(self.quota)
+    }
+
     /// Takes one, or says how long until there is one.
     pub fn take(&mut self) -> Result<(), Duration> {
         let now = Instant::now();
@@ -160,6 +185,11 @@ impl Bucket {
         }
         self.full_at = after;
         Ok(())
+    }
+
+    /// Takes `cost`, also what is not there: the bucket then owes it, and nothing passes until that is paid.
+    fn charge(&mut self, cost: u32) {
+        self.full_at = self.full_at.max(Instant::now()) + self.quota.period * cost;
     }
 
     fn state(&self) -> State {
@@ -188,12 +218,31 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Both, for a refusal outside the judge, who puts them on every answer itself.
+    pub fn headers(&self) -> [(HeaderName, HeaderValue); 2] {
+        [(RATELIMIT_POLICY, self.policy.clone()), (RATELIMIT, self.remaining())]
+    }
+
     /// For `RateLimit`: what is left, and the seconds until all is back.
     pub fn remaining(&self) -> HeaderValue {
         let text =
             format!("\"{}\";r={};t={}", self.limit.name(), self.state.left, seconds_up(self.state.full_in));
         HeaderValue::try_from(text).expect("a name and two numbers are a header value")
     }
+}
+
+/// `RateLimit`: what is left.
+pub(crate) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// `RateLimit-Policy`: what there is.
+pub(crate) const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The same headers for what is not a rate: at most `max` at once, all of which are taken; worth trying again in `wait`.
+pub(crate) fn headers_of_taken(name: &str, max: usize, wait: Duration) -> [(HeaderName, HeaderValue); 2] {
+    let header = |text: String| HeaderValue::try_from(text).expect("a name and numbers are a header value");
+    [
+        (RATELIMIT_POLICY, header(format!("\"{name}\";q={max}"))),
+        (RATELIMIT, header(format!("\"{name}\";r=0;t={}", seconds_up(wait)))),
+    ]
 }
 
 fn seconds_up(duration: Duration) -> u64 {
@@ -221,7 +270,12 @@ struct Policies {
     logins_of_account: Option<Policy>,
     logins_of_account_everywhere: Option<Policy>,
     logins_of_address: Option<Policy>,
+    failed_hellos_of_address: Option<Policy>,
+    hellos_of_address: Option<Policy>,
     hellos: Option<Policy>,
+    changes: Option<Policy>,
+    reads_of_person: Option<Policy>,
+    reads_of_address: Option<Policy>,
 }
 
 impl Policies {
@@ -243,7 +297,19 @@ impl Policies {
                 limits.logins_per_15min_per_account_everywhere,
             ),
             logins_of_address: per_15min(Limit::LoginsOfAddress, limits.logins_per_15min_per_address),
+            failed_hellos_of_address: per_minute(
+                Limit::FailedHellosOfAddress,
+                limits.failed_hellos_per_minute_per_address,
+            ),
+            hellos_of_address: burst(Limit::HellosOfAddress, limits.hellos_per_s, limits.hellos_per_s / 2),
             hellos: burst(Limit::Hellos, limits.hellos_per_s, limits.hellos_per_s),
+            changes: burst(Limit::Changes, limits.changes_burst, limits.changes_per_s),
+            reads_of_person: burst(Limit::ReadsOfPerson, limits.read_bytes_burst, limits.read_bytes_per_s),
+            reads_of_address: burst(
+                Limit::ReadsOfAddress,
+                limits.address_read_bytes_burst,
+                limits.address_read_bytes_per_s,
+            ),
         }
     }
 
@@ -256,7 +322,12 @@ impl Policies {
             Limit::LoginsOfAccount => self.logins_of_account.as_ref(),
             Limit::LoginsOfAccountEverywhere => self.logins_of_account_everywhere.as_ref(),
             Limit::LoginsOfAddress => self.logins_of_address.as_ref(),
+            Limit::FailedHellosOfAddress => self.failed_hellos_of_address.as_ref(),
+            Limit::HellosOfAddress => self.hellos_of_address.as_ref(),
             Limit::Hellos => self.hellos.as_ref(),
+            Limit::Changes => self.changes.as_ref(),
+            Limit::ReadsOfPerson => self.reads_of_person.as_ref(),
+            Limit::ReadsOfAddress => self.reads_of_address.as_ref(),
         }
     }
 }
@@ -278,23 +349,37 @@ impl Rates {
     /// Takes one, if there is one. None: this limit is off.
     pub fn take(&self, limit: Limit, key: Key) -> Option<Verdict> {
         let policy = self.policies.get(limit)?;
-        let (taken, state) = match self.buckets.entry((limit, key)) {
-            Entry::Occupied(mut entry) => {
-                let bucket = entry.get_mut();
-                (bucket.take(), bucket.state())
-            }
+        let (taken, state) = self.with_bucket(limit, key, policy, |bucket| (bucket.take(), bucket.state()));
+        Some(Verdict { limit, policy: policy.header.clone(), state, retry_after: taken.err() })
+    }
+
+    /// Takes `cost`, which was or is being paid already: what is not there is owed, and nothing passes until it is
+    /// back. Asked with [`Self::peek`] before.
+    pub fn charge(&self, limit: Limit, key: Key, cost: usize) {
+        if let Some(policy) = self.policies.get(limit) {
+            let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+            self.with_bucket(limit, key, policy, |bucket| bucket.charge(cost));
+        }
+    }
+
+    fn with_bucket<T>(
+        &self,
+        limit: Limit,
+        key: Key,
+        policy: &Policy,
+        work: impl FnOnce(&mut Bucket) -> T,
+    ) -> T {
+        let outcome = match self.buckets.entry((limit, key)) {
+            Entry::Occupied(mut entry) => work(entry.get_mut()),
             Entry::Vacant(entry) => {
-                let mut bucket = Bucket::full(policy.quota);
-                let outcome = (bucket.take(), bucket.state());
-                entry.insert(bucket);
                 self.count.fetch_add(1, Ordering::Relaxed);
-                outcome
+                work(&mut entry.insert(Bucket::full(policy.quota)))
             }
         };
         if self.count.load(Ordering::Relaxed) > BUCKETS_MAX {
             self.sweep();
         }
-        Some(Verdict { limit, policy: policy.header.clone(), state, retry_after: taken.err() })
+        outcome
     }
 
     /// Looks whether there is one, and takes nothing. None: this limit is off.
@@ -361,6 +446,21 @@ mod tests {
         assert!(rates.take(Limit::VisitorSend, address(1)).unwrap().retry_after.is_none());
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert_eq!(rates.peek(Limit::VisitorSend, address(1)).unwrap().state.left, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_charged_beyond_the_burst_is_owed_until_it_is_back() {
+        let rates =
+            rates(|limits| (limits.read_bytes_burst, limits.read_bytes_per_s) = (1_000_000, 1_000_000));
+        rates.charge(Limit::ReadsOfPerson, address(1), 400_000);
+        assert_eq!(rates.peek(Limit::ReadsOfPerson, address(1)).unwrap().retry_after, None);
+        rates.charge(Limit::ReadsOfPerson, address(1), 2_600_000);
+        let refused = rates.peek(Limit::ReadsOfPerson, address(1)).unwrap();
+        assert_eq!(refused.retry_after, Some(Duration::from_micros(2_000_001)));
+        assert_eq!(refused.remaining(), "\"reads\";r=0;t=3");
+        assert_eq!(rates.peek(Limit::ReadsOfPerson, address(2)).unwrap().retry_after, None);
+        tokio::time::advance(Duration::from_millis(2_001)).await;
+        assert_eq!(rates.peek(Limit::ReadsOfPerson, address(1)).unwrap().retry_after, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -119,6 +119,14 @@ impl Reply {
         self.status
     }
 
+    /// How many bytes its body has; 0 when it is made while it is sent.
+    pub(crate) fn whole_bytes(&self) -> usize {
+        match &self.content {
+            Content::Whole(bytes) => bytes.len(),
+            Content::Stream(_) => 0,
+        }
+    }
+
     /// One of its headers.
     pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
         self.headers.get(name)

@@ -120,6 +120,13 @@ pub enum Rate {
     /// A log-in, by address. The judge only looks: the handler takes one, here and of the account, before it checks
     /// the password, and gives both back when it was right, so that parallel guesses cannot pass together.
     LogIns,
+    /// A change that is no message, of the visitor or agent who asks; by address for requests without a person.
+    Changes,
+    /// What is read. The judge only looks whether something is left, of the person and of the address: what an answer
+    /// costs is charged when it is made, and may leave a debt.
+    Reads,
+    /// A socket opened, by address. The judge only looks whether too many before it proved nobody.
+    Sockets,
 }
 
 /// What body a route takes.
@@ -264,4 +271,28 @@ pub fn table() -> impl Iterator<Item = &'static Route> {
         api::documents::ROUTES,
     ];
     resources.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_free_but_what_machines_ask_how_the_server_is() {
+        let free: Vec<&str> = table()
+            .chain(api::health::METRICS)
+            .filter(|row| row.rates.is_empty())
+            .map(|row| row.path)
+            .collect();
+        assert_eq!(free, ["/healthz", "/readyz", "/metrics"], "give the row one of `Rate`");
+        for row in table().filter(|row| !row.rates.is_empty()) {
+            let only_reads = row.rates == [Rate::Reads];
+            assert!(
+                !only_reads || row.method == Method::GET,
+                "{} {} changes something",
+                row.method,
+                row.path
+            );
+        }
+    }
 }

@@ -27,16 +27,15 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::judge::{Judgement, Noticed, judge};
 use crate::http::paths::{Params, Paths};
-use crate::http::peer::client_address;
+use crate::http::rate::{RATELIMIT, RATELIMIT_POLICY};
+use crate::http::reads;
 use crate::http::request_id::RequestId;
-use crate::http::routes::Route;
+use crate::http::routes::{Rate, Route};
+use crate::http::trace_context;
 use crate::http::{App, cors};
 use crate::identity::Caller;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Answers one request that came in on a connection from `peer`.
 pub(crate) async fn answer(
@@ -72,7 +71,7 @@ struct Whole(Arc<AtomicBool>);
 
 /// What the log says of everything that happens within a request.
 fn span(request_id: &RequestId, headers: &HeaderMap) -> tracing::Span {
-    let traceparent = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok());
+    let traceparent = trace_context::parent(headers);
     tracing::info_span!("request", request_id = request_id.as_str(), traceparent)
 }
 
@@ -90,7 +89,7 @@ async fn respond(
     whole: &Whole,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let address = client_address(peer, &parts.headers, &app.config.trusted_proxies);
+    let address = app.peers.client_address(peer, &parts.headers);
     let (route, caller, params) = match judge(app, paths, address, &parts, noticed).await {
         Ok(Judgement::Handle { route, caller, params }) => (route, caller, params),
         Ok(Judgement::Answer(reply)) => return reply.into_response(),
@@ -156,6 +155,7 @@ where
     let judged = handoff.0.lock().expect("nobody panics while holding it").take();
     let judged = judged.expect("each request is handed over once");
     let (app, request_id) = (Arc::clone(&judged.app), judged.request_id.clone());
+    let (route, peer) = (judged.route, judged.peer);
     let limits = &app.config.limits;
     let bytes_max = judged.route.body.bytes_max(limits);
     let timeout = Duration::from_secs(limits.body_timeout_s);
@@ -176,8 +176,14 @@ where
         version: judged.version,
         request_id: judged.request_id,
     };
-    match (judged.route.handler)(call).await {
-        Ok(reply) => reply.into_response(),
+    let reads = route.rates.contains(&Rate::Reads).then(|| call.caller.clone());
+    match (route.handler)(call).await {
+        Ok(reply) => {
+            if let Some(caller) = reads {
+                reads::charge(&app.rates, &caller, peer, reply.whole_bytes());
+            }
+            reply.into_response()
+        }
         Err(error) => refuse(&app, &error, &request_id),
     }
 }

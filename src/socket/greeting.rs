@@ -1,5 +1,6 @@
 //! From the upgraded connection to a socket that is greeted, and its good-bye.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +15,20 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::Close;
+use super::counted::{Counted, TooManyFrames};
 use super::frames::Hello;
 use super::session::Session;
 use super::upgrade::Handover;
 use crate::http::App;
 use crate::http::accept::linger;
 use crate::http::json_in::Node;
-use crate::http::rate::{Key, Limit};
+use crate::http::rate::{Key, Limit, Quota};
 use crate::identity::{AuthError, Caller};
 
 /// How long the other side may take to answer a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-pub(super) type Ws = WebSocketStream<TcpStream>;
+pub(super) type Ws = WebSocketStream<Counted>;
 
 /// Serves a connection that was upgraded, until it is closed. `read_ahead` came in behind the upgrade request.
 pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover: Handover) {
@@ -42,10 +44,13 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
     // Copied, and let go: it holds all of hyper's read buffer, which would live as long as the socket.
     let begun = read_ahead.to_vec();
     drop(read_ahead);
-    let mut ws = WebSocketStream::from_partially_read(stream, begun, Role::Server, Some(config)).await;
+    let quota = Quota::burst(app.config.limits.frames_burst, app.config.limits.frames_per_s);
+    let counted = Counted::new(stream, begun, quota);
+    let mut ws = WebSocketStream::from_raw_socket(counted, Role::Server, Some(config)).await;
     // The state of greeting and good-bye is large and short-lived: it must not be part of an idle socket's.
-    let close = match Box::pin(greet(&app, &mut ws, origin.as_ref())).await {
-        Ok((caller, hello)) => match Box::pin(Session::begin(app, ws, caller, hello, request_id)).await {
+    let close = match Box::pin(greet(&app, &mut ws, peer, origin.as_ref())).await {
+        Ok((caller, hello)) => match Box::pin(Session::begin(app, ws, caller, peer, hello, request_id)).await
+        {
             Ok(mut session) => {
                 let close = session.run().await;
                 ws = session.ws;
@@ -63,8 +68,37 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
     drop(seat);
 }
 
-/// The first frame, and who sent it.
-async fn greet(app: &App, ws: &mut Ws, origin: Option<&Origin>) -> Result<(Caller, Hello), Close> {
+/// The first frame, and who sent it. A socket that proves nobody, in whatever way, counts against its address, and
+/// against nobody else.
+async fn greet(
+    app: &App,
+    ws: &mut Ws,
+    peer: IpAddr,
+    origin: Option<&Origin>,
+) -> Result<(Caller, Hello), Close> {
+    let address = Key::of_address(peer);
+    // Taken before anything is known, so that many at once cannot pass together.
+    take(app, Limit::FailedHellosOfAddress, address)?;
+    let (caller, hello) = prove(app, ws).await?;
+    app.rates.give_back(Limit::FailedHellosOfAddress, address);
+    take(app, Limit::HellosOfAddress, address)?;
+    take(app, Limit::Hellos, Key::NODE)?;
+    match app.origin_allowed(&caller, origin).await {
+        Ok(true) => Ok((caller, hello)),
+        Ok(false) => Err(Close::Origin),
+        Err(_) => Err(Close::Overloaded),
+    }
+}
+
+fn take(app: &App, limit: Limit, key: Key) -> Result<(), Close> {
+    match app.rates.take(limit, key).and_then(|verdict| verdict.retry_after) {
+        None => Ok(()),
+        Some(_) => Err(Close::Overloaded),
+    }
+}
+
+/// Waits for the hello, and looks whose token it has.
+async fn prove(app: &App, ws: &mut Ws) -> Result<(Caller, Hello), Close> {
     let until = Instant::now() + Duration::from_secs(app.config.limits.hello_timeout_s);
     let text = loop {
         match timeout_at(until, ws.next()).await.map_err(|_| Close::Timeout)? {
@@ -80,20 +114,11 @@ async fn greet(app: &App, ws: &mut Ws, origin: Option<&Origin>) -> Result<(Calle
         return Err(Close::BadFrame);
     }
     let hello: Hello = frame.decode().map_err(|_| Close::BadFrame)?;
-    if let Some(verdict) = app.rates.take(Limit::Hellos, Key::NODE)
-        && verdict.retry_after.is_some()
-    {
-        return Err(Close::Overloaded);
-    }
     let caller = app.identity.bearer(&hello.token).await.map_err(|error| match error {
         AuthError::Invalid | AuthError::Expired | AuthError::Revoked => Close::Unauthenticated,
         AuthError::Store(_) => Close::Overloaded,
     })?;
-    match app.origin_allowed(&caller, origin).await {
-        Ok(true) => Ok((caller, hello)),
-        Ok(false) => Err(Close::Origin),
-        Err(_) => Err(Close::Overloaded),
-    }
+    Ok((caller, hello))
 }
 
 /// What the other side is told of an error on the connection.
@@ -103,6 +128,9 @@ pub(super) fn close_for(error: &WsError) -> Close {
         WsError::Utf8(_) => Close::Utf8,
         WsError::Protocol(_) | WsError::AttackAttempt => Close::Protocol,
         WsError::WriteBufferFull(_) => Close::TooSlow,
+        WsError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<TooManyFrames>()) => {
+            Close::TooManyFrames
+        }
         // The connection is gone, or was closed from the other side.
         _ => Close::Normal,
     }
@@ -119,6 +147,6 @@ async fn say_bye(mut ws: Ws, close: Close) {
     // What is late is cut off. After an error nothing more is read as frames, and what is left unread as bytes would
     // reset the connection before the close is heard.
     if timeout(CLOSE_WITHIN, bye).await.is_ok() {
-        linger(ws.into_inner()).await;
+        linger(ws.into_inner().into_inner()).await;
     }
 }

@@ -45,6 +45,7 @@ impl Session {
     pub(super) async fn replay(&mut self) -> Result<(), Close> {
         let Some(replay) = self.subscriptions.next_replay() else { return Ok(()) };
         let conversation = replay.conversation;
+        let turn = self.begin_read().await;
         let page = match self.app.store.log.read(self.key(conversation), replay.after, REPLAY_PAGE).await {
             Ok(page) => page,
             Err(error) => {
@@ -55,6 +56,7 @@ impl Session {
                 return Ok(());
             }
         };
+        drop(turn);
         let mut written = replay.after;
         for event in &page {
             self.write_event(conversation, event).await?;
@@ -64,6 +66,7 @@ impl Session {
             let conversation_id = Shown(conversation);
             self.write(&Frame::CaughtUp { conversation_id, seq: written.0 }).await?;
         }
+        self.end_read();
         self.flush().await
     }
 

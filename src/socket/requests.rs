@@ -23,8 +23,12 @@ impl Session {
         let frame = match Node::parse(text.as_bytes()) {
             Ok(frame) => frame,
             Err(JsonError::Syntax(_)) => return Err(Close::BadFrame),
-            // It is JSON, with a key given twice or a number that none holds.
-            Err(wrong @ JsonError::Schema(_)) => return self.settle(Err(wrong.into()), None, None).await,
+            // It is JSON, with a key given twice, or a number or text that none holds.
+            Err(wrong @ JsonError::Schema(_)) => {
+                let text_of = |name: &str| Node::text_of_refused(text.as_bytes(), name);
+                let (reply_to, conversation_id) = (text_of("id"), text_of("conversation_id"));
+                return self.settle(Err(wrong.into()), reply_to.as_deref(), conversation_id.as_deref()).await;
+            }
         };
         let text_of = |name: &str| frame.field(name).as_ref().and_then(Node::text).map(str::to_owned);
         let kind = text_of("type").ok_or(Close::BadFrame)?;
@@ -151,7 +155,7 @@ impl Session {
         let max = self.app.config.limits.subscriptions_per_socket;
         if !self.subscriptions.contains(conversation) && self.subscriptions.count() >= max {
             let message = format!("a socket has at most {max} subscriptions");
-            return Err(ApiError::new(ErrorCode::Conflict, message).into());
+            return Err(ApiError::new(ErrorCode::RateLimited, message).into());
         }
         let key = self.key(conversation);
         let (who, sender, known) = (Arc::clone(&self.who), self.sender.clone(), Seq(after.unwrap_or(0)));

@@ -1,5 +1,6 @@
 //! One socket, from its welcome to its close: what it hears, what it is pushed, what it replays.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ use super::side::Side;
 use super::subscriptions::Subscriptions;
 use super::{Close, Entry, Order};
 use crate::http::App;
-use crate::http::rate::{Bucket, Key, Quota};
+use crate::http::rate::Key;
+use crate::http::reads;
 use crate::http::request_id::RequestId;
 use crate::identity::{AuthError, Caller};
+use crate::late::fired_late;
 use crate::metrics::{OpenSocket, SocketKind};
 
 /// How long after its end a token may be renewed on the socket.
@@ -30,6 +33,7 @@ pub(super) struct Session {
     pub(super) app: Arc<App>,
     pub(super) ws: Ws,
     pub(super) caller: Caller,
+    peer: IpAddr,
     pub(super) who: Arc<Principal>,
     pub(super) workspace: WorkspaceId,
     entry: Entry,
@@ -40,10 +44,13 @@ pub(super) struct Session {
     pub(super) pushes: PushReceiver,
     overflow: Overflow,
     pub(super) subscriptions: Subscriptions,
-    frames: Option<Bucket>,
     pub(super) request_id: RequestId,
     timing: Timing,
     heard_at: Instant,
+    /// Written by the replay or list that is being read, and not charged yet.
+    unpaid_bytes: usize,
+    /// Until then what was read is paid, and replays and lists wait.
+    read_on_at: Instant,
     ping_at: Instant,
     pub(super) find_owner_at: Instant,
     /// When the token's time, and the time to renew it, is over.
@@ -73,8 +80,9 @@ impl Session {
     /// Enters the socket and welcomes it; then what it resumes.
     pub(super) async fn begin(
         app: Arc<App>,
-        ws: Ws,
+        mut ws: Ws,
         caller: Caller,
+        peer: IpAddr,
         hello: Hello,
         request_id: RequestId,
     ) -> Result<Box<Self>, (Box<Ws>, Close)> {
@@ -109,7 +117,8 @@ impl Session {
             dead: Duration::from_secs(dead_s),
             stall: Duration::from_secs(limits.push_stall_s),
         };
-        let frames = Quota::burst(limits.frames_burst, limits.frames_per_s).map(Bucket::full);
+        // The hello is no request.
+        ws.get_mut().forgive();
         let now = Instant::now();
         let mut session = Box::new(Self {
             entry: app.sockets.enter(person, session, max),
@@ -124,15 +133,17 @@ impl Session {
             app,
             ws,
             caller,
+            peer,
             side,
             sender,
             overflow: pushes.overflow(),
             pushes,
             subscriptions: Subscriptions::default(),
-            frames,
             request_id,
             timing,
             heard_at: now,
+            unpaid_bytes: 0,
+            read_on_at: now,
             ping_at: now + timing.ping,
             find_owner_at: now,
         });
@@ -155,22 +166,24 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), Close> {
-        let (wake, may_look) = (self.wakes_at(), Instant::now() >= self.side.look_at());
+        let now = Instant::now();
+        let (wake, may_look) = (self.wakes_at(), now >= self.side.look_at());
+        let may_read = now >= self.read_on_at;
         let step = tokio::select! {
             order = self.entry.handle.next_order() => Step::Order(order),
             () = self.overflow.happened() => Step::TooSlow,
             () = sleep_until(wake) => Step::Tick,
             push = self.pushes.next() => Step::Push(push),
             frame = self.ws.next() => Step::Frame(frame),
-            () = std::future::ready(()), if self.subscriptions.has_replays() => Step::Replay,
+            () = std::future::ready(()), if may_read && self.subscriptions.has_replays() => Step::Replay,
             () = self.side.watcher().changed(), if may_look => Step::Changed,
-            () = std::future::ready(()), if self.side.has_lists() => Step::Lists,
+            () = std::future::ready(()), if may_read && self.side.has_lists() => Step::Lists,
         };
         match step {
             Step::Order(Order::Close(close)) => Err(close),
             Step::Order(Order::Recheck) => Box::pin(self.recheck()).await,
             Step::TooSlow | Step::Push(None) => Err(Close::TooSlow),
-            Step::Tick => Box::pin(self.tick()).await,
+            Step::Tick => Box::pin(self.tick(wake)).await,
             Step::Push(Some(push)) => Box::pin(self.push_all(push)).await,
             Step::Frame(frame) => Box::pin(self.heard(frame)).await,
             Step::Replay => Box::pin(self.replay()).await,
@@ -188,14 +201,23 @@ impl Session {
         if self.side.look_at() > Instant::now() {
             wake = wake.min(self.side.look_at());
         }
+        if self.read_on_at > Instant::now() && (self.subscriptions.has_replays() || self.side.has_lists()) {
+            wake = wake.min(self.read_on_at);
+        }
         if self.subscriptions.has_lost() {
             wake = wake.min(self.find_owner_at);
         }
         wake
     }
 
-    async fn tick(&mut self) -> Result<(), Close> {
+    /// Does what is due since `wake`.
+    async fn tick(&mut self, wake: Instant) -> Result<(), Close> {
         let now = Instant::now();
+        if fired_late(wake) {
+            // The process did not run: what was said meanwhile is still unread, and nobody was pinged.
+            self.heard_at = self.heard_at.max(now - (self.timing.dead - self.timing.ping));
+            self.ping_at = now;
+        }
         if now >= self.heard_at + self.timing.dead {
             return Err(Close::Timeout);
         }
@@ -243,24 +265,16 @@ impl Session {
     }
 
     async fn heard(&mut self, frame: Option<Result<Message, WsError>>) -> Result<(), Close> {
-        let (text, counts) = match frame {
+        let text = match frame {
             None | Some(Ok(Message::Close(_))) => return Err(Close::Normal),
             Some(Err(error)) => return Err(close_for(&error)),
             Some(Ok(Message::Binary(_))) => return Err(Close::Binary),
-            // Pongs come at our own asking.
-            Some(Ok(Message::Pong(_) | Message::Frame(_))) => (None, false),
-            Some(Ok(Message::Ping(_))) => (None, true),
-            Some(Ok(Message::Text(text))) => (Some(text), true),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+            Some(Ok(Message::Text(text))) => Some(text),
         };
         self.heard_at = Instant::now();
         if let Caller::Visitor { visitor, .. } = &self.caller {
             self.app.router.visitor_seen(self.workspace, visitor.id);
-        }
-        if let Some(bucket) = &mut self.frames
-            && counts
-            && bucket.take().is_err()
-        {
-            return Err(Close::TooManyFrames);
         }
         if let Some(text) = text {
             if let Caller::Agent { agent, .. } = &self.caller {
@@ -276,9 +290,24 @@ impl Session {
         ConversationKey { workspace: self.workspace, conversation }
     }
 
+    /// A replay or list begins to be read: waits for this person's turn at the store.
+    pub(super) async fn begin_read(&mut self) -> reads::Turn {
+        self.unpaid_bytes = 0;
+        self.app.reads.wait(&self.caller).await
+    }
+
+    /// What was written since [`Self::begin_read`] is charged; the next read waits until it is paid.
+    pub(super) fn end_read(&mut self) {
+        let bytes = std::mem::take(&mut self.unpaid_bytes);
+        reads::charge(&self.app.rates, &self.caller, self.peer, bytes);
+        let debt = reads::debt(&self.app.reads, &self.app.rates, &self.caller, self.peer);
+        self.read_on_at = Instant::now() + debt;
+    }
+
     /// Writes a frame without flushing it.
     pub(super) async fn write(&mut self, frame: &Frame<'_>) -> Result<(), Close> {
         let text = serde_json::to_string(frame).expect("frames have text keys and no failing serializer");
+        self.unpaid_bytes += text.len();
         self.feed(Message::text(text)).await
     }
 

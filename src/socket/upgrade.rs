@@ -1,6 +1,7 @@
 //! From HTTP to a socket (RFC 6455, section 4.2): the last answer that a connection gets as HTTP.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +12,10 @@ use sha1::{Digest, Sha1};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::query::Query;
-use crate::http::rate::Key;
+use crate::http::rate::{Key, headers_of_taken};
 use crate::http::reply::Reply;
 use crate::http::request_id::RequestId;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, Who};
 use crate::http::seats::Seat;
 
 /// The row of the socket. Its origin was judged against all sites' lists; hello judges it against one.
@@ -22,7 +23,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/chat/socket",
     who: Who::Socket,
-    rates: &[],
+    rates: &[Rate::Sockets],
     body: BodyKind::None,
     handler: |call| Box::pin(async move { upgrade(&call) }),
     doc: Doc {
@@ -42,6 +43,8 @@ pub const ROUTES: &[Route] = &[Route {
 pub const SUBPROTOCOL: &str = "switchboard.v1";
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+/// Until it is worth trying again for a place among an address's sockets.
+const SEAT_WAIT: Duration = Duration::from_secs(5);
 /// What a server proves with that it speaks the protocol (RFC 6455, section 1.3).
 const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -76,7 +79,8 @@ fn upgrade(call: &Call) -> Result<Reply, ApiError> {
     })?;
     let max = call.app.config.limits.sockets_per_address;
     let seat = call.app.socket_seats.take(Key::of_address(call.peer), max).ok_or_else(|| {
-        ApiError::new(ErrorCode::RateLimited, "too many sockets from this address").retry_after_ms(5_000)
+        ApiError::rate_limited("too many sockets from this address", SEAT_WAIT)
+            .with_headers(headers_of_taken("sockets", max, SEAT_WAIT))
     })?;
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
     let reply = Reply::switching(Handover {

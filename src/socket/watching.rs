@@ -119,6 +119,7 @@ impl Session {
     }
 
     async fn show_page(&mut self, places_until: Instant) -> Result<(), Close> {
+        let turn = self.begin_read().await;
         let Side::Agent(desk) = &mut self.side else { return Ok(()) };
         let Some(page) = desk.watches.next_page() else { return Ok(()) };
         let heads = &self.app.store.heads;
@@ -131,10 +132,12 @@ impl Session {
                 return Ok(());
             }
         };
+        drop(turn);
         desk.watches.listed(page.list, &rows, page.limit);
         for row in &rows {
             self.show(row.conversation, &row.head, places_until).await?;
         }
+        self.end_read();
         Ok(())
     }
 

@@ -4,6 +4,8 @@
 
 mod bodies;
 mod crowd;
+mod hellos;
+mod reads;
 mod requests;
 mod slow;
 mod wire;

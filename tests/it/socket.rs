@@ -10,6 +10,7 @@ mod drain;
 mod frames;
 mod hello;
 mod names;
+mod paused;
 mod raw;
 mod routing;
 mod send;

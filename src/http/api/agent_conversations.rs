@@ -11,7 +11,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::view::View;
 
@@ -20,7 +20,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/chat/agent/conversations",
     who: Who::AGENT,
-    rates: &[],
+    rates: &[Rate::Reads],
     body: BodyKind::None,
     handler: |call| Box::pin(list(call)),
     doc: Doc {

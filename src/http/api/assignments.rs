@@ -11,7 +11,7 @@ use super::heads::{
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -19,7 +19,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/agent/conversations/{id}/accept",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(accept(call)),
         doc: Doc {
@@ -41,7 +41,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/agent/conversations/{id}/decline",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(decline(call)),
         doc: Doc {
@@ -57,7 +57,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/agent/conversations/{id}/release",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Send],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(release(call)),
         doc: Doc {
@@ -78,7 +78,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/agent/conversations/{id}/reopen",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Send],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(reopen(call)),
         doc: Doc {

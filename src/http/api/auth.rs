@@ -44,7 +44,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/auth/refresh",
         who: Who::LogIn,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::Json,
         handler: |call| Box::pin(refresh(call)),
         doc: Doc {
@@ -61,7 +61,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/auth/logout",
         who: Who::LogIn,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::Json,
         handler: |call| Box::pin(logout(call)),
         doc: Doc {
@@ -93,7 +93,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/auth/me",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(me(call)),
         doc: Doc {

@@ -23,7 +23,7 @@ use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::people;
 use crate::talk::fresh_id;
 use crate::words;
@@ -40,7 +40,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/canned-responses",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(list(call)),
         doc: Doc {
@@ -304,6 +304,7 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     ];
     let after = cursor.map(|cursor| app.cursors.open::<CannedId>(&bound_to, &cursor)).transpose()?;
     let wanted = Wanted { q, team };
+    let _turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
     let (rows, last) =
         scan(app, workspace, after, limit, |canned| reader.sees(canned.scope) && wanted.matches(canned))
             .await?;

@@ -15,7 +15,7 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::talk;
 
@@ -24,7 +24,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/chat/agent/colleagues",
     who: Who::AGENT,
-    rates: &[],
+    rates: &[Rate::Reads],
     body: BodyKind::None,
     handler: |call| Box::pin(get(call)),
     doc: Doc {

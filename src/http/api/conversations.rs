@@ -63,7 +63,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/conversations",
         who: Who::VISITOR,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(list_own(call)),
         doc: Doc {
@@ -83,7 +83,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/conversations/{id}",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(get(call)),
         doc: Doc {
@@ -101,7 +101,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/end",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(end(call)),
         doc: Doc {
@@ -117,7 +117,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/rating",
         who: Who::VISITOR,
-        rates: &[],
+        rates: &[Rate::Send],
         body: BodyKind::Json,
         handler: |call| Box::pin(rate(call)),
         doc: Doc {
@@ -288,7 +288,9 @@ pub(super) async fn page(
         Some(cursor) => Some(app.cursors.open::<Position>(bound_to, cursor)?.into()),
         None => None,
     };
+    let turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
     let mut rows = app.store.heads.list(workspace, view, filter, after, limit + 1).await?;
+    drop(turn);
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next_cursor =

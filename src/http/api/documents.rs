@@ -8,7 +8,7 @@ use crate::http::call::Call;
 use crate::http::documents::SESSION;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, Who};
 
 /// The rows of these pages.
 pub const ROUTES: &[Route] = &[
@@ -16,7 +16,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/",
         who: Who::Open,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { Ok(call.app.documents.home.reply(&call.headers)) }),
         doc: Doc {
@@ -30,7 +30,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/docs",
         who: Who::Open,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { Ok(call.app.documents.docs.reply(&call.headers)) }),
         doc: Doc {
@@ -44,7 +44,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/openapi.json",
         who: Who::Open,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { Ok(call.app.documents.openapi.reply(&call.headers)) }),
         doc: Doc {
@@ -58,7 +58,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/demo/{file}",
         who: Who::Open,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(async move { demo_file(&call) }),
         doc: Doc {

@@ -18,7 +18,7 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::json::{EventJson, Show};
 
 /// The row of this resource.
@@ -26,7 +26,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/chat/conversations/{id}/events",
     who: Who::VISITOR_OR_AGENT,
-    rates: &[],
+    rates: &[Rate::Reads],
     body: BodyKind::None,
     handler: |call| Box::pin(events(call)),
     doc: Doc {
@@ -59,7 +59,8 @@ pub struct EventPage<'a> {
 }
 
 async fn events(call: Call) -> Result<Reply, ApiError> {
-    let (app, who, key) = (Arc::clone(&call.app), principal_of(&call)?, key_of(&call)?);
+    let (app, peer) = (Arc::clone(&call.app), call.peer);
+    let (who, key) = (principal_of(&call)?, key_of(&call)?);
     let head = seen_head(&app, key, &who).await?;
     let mut query = Query::parse(&call.query)?;
     let after = query.integer("after", 0..=u64::MAX)?;
@@ -70,6 +71,7 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     if after.is_some() && before.is_some() {
         return Err(ApiError::invalid_field("before", "does not go with after"));
     }
+    let turn = app.reads.turn(&app.rates, &call.caller, peer).await?;
     if let Some(before) = before {
         let data = app.store.log.read_before(key, Seq(before), limit).await?;
         let has_more = data.first().is_some_and(|event| event.seq > Seq(1));
@@ -77,6 +79,7 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     }
     let after = Seq(after.unwrap_or(0));
     let mut data = app.store.log.read(key, after, limit).await?;
+    drop(turn);
     if data.is_empty() && wait_s > 0 {
         wait_for_event(&app, key, &who, after, Duration::from_secs(wait_s)).await?;
         data = app.store.log.read(key, after, limit).await?;

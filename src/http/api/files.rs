@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::range::ByteRange;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Who};
 use crate::identity::Caller;
 
 /// The rows of this resource.
@@ -22,7 +22,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/files/{id}",
         who: Who::BearerOrLink,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(get(call, Rendition::Original)),
         doc: Doc { summary: "Read a file's bytes, with a bearer token or by a signed link", ..DOC },
@@ -31,7 +31,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/files/{id}/thumbnail",
         who: Who::BearerOrLink,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(get(call, Rendition::Thumbnail)),
         doc: Doc {

@@ -55,7 +55,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/typing",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::Json,
         handler: |call| Box::pin(typing(call)),
         doc: Doc {
@@ -71,7 +71,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/conversations/{id}/read",
         who: Who::VISITOR_OR_AGENT,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::Json,
         handler: |call| Box::pin(read(call)),
         doc: Doc {

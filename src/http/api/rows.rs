@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use crate::http::error::ErrorCode;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Handler, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Handler, Rate, Route, SchemaOf, Who};
 
 /// What the rows of one path share.
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ pub(super) const fn list<Page: ToSchema>(place: Place, summary: &'static str, ha
         errors: &[ErrorCode::InvalidCursor],
         ..Doc::NONE
     };
-    row(Method::GET, place, BodyKind::None, summary, doc, handler)
+    row(Method::GET, &[Rate::Reads], place, BodyKind::None, summary, doc, handler)
 }
 
 /// `POST` that makes one, with an `Idempotency-Key` once.
@@ -49,7 +49,7 @@ pub(super) const fn create<New: ToSchema, Json: ToSchema>(
         errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::InvalidHeader],
         ..Doc::NONE
     };
-    row(Method::POST, place, BodyKind::Json, summary, doc, handler)
+    row(Method::POST, &[Rate::Changes], place, BodyKind::Json, summary, doc, handler)
 }
 
 /// `GET` of one.
@@ -58,7 +58,7 @@ pub(super) const fn read<Json: ToSchema>(place: Place, summary: &'static str, ha
         answers: const { &[answer(200, "Its ETag is its version.", Some(SchemaOf::of::<Json>()))] },
         ..Doc::NONE
     };
-    row(Method::GET, place, BodyKind::None, summary, doc, handler)
+    row(Method::GET, &[Rate::Reads], place, BodyKind::None, summary, doc, handler)
 }
 
 /// `PATCH` of one.
@@ -74,7 +74,7 @@ pub(super) const fn change<Change: ToSchema, Json: ToSchema>(
         errors,
         ..Doc::NONE
     };
-    row(Method::PATCH, place, BodyKind::Json, summary, doc, handler)
+    row(Method::PATCH, &[Rate::Changes], place, BodyKind::Json, summary, doc, handler)
 }
 
 /// `DELETE` of one.
@@ -85,7 +85,7 @@ pub(super) const fn remove(
     handler: Handler,
 ) -> Route {
     let doc = Doc { answers: const { &[answer(204, "Gone.", None)] }, errors, ..Doc::NONE };
-    row(Method::DELETE, place, BodyKind::None, summary, doc, handler)
+    row(Method::DELETE, &[Rate::Changes], place, BodyKind::None, summary, doc, handler)
 }
 
 const fn answer(status: u16, description: &'static str, body: Option<SchemaOf>) -> AnswerDoc {
@@ -94,6 +94,7 @@ const fn answer(status: u16, description: &'static str, body: Option<SchemaOf>) 
 
 const fn row(
     method: Method,
+    rates: &'static [Rate],
     place: Place,
     body: BodyKind,
     summary: &'static str,
@@ -101,5 +102,5 @@ const fn row(
     handler: Handler,
 ) -> Route {
     let Place { path, who, tag } = place;
-    Route { method, path, who, rates: &[], body, handler, doc: Doc { summary, tag, ..doc } }
+    Route { method, path, who, rates, body, handler, doc: Doc { summary, tag, ..doc } }
 }

@@ -6,7 +6,7 @@ use http::Method;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, QueryDoc, Route, Who};
+use crate::http::routes::{BodyKind, Doc, QueryDoc, Rate, Route, Who};
 
 /// How long a client should wait before it asks again, in milliseconds: nothing changes soon.
 const ASK_AGAIN_MS: u64 = 3_600_000;
@@ -16,7 +16,7 @@ pub const UNAVAILABLE: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/search",
     who: Who::AGENT,
-    rates: &[],
+    rates: &[Rate::Reads],
     body: BodyKind::None,
     handler: |call| Box::pin(unavailable(call)),
     doc: Doc {

@@ -11,7 +11,7 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::talk;
 
 /// The rows of this resource.
@@ -20,7 +20,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/api/v1/chat/agent/status",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Reads],
         body: BodyKind::None,
         handler: |call| Box::pin(get(call)),
         doc: Doc {
@@ -34,7 +34,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::PUT,
         path: "/api/v1/chat/agent/status",
         who: Who::AGENT,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::Json,
         handler: |call| Box::pin(put(call)),
         doc: Doc {

@@ -12,14 +12,14 @@ use super::heads::{VERB_ANSWERS, body_of, judged_key, or_not_found, verb_reply};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
     method: Method::POST,
     path: "/api/v1/chat/agent/conversations/{id}/tags",
     who: Who::AGENT,
-    rates: &[],
+    rates: &[Rate::Send],
     body: BodyKind::OptionalJson,
     handler: |call| Box::pin(change(call)),
     doc: Doc {

@@ -17,7 +17,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in::text_unless_empty;
 use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::talk;
 
 /// The rows of this resource.
@@ -25,7 +25,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::POST,
     path: "/api/v1/chat/agent/conversations/{id}/transfer",
     who: Who::AGENT,
-    rates: &[],
+    rates: &[Rate::Send],
     body: BodyKind::Json,
     handler: |call| Box::pin(transfer(call)),
     doc: Doc {

@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::etag::ETag;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::talk::{self, FILES_MAX};
 
@@ -25,7 +25,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::GET,
     path: "/api/v1/chat/widget/config",
     who: Who::Site { in_query: true },
-    rates: &[],
+    rates: &[Rate::Reads],
     body: BodyKind::None,
     handler: |call| Box::pin(config(call)),
     doc: Doc {

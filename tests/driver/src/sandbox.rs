@@ -94,6 +94,10 @@ impl Options {
             "logins_per_15min_per_account_everywhere",
             "logins_per_15min_per_address",
             "open_conversations_per_visitor",
+            "failed_hellos_per_minute_per_address",
+            "changes_burst",
+            "read_bytes_burst",
+            "address_read_bytes_burst",
         ];
         let options = off.into_iter().fold(Self::default(), |options, name| options.limit(name, 0));
         options.limit("hellos_per_s", 100_000)

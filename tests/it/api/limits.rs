@@ -67,6 +67,48 @@ async fn starts_of_one_address_are_counted_and_repeats_with_them() {
 }
 
 #[tokio::test]
+async fn what_is_no_message_is_counted_too_as_sends_or_as_changes() {
+    const BURST: u64 = 5;
+    let options = Options::unlimited()
+        .limit("visitor_send_burst", BURST)
+        .limit("visitor_send_per_s", 1)
+        .limit("agent_send_burst", BURST)
+        .limit("agent_send_per_s", 1)
+        .limit("changes_burst", BURST)
+        .limit("changes_per_s", 1);
+    let stage = Stage::start(options).await;
+    let (visitor, conversation) = stage.talk().await;
+    let ann = stage.agent(0).await;
+    stage.take(&ann, &conversation).await;
+    let at = |verb: &str| format!("conversations/{conversation}/{verb}");
+    let of_agent = |verb: &str| format!("agent/conversations/{conversation}/{verb}");
+    let mut others = Vec::new();
+    for (token, path, body, policy) in [
+        (&visitor.token, at("rating"), json!({ "score": 5 }), "\"send\";q=5;w=5"),
+        (&visitor.token, at("read"), json!({ "seq": 1 }), "\"changes\";q=5;w=5"),
+        (&visitor.token, at("typing"), json!({ "typing": true }), "\"changes\";q=5;w=5"),
+        (&ann.token, of_agent("tags"), json!({ "add": ["a"] }), "\"send\";q=5;w=5"),
+        (&ann.token, of_agent("accept"), json!({}), "\"changes\";q=5;w=5"),
+        (&ann.token, at("typing"), json!({ "typing": true }), "\"changes\";q=5;w=5"),
+    ] {
+        let mut passed = 0;
+        let refusal = loop {
+            let answer = stage.post(token, &path, &body).await;
+            assert_eq!(answer.header("ratelimit-policy"), policy, "{path}");
+            if answer.status == 429 {
+                break answer;
+            }
+            passed += 1;
+            assert!(passed < 1_000, "{path} is free");
+        };
+        refused(&refusal, 429, "RATE_LIMITED");
+        assert!(refusal.header("retry-after").parse::<u64>().unwrap() >= 1, "{path}");
+        others.push(passed);
+    }
+    assert!(others.iter().any(|passed| *passed > 0), "{others:?}");
+}
+
+#[tokio::test]
 async fn messages_are_counted_for_each_sender_by_himself() {
     let options = Options::unlimited()
         .limit("visitor_send_burst", 3)

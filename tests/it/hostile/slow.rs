@@ -17,7 +17,7 @@ const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Of the time-outs here.
 const LIMIT: Duration = Duration::from_secs(1);
 /// After the limit, on a machine that does other things too: the server lingers for two seconds more.
-const LATE: Duration = Duration::from_secs(6);
+pub(super) const LATE: Duration = Duration::from_secs(6);
 /// Between two bytes of a client who is never done.
 const DRIP: Duration = Duration::from_millis(100);
 

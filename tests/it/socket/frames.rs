@@ -4,7 +4,7 @@ use driver::{Options, Socket};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::raw::{BINARY, PING, Raw, TEXT, TEXT_BEGINS, TEXT_ENDS, TEXT_GOES_ON, frame, unmasked};
+use super::raw::{BINARY, PING, PONG, Raw, TEXT, TEXT_BEGINS, TEXT_ENDS, TEXT_GOES_ON, frame, unmasked};
 use super::{PATIENCE, Stage, assert_lives, close_code, code, send};
 
 #[tokio::test]
@@ -45,13 +45,70 @@ async fn what_can_be_read_and_is_wrong_is_answered_and_the_socket_lives() {
         json!({ "type": "ping", "id": 5 }).to_string(),
         r#"{"type":"ping","type":"ping"}"#.to_owned(),
         r#"{"type":"read","conversation_id":"cnv_1","seq":1e999}"#.to_owned(),
+        r#"{"type":"ping","\udfff":1}"#.to_owned(),
     ] {
         socket.send(Message::text(nameless.clone())).await.unwrap();
         let error = socket.expect_push(|push| push["type"] == "error", PATIENCE).await.unwrap();
         assert_eq!(code(&error), "VALIDATION_FAILED", "{nameless}: {error}");
         assert!(error.get("reply_to").is_none(), "{error}");
     }
+    // Half of a surrogate pair is no text, wherever it stands; the answer says to what it belongs and which field it is.
+    for (rest, field) in [
+        (r#""type":"typing","typing":true,"preview":"\ud800""#, "preview"),
+        (r#""type":"typing","typing":true,"preview":"x\udc00y""#, "preview"),
+        (r#""type":"send","client_id":"s1","text":"\ud83d""#, "text"),
+        (r#""type":"send","client_id":"s2","text":"\ud83d\ud83d\ude00""#, "text"),
+        (r#""type":"send","client_id":"\udbff","text":"a""#, "client_id"),
+        (r#""type":"send","client_id":"s3","text":"a","file_ids":["\ud800"]"#, "file_ids[0]"),
+        (r#""type":"ping","\ud800":1"#, "\u{fffd}"),
+    ] {
+        let frame = format!(r#"{{"id":"half","conversation_id":"{conversation}",{rest}}}"#);
+        socket.send(Message::text(frame.clone())).await.unwrap();
+        let error = socket.expect_push(|push| push["reply_to"] == "half", PATIENCE).await.unwrap();
+        assert_eq!(code(&error), "VALIDATION_FAILED", "{frame}: {error}");
+        assert_eq!(error["error"]["details"][0]["field"], field, "{frame}: {error}");
+        assert_eq!(error["conversation_id"], json!(conversation), "{frame}: {error}");
+    }
     assert_eq!(send(&mut socket, conversation, "c", "still here").await["seq"], 2);
+}
+
+#[tokio::test]
+async fn every_frame_counts_also_those_that_say_nothing() {
+    const MAX: u64 = 20;
+    let options = Options::unlimited().limit("frames_burst", MAX).limit("frames_per_s", 1);
+    let stage = Stage::start(options).await;
+    let visitor = stage.visitor().await;
+    let ping = frame(TEXT, br#"{"type":"ping"}"#);
+    let cases: &[(&str, Vec<u8>, Vec<u8>)] = &[
+        ("pongs", vec![], frame(PONG, b"")),
+        ("pongs with words", vec![], frame(PONG, b"here")),
+        ("pings", vec![], frame(PING, b"")),
+        ("empty fragments", frame(TEXT_BEGINS, b"{"), frame(TEXT_GOES_ON, b"")),
+        ("fragments of one byte", frame(TEXT_BEGINS, b"{"), frame(TEXT_GOES_ON, b" ")),
+        ("pongs between fragments", frame(TEXT_BEGINS, b"{"), frame(PONG, b"")),
+        ("texts", vec![], ping.clone()),
+    ];
+    for (name, begun, again) in cases {
+        let mut raw = Raw::greeted(&stage.api, &visitor.token).await;
+        // Those within the limit pass; far more than the limit, at once, do not.
+        raw.write(&ping).await;
+        assert!(raw.next_text().await.contains("pong"), "{name}");
+        raw.write(begun).await;
+        raw.write(&again.repeat(10 * MAX as usize)).await;
+        assert_eq!(raw.close_code().await, Some(4429), "{name}");
+        // Before the hello too.
+        let mut raw = Raw::open(&stage.api, "").await;
+        raw.write(begun).await;
+        raw.write(&frame(PONG, b"").repeat(10 * MAX as usize)).await;
+        assert_eq!(raw.close_code().await, Some(4429), "{name}, before the hello");
+    }
+    // What came before the first frame too many is answered.
+    let mut raw = Raw::greeted(&stage.api, &visitor.token).await;
+    raw.write(&ping.repeat(3 * MAX as usize)).await;
+    for _ in 0..MAX {
+        assert!(raw.next_text().await.contains("pong"));
+    }
+    assert_eq!(raw.close_code().await, Some(4429));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::PATIENCE;
 pub(super) const TEXT: u8 = 0x81;
 pub(super) const BINARY: u8 = 0x82;
 pub(super) const PING: u8 = 0x89;
+pub(super) const PONG: u8 = 0x8a;
 /// The first fragment of a text, one in the middle, and the last.
 pub(super) const TEXT_BEGINS: u8 = 0x01;
 pub(super) const TEXT_GOES_ON: u8 = 0x00;

@@ -168,7 +168,7 @@ async fn a_socket_has_so_many_subscriptions_and_no_more() {
         assert_subscribed(&subscribe(&mut socket, conversation, None).await, conversation, 1);
     }
     let error = subscribe(&mut socket, &conversations[3], None).await;
-    assert_eq!((code(&error), &error["conversation_id"]), ("CONFLICT", &json!(conversations[3])));
+    assert_eq!((code(&error), &error["conversation_id"]), ("RATE_LIMITED", &json!(conversations[3])));
     // Moving one takes no further place, and leaving one gives its place back.
     assert_subscribed(&subscribe(&mut socket, &conversations[0], Some(0)).await, &conversations[0], 1);
     let frame = json!({ "type": "unsubscribe", "conversation_id": conversations[1] });

@@ -116,7 +116,9 @@ async fn over_the_limit_of_an_address_the_upgrade_is_refused_until_one_goes() {
     let second = Socket::open(&stage.api).await.unwrap();
     let answer = refused(&stage.api, &[]).await;
     assert_eq!((answer.status, answer.code()), (429, "RATE_LIMITED"), "{answer}");
-    assert!(!answer.header("retry-after").is_empty());
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(answer.header("ratelimit-policy"), "\"sockets\";q=2");
+    assert_eq!(answer.header("ratelimit"), "\"sockets\";r=0;t=5");
     assert!(answer.body["error"]["retry_after_ms"].is_u64(), "{answer}");
 
     drop(second);

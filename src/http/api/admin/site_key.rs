@@ -14,7 +14,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::{fresh_seed, site_key_of};
 
 /// The row of this verb.
@@ -22,7 +22,7 @@ pub const ROUTES: &[Route] = &[Route {
     method: Method::POST,
     path: "/api/v1/admin/sites/{id}/rotate-key",
     who: Who::ADMIN,
-    rates: &[],
+    rates: &[Rate::Changes],
     body: BodyKind::OptionalJson,
     handler: |call| Box::pin(rotate(call)),
     doc: Doc {

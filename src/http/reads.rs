@@ -1,0 +1,144 @@
+//! What reading costs: bytes, charged to the person who reads and to their address, and turns at the store.
+//!
+//! Nobody knows how large a page is before it was read, so an answer is charged when it is made, and a debt is paid
+//! before the next one. What could be owed is bounded by the turns: one person has a few reads at the store at a
+//! time, a workspace has several, and others wait for theirs in order, so that a crowd of one's own delays oneself.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::rate::{Key, Limit, Rates, Verdict};
+use crate::identity::Caller;
+
+/// Reads of one person at the store at once: a page that loads its lists, its conversations and their events does not
+/// wait.
+const TURNS_OF_PERSON: usize = 6;
+/// Reads of one workspace at the store at once: fewer than all its agents might ask for, so that others get theirs.
+const TURNS_OF_WORKSPACE: usize = 24;
+/// Charged for each answer beside its bytes: asking is not free.
+const ANSWER_BYTES: usize = 512;
+
+/// Turns at the store, by person and by workspace.
+#[derive(Default)]
+pub struct Reads {
+    turns: Arc<DashMap<Key, Arc<Semaphore>>>,
+}
+
+/// A read at the store, from its start until this is dropped.
+pub(crate) struct Turn {
+    _of_workspace: Option<Place>,
+    _of_person: Option<Place>,
+}
+
+/// Nothing is kept of a key that nobody uses.
+struct Place {
+    turns: Arc<DashMap<Key, Arc<Semaphore>>>,
+    key: Key,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Reads {
+    /// Why the caller may not read now; none: they may.
+    pub(crate) fn refusal(&self, rates: &Rates, caller: &Caller, address: IpAddr) -> Option<Verdict> {
+        let of_person = person(caller).and_then(|key| rates.peek(Limit::ReadsOfPerson, key));
+        let refuses = |verdict: &Verdict| verdict.retry_after.is_some();
+        of_person
+            .filter(refuses)
+            .or_else(|| rates.peek(Limit::ReadsOfAddress, Key::of_address(address)).filter(refuses))
+    }
+
+    /// Waits for the caller's turn, and looks again whether something is left by then.
+    ///
+    /// # Errors
+    /// The verdict that refuses, when those who were first have used it up.
+    pub(crate) async fn turn(
+        &self,
+        rates: &Rates,
+        caller: &Caller,
+        address: IpAddr,
+    ) -> Result<Turn, Verdict> {
+        let turn = self.wait(caller).await;
+        match self.refusal(rates, caller, address) {
+            Some(verdict) => Err(verdict),
+            None => Ok(turn),
+        }
+    }
+
+    /// Waits for the caller's turn.
+    pub(crate) async fn wait(&self, caller: &Caller) -> Turn {
+        // First the person's: who waits for their own other reads takes no turn of the workspace's.
+        let of_person = match person(caller) {
+            Some(key) => Some(self.place(key, TURNS_OF_PERSON).await),
+            None => None,
+        };
+        let of_workspace = match caller.workspace() {
+            Some(workspace) => Some(self.place(Key::of_workspace(workspace), TURNS_OF_WORKSPACE).await),
+            None => None,
+        };
+        Turn { _of_workspace: of_workspace, _of_person: of_person }
+    }
+
+    async fn place(&self, key: Key, max: usize) -> Place {
+        let semaphore = Arc::clone(&self.turns.entry(key).or_insert_with(|| Arc::new(Semaphore::new(max))));
+        // Made before the wait, so that a wait that is given up leaves nothing behind.
+        let mut place = Place { turns: Arc::clone(&self.turns), key, permit: None };
+        place.permit = Some(semaphore.acquire_owned().await.expect("nobody closes it"));
+        place
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        // Those who wait or read hold it too.
+        self.turns.remove_if(&self.key, |_, semaphore| Arc::strong_count(semaphore) == 1);
+    }
+}
+
+/// Charges an answer of `bytes` to the caller and the address.
+pub(crate) fn charge(rates: &Rates, caller: &Caller, address: IpAddr, bytes: usize) {
+    if let Some(key) = person(caller) {
+        rates.charge(Limit::ReadsOfPerson, key, bytes + ANSWER_BYTES);
+    }
+    rates.charge(Limit::ReadsOfAddress, Key::of_address(address), bytes + ANSWER_BYTES);
+}
+
+/// How long the caller's next read must wait until what was read is paid.
+pub(crate) fn debt(reads: &Reads, rates: &Rates, caller: &Caller, address: IpAddr) -> Duration {
+    reads.refusal(rates, caller, address).and_then(|verdict| verdict.retry_after).unwrap_or_default()
+}
+
+/// Whose bucket it is, of those who are somebody.
+pub(crate) fn person(caller: &Caller) -> Option<Key> {
+    match caller {
+        Caller::Visitor { visitor, .. } => Some(Key::of_visitor(visitor.id)),
+        Caller::Agent { agent, .. } => Some(Key::of_agent(agent.id)),
+        Caller::Anonymous | Caller::Site { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_key_has_its_turns_in_order_and_nothing_is_kept_of_those_who_left() {
+        let (reads, key) = (Reads::default(), Key::NODE);
+        let first = reads.place(key, 2).await;
+        let second = reads.place(key, 2).await;
+        let mut third = Box::pin(reads.place(key, 2));
+        assert!(futures_util::poll!(&mut third).is_pending());
+        // Given up while it waits.
+        let mut fourth = Box::pin(reads.place(key, 2));
+        assert!(futures_util::poll!(&mut fourth).is_pending());
+        drop(fourth);
+        drop(first);
+        let third = third.await;
+        drop((second, third));
+        assert!(reads.turns.is_empty());
+    }
+}
