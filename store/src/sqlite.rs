@@ -38,7 +38,8 @@ const DATABASE_FILE: &str = "switchboard.db";
 /// After so many pages of write-ahead log they are moved into the database: rarely enough to move a page that changed
 /// often only once, often enough that a start after a crash reads little.
 const CHECKPOINT_PAGES: u32 = 6000;
-/// A write-ahead log that grew beyond this while something read for long is cut back after its checkpoint.
+/// A write-ahead log that grew beyond this while something read for long is cut back after its checkpoint, before the
+/// store is idle and cuts it to nothing.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 /// What the writer keeps of the database in memory, in KiB (negative: SQLite's way to say that it is not pages).
 const WRITER_CACHE_KIB: i32 = -32 * 1024;
@@ -69,6 +70,9 @@ pub struct SqliteOptions {
     pub pages_max: Option<u32>,
     /// How long to wait for another process that has the file, in milliseconds.
     pub busy_ms: u32,
+    /// After so many milliseconds without a write the write-ahead log is emptied and its file cut to nothing; at
+    /// least 1.
+    pub wal_idle_ms: u32,
 }
 
 impl Default for SqliteOptions {
@@ -80,6 +84,7 @@ impl Default for SqliteOptions {
             write_bytes_waiting_max: 64 * 1024 * 1024,
             pages_max: None,
             busy_ms: 5000,
+            wal_idle_ms: 5000,
         }
     }
 }

@@ -8,9 +8,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
@@ -22,6 +23,9 @@ use super::{SqliteOptions, SqliteStats, checkpoint};
 
 /// The most writes of one commit: enough to share an fsync, few enough that the first does not wait for ever.
 const GROUP_WRITES_MAX: usize = 256;
+
+/// How long the checkpoint of an idle store waits for a reader: writes that come meanwhile wait as long.
+const IDLE_BUSY: Duration = Duration::from_millis(20);
 
 /// What a write takes while it waits, beside its bodies, in bytes: about.
 pub(super) const WRITE_BYTES: usize = 256;
@@ -68,7 +72,14 @@ impl Writer {
         let (queue, jobs) = sync_channel(options.writes_waiting_max.max(1));
         let (failing, failed) = watch::channel(false);
         let gauges = Arc::new(Gauges::default());
-        let thread = WriterThread { connection, jobs, gauges: Arc::clone(&gauges), failing };
+        let thread = WriterThread {
+            connection,
+            jobs,
+            gauges: Arc::clone(&gauges),
+            failing,
+            idle: Duration::from_millis(options.wal_idle_ms.max(1).into()),
+            busy: Duration::from_millis(options.busy_ms.into()),
+        };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run())?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
@@ -204,12 +215,31 @@ struct WriterThread {
     jobs: Receiver<Box<dyn Job>>,
     gauges: Arc<Gauges>,
     failing: watch::Sender<bool>,
+    /// After so long without a write the write-ahead log is emptied.
+    idle: Duration,
+    /// How long a write waits for another process.
+    busy: Duration,
 }
 
 impl WriterThread {
     fn run(self) {
-        while let Ok(first) = self.jobs.recv() {
-            if self.write(self.gather(first)).is_break() {
+        // What an earlier run left was moved when the store was opened.
+        let mut in_wal = false;
+        loop {
+            let next = if in_wal {
+                self.jobs.recv_timeout(self.idle)
+            } else {
+                self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            let went_on = match next {
+                Ok(first) => {
+                    in_wal = true;
+                    self.write(self.gather(first))
+                }
+                Err(RecvTimeoutError::Timeout) => self.empty_wal(&mut in_wal),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if went_on.is_break() {
                 return;
             }
         }
@@ -217,6 +247,23 @@ impl WriterThread {
             // Nothing is lost: the next start makes the checkpoint.
             tracing::warn!(%error, "no checkpoint was made at the end");
         }
+    }
+
+    /// Moves the write-ahead log into the database and cuts it to nothing, unless a reader or another process is in
+    /// the way: then it is tried again after the next idle time. Breaks when the file is in doubt.
+    fn empty_wal(&self, in_wal: &mut bool) -> ControlFlow<()> {
+        let patient = |busy| self.connection.busy_timeout(busy);
+        let emptied = patient(IDLE_BUSY).and_then(|()| checkpoint(&self.connection));
+        match patient(self.busy).and(emptied) {
+            Ok(emptied) => *in_wal = !emptied,
+            Err(error) => match Fault::from(error).reach() {
+                Reach::Write(error) | Reach::Group(error) => {
+                    tracing::debug!(%error, "the write-ahead log could not be emptied now");
+                }
+                Reach::Store(cause) => return self.give_up(Vec::new(), &cause),
+            },
+        }
+        ControlFlow::Continue(())
     }
 
     /// `first` and what waits behind it.
