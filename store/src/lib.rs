@@ -1,5 +1,6 @@
 //! What survives. The contracts are traits, and their documentation is what callers may rely on; one conformance
-//! suite ([`conformance`]) holds every backend to it.
+//! suite (`conformance`) holds every backend to it. What only tests need (that suite, the store in memory, the log that
+//! fails, golden samples) is there with the feature `testing` alone, which no product has.
 //!
 //! Every call names its workspace. An `Err` means that nothing was written; what may or may not have been written is
 //! an outcome of its own ([`Append::Unknown`]). The calls that have no such outcome ([`EventLog::claim`],
@@ -15,13 +16,17 @@ mod log;
 mod records;
 mod series;
 
+#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod copy;
 pub mod cql;
 pub mod envelope;
+#[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 pub mod folder;
+#[cfg(any(test, feature = "testing"))]
 pub mod golden;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod sqlite;
 

@@ -41,9 +41,38 @@ const LINES_MAX: usize = 500;
 fn a_crate_names_only_those_to_its_left() {
     for (place, crate_) in LINE.iter().enumerate() {
         let manifest = Manifest::of(crate_);
+        // Itself it names only for its tests, which want its feature `testing`.
         let named = manifest.dependencies.iter().chain(&manifest.dev_dependencies);
-        let right: Vec<&String> = named.filter(|name| LINE[place..].contains(&name.as_str())).collect();
+        let right: Vec<&String> = named.filter(|name| LINE[place + 1..].contains(&name.as_str())).collect();
         assert!(right.is_empty(), "{crate_} names {right:?}");
+    }
+}
+
+#[test]
+fn the_product_has_no_test_code() {
+    let wants_it = |dependency: &toml::Value| {
+        let features = dependency.get("features").and_then(toml::Value::as_array);
+        features.is_some_and(|features| features.iter().any(|feature| feature.as_str() == Some("testing")))
+    };
+    for crate_ in LINE {
+        let text = fs::read_to_string(root().join(crate_).join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let workspace = manifest.get("workspace").and_then(|workspace| workspace.get("dependencies"));
+        let tables = [manifest.get("dependencies"), manifest.get("build-dependencies"), workspace];
+        for (name, dependency) in tables.into_iter().flatten().flat_map(|table| table.as_table().unwrap()) {
+            assert!(!wants_it(dependency), "{crate_} ships the test code of {name}");
+        }
+        let by_default = manifest.get("features").and_then(|features| features.get("default"));
+        assert!(by_default.is_none(), "{crate_} has features that nobody asked for");
+    }
+    let store = fs::read_to_string(root().join("store/src/lib.rs")).unwrap();
+    for module in ["conformance", "faulty", "golden", "memory"] {
+        let gated = format!("#[cfg(any(test, feature = \"testing\"))]\npub mod {module};");
+        assert!(store.contains(&gated), "{module} is in the product");
+    }
+    let actors = fs::read_to_string(root().join("actors/src/lib.rs")).unwrap();
+    for module in ["simulation", "testing"] {
+        assert!(actors.contains(&format!("#[cfg(test)]\nmod {module};")), "{module} is in the product");
     }
 }
 
