@@ -4,26 +4,35 @@
 //! HTTP and sockets count here. What the actors and the store count themselves is read when `/metrics` is asked for
 //! ([`Metrics::watch`]).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{LATENCY_BOUNDS_US, StatsView};
+use cluster::QueueBrief;
+use domain::Status;
 use http::{Method, StatusCode};
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 
 use crate::database::DatabaseStats;
 use crate::http::error::ErrorCode;
 
+mod process;
+mod routing;
 mod store;
+
+use process::ProcessCollector;
 
 /// Upper bounds of latency buckets, in seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -85,6 +94,8 @@ pub struct Metrics {
     connections: Gauge,
     sockets: Family<KindLabels, Gauge>,
     registry: Mutex<Registry>,
+    /// What stands under everybody's names, without ours in front.
+    of_process: Registry,
 }
 
 impl Default for Metrics {
@@ -105,6 +116,10 @@ impl Metrics {
         let sockets = Family::<KindLabels, Gauge>::default();
 
         let mut registry = Registry::with_prefix("switchboard");
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", build);
+        let mut of_process = Registry::default();
+        of_process.register_collector(Box::new(ProcessCollector));
         registry.register("http_requests", "Requests answered", requests.clone());
         let help = "From a request's head to its answer's";
         registry.register_with_unit("http_request", help, Unit::Seconds, request_seconds.clone());
@@ -124,6 +139,7 @@ impl Metrics {
             connections,
             sockets,
             registry: Mutex::new(registry),
+            of_process,
         }
     }
 
@@ -166,7 +182,9 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let registry = self.registry.lock().expect("nobody panics while holding it");
-        prometheus_client::encoding::text::encode(&mut text, &registry)
+        encode_registry(&mut text, &registry)
+            .and_then(|()| encode_registry(&mut text, &self.of_process))
+            .and_then(|()| encode_eof(&mut text))
             .expect("a string takes what is written to it");
         text
     }
@@ -225,8 +243,10 @@ pub struct Figures {
     pub conversations_live: usize,
     /// Agents in memory.
     pub agents_live: usize,
-    /// Conversations in teams' queues.
-    pub conversations_waiting: usize,
+    /// Teams' queues.
+    pub queues: Vec<QueueBrief>,
+    /// The agents in memory, by what they want to be taken for and whether they are there.
+    pub agents: BTreeMap<(Status, bool), usize>,
     /// What the store counts; none before it is open.
     pub store: Option<DatabaseStats>,
 }
@@ -261,10 +281,11 @@ impl Collector for FiguresCollector {
             let counter = ConstCounter::new(count);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
+        let waiting = figures.queues.iter().map(|queue| queue.waiting).sum();
         for (name, help, value) in [
             ("conversations_live", "Conversations in memory", figures.conversations_live),
             ("agents_live", "Agents in memory", figures.agents_live),
-            ("conversations_waiting", "Conversations in teams' queues", figures.conversations_waiting),
+            ("conversations_waiting", "Conversations in teams' queues", waiting),
             (
                 "conversations_open",
                 "Conversations not ended, as the last sweep found them",
@@ -274,6 +295,7 @@ impl Collector for FiguresCollector {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
+        routing::encode(&mut encoder, &figures)?;
         if let Some(stats) = &figures.store {
             store::encode(&mut encoder, stats)?;
         }
@@ -292,6 +314,8 @@ impl Collector for FiguresCollector {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use ::store::sqlite::SqliteStats;
 
     use super::*;
@@ -325,6 +349,34 @@ mod tests {
         }
         drop(connection);
         assert!(metrics.text().contains("switchboard_connections 0"));
+    }
+
+    #[test]
+    fn every_metric_is_explained_and_what_is_explained_is_there() {
+        let mut exposed = BTreeSet::new();
+        for store in [
+            DatabaseStats::Sqlite(SqliteStats::default()),
+            DatabaseStats::Cql(::store::cql::CqlStats::default()),
+        ] {
+            let metrics = Metrics::new();
+            metrics.answered(&Method::GET, "/healthz", StatusCode::OK, Duration::ZERO);
+            metrics.refused(ErrorCode::NotFound);
+            drop(metrics.socket_opened(SocketKind::Agent));
+            metrics.watch(move || Figures { store: Some(store.clone()), ..Figures::default() });
+            for line in metrics.text().lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+                let (name, kind) = line.split_once(' ').unwrap();
+                exposed.insert(match kind {
+                    "counter" => format!("{name}_total"),
+                    "info" => format!("{name}_info"),
+                    _ => name.to_owned(),
+                });
+            }
+        }
+        let page = include_str!("../docs/metrics.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let explained: BTreeSet<String> = rows.map(str::to_owned).collect();
+        assert!(exposed.len() > 40, "{exposed:?}");
+        assert_eq!(exposed, explained);
     }
 
     #[test]

@@ -277,7 +277,8 @@ fn watch_figures(app: &Arc<App>, database: &Database) {
             actors: router.stats(),
             conversations_live,
             agents_live,
-            conversations_waiting: router.waiting(),
+            queues: router.queues(),
+            agents: router.agents_by_status(),
             store: Some(database.stats()),
         }
     });

@@ -30,10 +30,10 @@ mod watchers;
 pub use agent::{AgentKey, AgentState, AgentView};
 pub use clock::Clock;
 pub use conversation::{Outcome, SubscriberId, Subscription};
-pub use node::{AgentBrief, Attachment, Node, Settings};
+pub use node::{AgentBrief, Attachment, Node, QueueBrief, Settings};
 pub use outbox::{Loss, Notice, OfferEnd, Outbox, QueueNews};
 pub use push::{Looks, Overflow, Push, PushReceiver, PushSender, TooSlow, window};
-pub use stats::{LATENCY_BOUNDS_US, Stats, StatsView};
+pub use stats::{LATENCY_BOUNDS_US, Stats, StatsView, WAIT_BOUNDS_S};
 pub use team::{Before, Joined, Place, TeamKey};
 pub use watchers::{Changes, Topic, Watcher};
 

@@ -32,6 +32,7 @@ mod teams;
 mod tick;
 
 pub use agents::AgentBrief;
+pub use teams::QueueBrief;
 
 /// What can be set of a node.
 #[derive(Clone, Debug)]

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub const LATENCY_BOUNDS_US: [u64; 12] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
+/// Upper bounds of the buckets of what conversations waited, in seconds; the last bucket has none.
+pub const WAIT_BOUNDS_S: [u64; 12] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3_600, 14_400];
+
 /// Counters of one node.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -27,6 +30,8 @@ pub struct Stats {
     open: AtomicU64,
     append_us: AtomicU64,
     append_buckets: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
+    waited_ms: AtomicU64,
+    wait_buckets: [AtomicU64; WAIT_BOUNDS_S.len() + 1],
 }
 
 /// The counters at one moment, all since the node started.
@@ -66,6 +71,10 @@ pub struct StatsView {
     pub append_us: u64,
     /// How many appends took at most each of [`LATENCY_BOUNDS_US`], and more than the last; not cumulative.
     pub append_buckets: [u64; LATENCY_BOUNDS_US.len() + 1],
+    /// What conversations waited until they were assigned, together, in milliseconds.
+    pub waited_ms: u64,
+    /// How many waited at most each of [`WAIT_BOUNDS_S`], and longer than the last; not cumulative.
+    pub wait_buckets: [u64; WAIT_BOUNDS_S.len() + 1],
 }
 
 impl Stats {
@@ -80,6 +89,13 @@ impl Stats {
         Self::add(&self.appends, 1);
         Self::add(&self.append_us, took_us);
         Self::add(&self.append_buckets[bucket], 1);
+    }
+
+    /// A conversation waited so long in a queue, and somebody has it now.
+    pub(crate) fn waited(&self, ms: u64) {
+        let bucket = WAIT_BOUNDS_S.partition_point(|&bound| bound * 1_000 < ms);
+        Self::add(&self.waited_ms, ms);
+        Self::add(&self.wait_buckets[bucket], 1);
     }
 
     pub(crate) fn swept(&self, open: usize, took: Duration) {
@@ -108,6 +124,8 @@ impl Stats {
             open: of(&self.open),
             append_us: of(&self.append_us),
             append_buckets: std::array::from_fn(|bucket| of(&self.append_buckets[bucket])),
+            waited_ms: of(&self.waited_ms),
+            wait_buckets: std::array::from_fn(|bucket| of(&self.wait_buckets[bucket])),
         }
     }
 }

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{
@@ -24,6 +23,7 @@ use crate::node::Shared;
 use crate::registry::Handle;
 use crate::{AgentKey, AgentState, ExecuteError, Notice, OfferEnd, QueueNews};
 
+mod gauges;
 mod history;
 mod members;
 mod offers;
@@ -31,6 +31,7 @@ mod places;
 mod queue;
 mod sweep;
 
+use gauges::QueueGauges;
 use members::Members;
 use offers::Declined;
 use places::Asked;
@@ -159,8 +160,7 @@ pub(crate) struct TeamHandle {
     pub(crate) actor: ActorRef<TeamMessage>,
     /// In front of those who ask and wait; what other actors tell is bounded by their outbox.
     pub(crate) admission: Admission,
-    /// How many wait.
-    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) queue: Arc<QueueGauges>,
 }
 
 impl Handle for TeamHandle {
@@ -209,32 +209,32 @@ pub(crate) struct Desk {
     agents_told: Instant,
     /// As agents were last told.
     news: Option<QueueNews>,
-    /// How many wait, for those who do not ask.
-    waiting: Arc<AtomicUsize>,
+    /// Of the queue, for those who do not ask.
+    gauges: Arc<QueueGauges>,
 }
 
 /// Starts the router of `key`; it reads its team by itself.
 pub(crate) async fn start(node: &Arc<Shared>, key: TeamKey) -> Result<TeamHandle, ExecuteError> {
     let supervisor = node.supervisor.get_cell();
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let opened = (Arc::clone(node), key, Arc::clone(&waiting));
+    let queue = Arc::new(QueueGauges::default());
+    let opened = (Arc::clone(node), key, Arc::clone(&queue));
     let (actor, _) =
         RouterActor::spawn_linked(None, RouterActor, opened, supervisor).await.map_err(|error| {
             tracing::warn!(%error, "a team's router was not started");
             ExecuteError::Overloaded
         })?;
-    Ok(TeamHandle { actor, admission: Admission::new(node.settings.mailbox_places), waiting })
+    Ok(TeamHandle { actor, admission: Admission::new(node.settings.mailbox_places), queue })
 }
 
 impl Actor for RouterActor {
     type Msg = TeamMessage;
     type State = Desk;
-    type Arguments = (Arc<Shared>, TeamKey, Arc<AtomicUsize>);
+    type Arguments = (Arc<Shared>, TeamKey, Arc<QueueGauges>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<TeamMessage>,
-        (node, key, waiting): Self::Arguments,
+        (node, key, gauges): Self::Arguments,
     ) -> Result<Desk, ActorProcessingErr> {
         let now = Instant::now();
         let mut desk = Desk {
@@ -255,7 +255,7 @@ impl Actor for RouterActor {
             swept: 0,
             sweeps_soon: false,
             loads_soon: false,
-            waiting,
+            gauges,
             visitors_due: false,
             visitors_told: now,
             agents_told: now,
@@ -306,7 +306,7 @@ impl Actor for RouterActor {
             TeamMessage::Unread => desk.sweep_soon(),
             TeamMessage::Swept { began, listed } => desk.swept(began, listed),
         }
-        desk.waiting.store(desk.queue.len(), Ordering::Relaxed);
+        desk.gauges.set(desk.queue.len(), desk.queue.first().map(|first| first.queued_at));
         Ok(())
     }
 }
@@ -363,6 +363,7 @@ impl Desk {
         self.visitors_due = true;
         if taken.is_some() {
             self.pace.assigned(self.node.uptime_ms());
+            self.node.stats.waited(self.node.clock.now().ms_since(waiting.queued_at));
         }
         let his = taken.is_some() && taken == waiting.with();
         self.drop_step(&waiting, if his { OfferEnd::Accepted } else { OfferEnd::Taken });

@@ -5,7 +5,7 @@ mod router;
 
 pub use actors::{
     AgentBrief, AgentKey, AgentView, Attachment, Changes, Clock, ExecuteError, LATENCY_BOUNDS_US, Looks,
-    Loss, OfferEnd, Outcome, Overflow, Place, Push, PushReceiver, PushSender, QueueNews, Settings, StatsView,
-    SubscriberId, Subscription, TooSlow, Topic, Watcher, window,
+    Loss, OfferEnd, Outcome, Overflow, Place, Push, PushReceiver, PushSender, QueueBrief, QueueNews,
+    Settings, StatsView, SubscriberId, Subscription, TooSlow, Topic, WAIT_BOUNDS_S, Watcher, window,
 };
 pub use router::Router;

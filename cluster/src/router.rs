@@ -1,11 +1,12 @@
 //! The façade: callers name a conversation or an agent, the router finds who has it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{
     AgentBrief, AgentKey, AgentView, Attachment, Clock, ExecuteError, Node, Notice, Outcome, Place,
-    PushSender, Settings, StatsView, SubscriberId, Subscription, TeamKey, Watcher,
+    PushSender, QueueBrief, Settings, StatsView, SubscriberId, Subscription, TeamKey, Watcher,
 };
 use domain::{
     Agent, AgentCard, ClientId, Explanation, Head, MessageId, MessageText, Principal, Request, Seq, Status,
@@ -212,9 +213,14 @@ impl Router {
         self.node.stats()
     }
 
-    /// How many conversations wait in all queues.
-    pub fn waiting(&self) -> usize {
-        self.node.waiting()
+    /// The queues whose routers are here, by team.
+    pub fn queues(&self) -> Vec<QueueBrief> {
+        self.node.queues()
+    }
+
+    /// How many of the agents in memory want to be taken for what, and how many of those are there.
+    pub fn agents_by_status(&self) -> BTreeMap<(Status, bool), usize> {
+        self.node.agents_by_status()
     }
 
     /// How many conversations and agents are in memory.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{AgentId, ConversationId, Email, Line, Name, Rejection, Role};
 
 /// What an agent wants to be taken for. His will, not what his sockets say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Gets offers, accepts.

@@ -1,5 +1,6 @@
 //! The way to agents' actors.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use domain::{Agent, ConversationId, Status, WorkspaceId};
@@ -68,6 +69,17 @@ impl Node {
         let (load, capacity) = presence.load();
         let present = presence.is_present(self.shared.uptime_ms(), self.shared.settings.agent_grace);
         Some(AgentBrief { status: presence.status(), present, load, capacity })
+    }
+
+    /// How many of the agents in memory want to be taken for what, and how many of those are there; asks nobody.
+    pub fn agents_by_status(&self) -> BTreeMap<(Status, bool), usize> {
+        let (uptime_ms, grace) = (self.shared.uptime_ms(), self.shared.settings.agent_grace);
+        let mut counts = BTreeMap::new();
+        for (_, handle) in self.shared.agents.living() {
+            let present = handle.presence.is_present(uptime_ms, grace);
+            *counts.entry((handle.presence.status(), present)).or_default() += 1;
+        }
+        counts
     }
 
     /// The agent wants conversations and is there, as far as this node knows; asks nobody and activates nobody.

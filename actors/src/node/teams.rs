@@ -15,6 +15,17 @@ use crate::{AgentKey, ExecuteError};
 /// Who asks where a conversation stands does without an answer that takes longer.
 const PLACE_WITHIN: Duration = Duration::from_millis(200);
 
+/// What is known of a team's queue without asking its router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueBrief {
+    /// Whose it is.
+    pub team: TeamId,
+    /// How many wait.
+    pub waiting: usize,
+    /// What the first of them has waited; 0 when nobody waits.
+    pub longest_wait_ms: u64,
+}
+
 impl Node {
     /// Where a waiting conversation stands; none: it does not wait there, or its router is silent.
     pub async fn place(&self, key: ConversationKey, team: TeamId) -> Option<Place> {
@@ -83,10 +94,17 @@ impl Node {
         }
     }
 
-    /// How many conversations wait, in all queues whose routers are here.
-    pub fn waiting(&self) -> usize {
-        let teams = self.shared.teams.living();
-        teams.iter().map(|(_, handle)| handle.waiting.load(std::sync::atomic::Ordering::Relaxed)).sum()
+    /// The queues whose routers are here, by team; asks nobody.
+    pub fn queues(&self) -> Vec<QueueBrief> {
+        let now = self.shared.clock.now();
+        let living = self.shared.teams.living().into_iter();
+        living
+            .map(|(key, handle)| QueueBrief {
+                team: key.team,
+                waiting: handle.queue.waiting(),
+                longest_wait_ms: handle.queue.longest_wait_ms(now),
+            })
+            .collect()
     }
 
     /// Teams or agents of the workspace were changed, or who is in which.
