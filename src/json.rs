@@ -16,6 +16,7 @@ pub use event::{EventJson, assign_reason, looks, loss, offer_end};
 pub use routing::{CandidateJson, RoutedEntryJson};
 
 use crate::files::{FileLinks, Rendition};
+use crate::schema;
 
 /// Shown as its `Display` says: ids and names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +65,15 @@ pub struct Show<'a> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ByJson<'a> {
     /// `visitor`, `agent`, `bot` or `system`.
+    #[schema(value_type = schema::AuthorKind)]
     pub kind: &'static str,
     /// None for the system.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AuthorId>)]
     pub id: Option<String>,
     /// As he is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<&'a str>,
 }
 
@@ -97,8 +101,10 @@ impl<'a> ByJson<'a> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AgentCardJson<'a> {
     /// Names him.
+    #[schema(value_type = schema::AgentId)]
     pub agent_id: String,
     /// For people.
+    #[schema(value_type = schema::Name)]
     pub name: &'a str,
 }
 
@@ -112,17 +118,23 @@ impl<'a> From<&'a AgentCard> for AgentCardJson<'a> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FileJson<'a> {
     /// Names it.
+    #[schema(value_type = schema::FileId)]
     pub file_id: String,
     /// What its uploader called it.
+    #[schema(value_type = schema::Name)]
     pub name: &'a str,
     /// By its bytes.
+    #[schema(value_type = schema::MediaType)]
     pub mime: &'a str,
     /// In bytes.
+    #[schema(value_type = schema::Count)]
     pub size: u64,
     /// A signed link, good for an hour, relative to the server's public address.
+    #[schema(value_type = schema::Link)]
     pub url: String,
     /// The same, to an image of at most 320x320 pixels. Of images alone, and not of all.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Link>)]
     pub thumbnail_url: Option<String>,
 }
 

@@ -13,6 +13,7 @@ mod late;
 pub mod metrics;
 mod origin;
 mod people;
+mod schema;
 pub mod server;
 pub mod simulate;
 pub mod socket;

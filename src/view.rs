@@ -22,6 +22,9 @@ pub enum View {
 }
 
 impl View {
+    /// All of them.
+    pub const ALL: [View; 5] = [View::Mine, View::Team, View::All, View::Queue, View::Ended];
+
     /// By its name.
     pub fn parse(name: &str) -> Result<Self, ApiError> {
         match name {

@@ -14,10 +14,13 @@ pub use template::{Template, TemplateError, Variable};
 pub struct Shortcut(Box<str>);
 
 impl Shortcut {
+    /// How long it may be.
+    pub const BYTES_MAX: usize = 32;
+
     /// Keeps the text as it is, or says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        if (1..=Self::BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(Self(text.into()))
         } else {
             Err(TextError::Form("1 to 32 characters of a-z, 0-9, _ and -"))

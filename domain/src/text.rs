@@ -101,6 +101,9 @@ impl MessageText {
 pub struct Line<const CHARACTERS: usize>(Box<str>);
 
 impl<const CHARACTERS: usize> Line<CHARACTERS> {
+    /// How long it may be.
+    pub const CHARACTERS_MAX: usize = CHARACTERS;
+
     /// Keeps the text as it is, or says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         check_characters(text, CHARACTERS, is_line_control)?;
@@ -122,6 +125,9 @@ impl<const CHARACTERS: usize> Line<CHARACTERS> {
 pub struct Paragraph<const CHARACTERS: usize>(Box<str>);
 
 impl<const CHARACTERS: usize> Paragraph<CHARACTERS> {
+    /// How long it may be.
+    pub const CHARACTERS_MAX: usize = CHARACTERS;
+
     /// Keeps the text as it is, or says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         check_characters(text, CHARACTERS, is_paragraph_control)?;
@@ -149,10 +155,13 @@ pub type Reason = Paragraph<500>;
 pub struct ClientId(Box<str>);
 
 impl ClientId {
+    /// How long it may be.
+    pub const BYTES_MAX: usize = 128;
+
     /// Keeps the text as it is, or says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let visible = text.bytes().all(|b| (0x21..=0x7e).contains(&b));
-        if (1..=128).contains(&text.len()) && visible {
+        if (1..=Self::BYTES_MAX).contains(&text.len()) && visible {
             Ok(Self(text.into()))
         } else {
             Err(TextError::Form("1 to 128 visible ASCII characters"))
@@ -171,6 +180,9 @@ impl ClientId {
 pub struct Email(Box<str>);
 
 impl Email {
+    /// How long it may be.
+    pub const BYTES_MAX: usize = 254;
+
     /// Only the form is checked: whether mail arrives there is not known. What comes along when an address is copied
     /// (spaces and invisible characters around it) is left out.
     ///
@@ -179,7 +191,7 @@ impl Email {
     /// [`TextError::Form`] when it cannot be an address: the caller tells the client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
-        let plausible = text.len() <= 254
+        let plausible = text.len() <= Self::BYTES_MAX
             && !text.chars().any(|c| c.is_control() || c.is_whitespace() || is_invisible(c))
             && text.rsplit_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
         if plausible {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::http::error::ErrorCode;
 use crate::http::openapi;
-use crate::http::routes::{BodyKind, Route, Who};
+use crate::http::routes::{self, BodyKind, Route, Who};
 
 /// The page's look, which its security policy names by hash.
 pub const STYLE: &str = include_str!("docs.css");
@@ -62,7 +62,7 @@ fn route(row: &Route) -> String {
     }
     for answer in row.doc.answers {
         add(format_args!("<dt>{}</dt><dd>{}", answer.status, escaped(answer.description)));
-        if let Some(schema) = answer.body {
+        if let Some(schema) = answer.body.filter(routes::SchemaOf::has_schema) {
             add(format_args!(" <code>{}</code>", escaped(&(schema.name)())));
         }
         add(format_args!("</dd>"));

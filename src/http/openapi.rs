@@ -4,52 +4,60 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use serde_json::json;
+use utoipa::PartialSchema;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
-    PathItem, Ref, RefOr, Required, ResponseBuilder, ResponsesBuilder, SecurityRequirement,
+    ComponentsBuilder, ContentBuilder, Header, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi,
+    OpenApiBuilder, PathItem, Ref, RefOr, Required, ResponseBuilder, ResponsesBuilder, SecurityRequirement,
 };
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::http::error::ErrorCode;
 use crate::http::paths::Paths;
-use crate::http::routes::{self, BodyKind, QueryDoc, Route, SchemaOf, Who};
+use crate::http::query::PAGE_DEFAULT;
+use crate::http::routes::{self, BodyKind, HeaderDoc, JSON, QueryDoc, Route, SchemaOf, Who};
+use crate::schema;
 
-const JSON: &str = "application/json";
 const ERROR: &str = "Error";
 const BEARER: &str = "bearer";
 const SITE_KEY: &str = "site_key";
 const SITE_IN_QUERY: &str = "site_in_query";
+/// No error says more than this, in characters and in details: what a client sent stands in it at most once.
+const TOLD_MAX: usize = 300_000;
+const DETAILS_MAX: usize = 100;
 
 /// The document of what a server with this config serves, as it is served and printed.
 pub fn text(config: &Config) -> String {
     let rows = Paths::new(routes::served(config)).rows();
-    document(rows).to_pretty_json().expect("a document has text keys")
+    document(rows, &config.limits).to_pretty_json().expect("a document has text keys")
 }
 
-/// The document of these rows.
-pub(crate) fn document<'a>(rows: impl IntoIterator<Item = &'a Route>) -> OpenApi {
+/// The document of these rows, with the bounds that these limits make.
+pub(crate) fn document<'a>(rows: impl IntoIterator<Item = &'a Route>, limits: &Limits) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::new();
     let mut tags: BTreeMap<&str, ()> = BTreeMap::new();
     schemas.insert(ERROR.to_owned(), error_schema());
     for row in rows {
-        let item = PathItem::new(method(&row.method), operation(row));
+        let item = PathItem::new(method(&row.method), operation(row, limits));
         paths = paths.path(row.path, item);
         tags.insert(row.doc.tag, ());
         let bodies = row.doc.answers.iter().filter_map(|answer| answer.body);
-        for schema in row.doc.request.into_iter().chain(bodies) {
-            collect(&schema, &mut schemas);
+        for body in row.doc.request.into_iter().chain(bodies).filter(|body| body.has_schema()) {
+            collect(&body, &mut schemas);
         }
     }
     let components = schemas
         .into_iter()
-        .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema))
+        .fold(ComponentsBuilder::new(), |components, (name, schema)| {
+            let schema = bounded(&name, schema, limits);
+            components.schema(name, schema)
+        })
         .security_scheme(
             BEARER,
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
@@ -73,11 +81,36 @@ pub(crate) fn document<'a>(rows: impl IntoIterator<Item = &'a Route>) -> OpenApi
 }
 
 /// A type and those in it, each once.
-fn collect(schema: &SchemaOf, schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+fn collect(body: &SchemaOf, schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     let mut inner = Vec::new();
-    (schema.collect)(&mut inner);
+    (body.collect)(&mut inner);
     schemas.extend(inner);
-    schemas.insert((schema.name)().into_owned(), (schema.schema)());
+    schemas.insert(name(body), with_rules(body));
+}
+
+/// What is made may need more than what is changed, and so has a name of its own.
+fn name(body: &SchemaOf) -> String {
+    let name = (body.name)().into_owned();
+    if body.needs.is_empty() { name } else { format!("New{name}") }
+}
+
+fn with_rules(body: &SchemaOf) -> RefOr<Schema> {
+    let schema = schema::with_required((body.schema)(), body.needs);
+    let rules = (body.rules)();
+    if rules.is_empty() { schema } else { schema::with_any(schema, rules) }
+}
+
+/// The schema with the bounds that an installation sets itself: how long a text is, and how long a page.
+fn bounded(name: &str, schema: RefOr<Schema>, limits: &Limits) -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut object)) = schema else { return schema };
+    if ["Text", "OptionalText"].contains(&name) {
+        object.max_length = Some(limits.text_bytes_max);
+    }
+    let is_page = ["next_cursor", "has_more"].into_iter().any(|field| object.properties.contains_key(field));
+    if let Some(RefOr::T(Schema::Array(data))) = object.properties.get_mut("data").filter(|_| is_page) {
+        data.max_items = Some(limits.page_max);
+    }
+    RefOr::T(Schema::Object(object))
 }
 
 fn method(method: &Method) -> HttpMethod {
@@ -90,20 +123,24 @@ fn method(method: &Method) -> HttpMethod {
     }
 }
 
-fn operation(row: &Route) -> OperationBuilder {
+fn operation(row: &Route, limits: &Limits) -> OperationBuilder {
     let mut operation = OperationBuilder::new()
         .summary(Some(row.doc.summary))
         .tag(row.doc.tag)
         .operation_id(Some(operation_id(row)))
         .request_body(request_body(row))
         .responses(responses(row));
-    let in_path = row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    for parameter in in_path.map(path_parameter).chain(row.doc.query.iter().map(query_parameter)) {
+    let in_query = row.doc.query.iter().map(|query| query_parameter(query, limits));
+    let in_head = row.doc.headers.iter().map(|header| header_parameter(*header));
+    for parameter in path_parameters(row.path).chain(in_query).chain(in_head) {
         operation = operation.parameter(parameter);
     }
     match row.who {
         Who::Open | Who::LogIn | Who::Socket => operation,
-        Who::Site { in_query: false } => operation.security(requirement(SITE_KEY)),
+        // With the visitor's own token it is renewed.
+        Who::Site { in_query: false } => {
+            operation.security(requirement(SITE_KEY)).security(requirement(SITE_KEY).add(BEARER, [""; 0]))
+        }
         Who::Site { in_query: true } => {
             operation.security(requirement(SITE_KEY)).security(requirement(SITE_IN_QUERY))
         }
@@ -125,34 +162,83 @@ fn operation_id(row: &Route) -> String {
     std::iter::once(method.as_str()).chain(words).collect::<Vec<_>>().join("_")
 }
 
-fn path_parameter(name: &str) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .build()
+/// What stands in braces, with what it names: what comes before it in the path says that.
+fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> {
+    let parts = path.split('/');
+    parts.clone().zip(parts.skip(1)).filter_map(|(before, part)| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        let schema = match before {
+            "conversations" => schema::ConversationId::schema(),
+            "messages" => schema::MessageId::schema(),
+            "files" => schema::FileId::schema(),
+            "canned-responses" => schema::CannedId::schema(),
+            "visitors" => schema::VisitorId::schema(),
+            "workspaces" => schema::WorkspaceId::schema(),
+            "sites" => schema::SiteId::schema(),
+            "teams" => schema::TeamId::schema(),
+            "agents" => schema::AgentId::schema(),
+            _ => schema::text(FILE_NAME_MAX).min_length(Some(1)).into(),
+        };
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path);
+        Some(parameter.required(Required::True).schema(Some(schema)).build())
+    })
 }
 
-fn query_parameter(query: &QueryDoc) -> Parameter {
+/// A file of the demo has no longer name.
+const FILE_NAME_MAX: usize = 64;
+
+fn query_parameter(query: &QueryDoc, limits: &Limits) -> Parameter {
+    let schema = match (query.schema)() {
+        RefOr::T(Schema::Object(mut object)) if query.name == "limit" => {
+            object.maximum = Some(limits.page_max.into());
+            object.default = Some(PAGE_DEFAULT.min(limits.page_max as u64).into());
+            RefOr::T(Schema::Object(object))
+        }
+        schema => schema,
+    };
     ParameterBuilder::new()
         .name(query.name)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some(query.description))
-        .schema(Some((query.schema)()))
+        .schema(Some(schema))
+        .build()
+}
+
+/// A header that is obeyed is of a form; one that is only compared may be anything.
+fn header_parameter(header: HeaderDoc) -> Parameter {
+    let anything = || ObjectBuilder::new().schema_type(Type::String);
+    let (name, description, schema) = match header {
+        HeaderDoc::IdempotencyKey => (
+            "Idempotency-Key",
+            "The client's own name for the request: within 24 hours it is done once, however often it is sent.",
+            schema::pattern("^[!-~]+$", 1, 255),
+        ),
+        HeaderDoc::IfMatch => ("If-Match", "Only when its ETag is this one, or one of a list.", anything()),
+        HeaderDoc::IfNoneMatch => {
+            ("If-None-Match", "304 when its ETag is this one, or one of a list.", anything())
+        }
+        HeaderDoc::Range => ("Range", "One range of bytes, such as `bytes=0-99`.", anything()),
+    };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
         .build()
 }
 
 fn request_body(row: &Route) -> Option<RequestBody> {
-    let (media_type, schema) = match (row.body, row.doc.request) {
-        (BodyKind::None, _) | (BodyKind::Json | BodyKind::OptionalJson, None) => return None,
-        (BodyKind::Json | BodyKind::OptionalJson, Some(schema)) => (JSON, reference(&(schema.name)())),
-        (BodyKind::Multipart, _) => ("multipart/form-data", ObjectBuilder::new().into()),
+    let media = match row.body {
+        BodyKind::None => return None,
+        BodyKind::Json | BodyKind::OptionalJson => JSON,
+        BodyKind::Multipart => "multipart/form-data",
     };
+    let schema = reference(&name(&row.doc.request?));
     let required = if row.body.is_required() { Required::True } else { Required::False };
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    Some(RequestBodyBuilder::new().required(Some(required)).content(media_type, content).build())
+    Some(RequestBodyBuilder::new().required(Some(required)).content(media, content).build())
 }
 
 fn reference(name: &str) -> RefOr<Schema> {
@@ -161,42 +247,93 @@ fn reference(name: &str) -> RefOr<Schema> {
 
 fn responses(row: &Route) -> ResponsesBuilder {
     let mut responses = ResponsesBuilder::new();
+    let has_etag = row.doc.headers.contains(&HeaderDoc::IfNoneMatch);
     for answer in row.doc.answers {
-        let mut response = ResponseBuilder::new().description(answer.description);
+        let mut response = named(ResponseBuilder::new().description(answer.description));
         if let Some(body) = answer.body {
-            response =
-                response.content(JSON, ContentBuilder::new().schema(Some(reference(&(body.name)()))).build());
+            let schema = body.has_schema().then(|| reference(&name(&body)));
+            response = response.content(body.media, ContentBuilder::new().schema(schema).build());
         }
-        responses = responses.response(answer.status.to_string(), response.build());
+        if has_etag {
+            response = response.header("ETag", header("Its version.", schema::text(128)));
+        }
+        responses = responses.response(answer.status.to_string(), rated(row, response).build());
+    }
+    if has_etag {
+        let unchanged = named(ResponseBuilder::new().description("It is as the client has it."));
+        let unchanged = unchanged.header("ETag", header("Its version.", schema::text(128)));
+        responses = responses.response("304", unchanged.build());
     }
     for (status, codes) in errors(row) {
         let description =
             codes.iter().map(|code| format!("`{}`", code.as_str())).collect::<Vec<_>>().join(", ");
         let content = ContentBuilder::new().schema(Some(reference(ERROR))).build();
-        let response = ResponseBuilder::new().description(description).content(JSON, content);
+        let mut response = named(ResponseBuilder::new().description(description)).content(JSON, content);
+        if status == 401 {
+            response = response.header("WWW-Authenticate", header("`Bearer`.", schema::one_of(&["Bearer"])));
+        }
+        if [429, 503].contains(&status) {
+            let seconds = schema::whole(0, u32::MAX.into());
+            response =
+                response.header("Retry-After", header("Seconds until it may be tried again.", seconds));
+        }
         responses = responses.response(status.to_string(), response.build());
     }
     responses
 }
 
+/// Every answer names its request.
+fn named(response: ResponseBuilder) -> ResponseBuilder {
+    response.header("X-Request-Id", header("Names the request, here and in the log.", request_id()))
+}
+
+/// With how often it may be asked, where that is bounded.
+fn rated(row: &Route, response: ResponseBuilder) -> ResponseBuilder {
+    if row.rates.is_empty() {
+        return response;
+    }
+    let text = || schema::text(256);
+    response
+        .header("RateLimit-Policy", header("How often it may be asked.", text()))
+        .header("RateLimit", header("What is left of that.", text()))
+}
+
+fn header(description: &str, schema: ObjectBuilder) -> Header {
+    HeaderBuilder::new().description(Some(description)).schema(Some(schema)).build()
+}
+
+fn request_id() -> ObjectBuilder {
+    schema::pattern("^[A-Za-z0-9._-]+$", 1, 64)
+}
+
 /// The codes that a route may answer with, by status: its own, and those that follow from its row.
 pub fn errors(row: &Route) -> BTreeMap<u16, Vec<ErrorCode>> {
     use ErrorCode as E;
-    let mut codes =
-        vec![E::InvalidHeader, E::UriTooLong, E::HeadersTooLarge, E::PayloadTooLarge, E::Internal];
+    let mut codes = vec![
+        E::InvalidHeader,
+        E::UriTooLong,
+        E::HeadersTooLarge,
+        E::PayloadTooLarge,
+        E::ValidationFailed,
+        E::Internal,
+        E::Unavailable,
+    ];
+    if row.method != Method::GET {
+        codes.extend([E::Overloaded, E::StorageFull]);
+    }
     match row.who {
         Who::Open => {}
         Who::LogIn | Who::Socket => codes.push(E::OriginNotAllowed),
         Who::Site { .. } => {
-            codes.extend([E::Unauthenticated, E::InvalidToken, E::OriginNotAllowed, E::Unavailable]);
+            codes.extend([E::Unauthenticated, E::InvalidToken, E::OriginNotAllowed]);
         }
         Who::BearerOrLink => codes.extend([
+            E::Unauthenticated,
             E::InvalidToken,
             E::TokenExpired,
             E::TokenRevoked,
             E::InvalidSignature,
             E::OriginNotAllowed,
-            E::Unavailable,
         ]),
         Who::Bearer { .. } => codes.extend([
             E::Unauthenticated,
@@ -205,7 +342,6 @@ pub fn errors(row: &Route) -> BTreeMap<u16, Vec<ErrorCode>> {
             E::TokenRevoked,
             E::Forbidden,
             E::OriginNotAllowed,
-            E::Unavailable,
         ]),
     }
     if !row.rates.is_empty() {
@@ -214,18 +350,10 @@ pub fn errors(row: &Route) -> BTreeMap<u16, Vec<ErrorCode>> {
     if row.path.contains('{') {
         codes.push(E::NotFound);
     }
-    if !row.doc.query.is_empty() {
-        codes.push(E::ValidationFailed);
-    }
     match row.body {
         BodyKind::None => {}
         BodyKind::Json | BodyKind::OptionalJson | BodyKind::Multipart => {
-            codes.extend([
-                E::InvalidRequest,
-                E::RequestTimeout,
-                E::UnsupportedMediaType,
-                E::ValidationFailed,
-            ]);
+            codes.extend([E::InvalidRequest, E::RequestTimeout, E::UnsupportedMediaType]);
         }
     }
     match row.body {
@@ -247,27 +375,31 @@ pub fn errors(row: &Route) -> BTreeMap<u16, Vec<ErrorCode>> {
 
 /// The body of every answer that is not a success.
 fn error_schema() -> RefOr<Schema> {
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    let codes = ErrorCode::ALL.iter().map(|code| json!(code.as_str()));
+    let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     let detail = ObjectBuilder::new()
         .property(
             "field",
-            text().description(Some("The field's path, or the parameter; empty: the body itself.")),
+            schema::text(TOLD_MAX)
+                .description(Some("The field's path, or the parameter; empty: the body itself.")),
         )
-        .property("rule", text().description(Some("What it must be, for people.")))
+        .property("rule", schema::text(TOLD_MAX).description(Some("What it must be, for people.")))
         .required("field")
         .required("rule");
+    let details = ArrayBuilder::new().items(detail).max_items(Some(DETAILS_MAX));
     let error = ObjectBuilder::new()
-        .property("code", text().enum_values(Some(codes)).description(Some("New codes may be added.")))
-        .property("message", text().description(Some("For people; may change.")))
-        .property("details", ArrayBuilder::new().items(detail))
-        .property("request_id", text())
+        .property("code", schema::one_of(&codes).description(Some("New codes may be added.")))
+        .property("message", schema::text(TOLD_MAX).description(Some("For people; may change.")))
+        .property("details", details)
+        .property("request_id", request_id())
         .property(
             "retry_after_ms",
-            ObjectBuilder::new().schema_type(Type::Integer).description(Some("When to try again.")),
+            schema::whole(0, schema::WHOLE_MAX).description(Some("When to try again.")),
         )
         .required("code")
         .required("message")
         .required("request_id");
     ObjectBuilder::new().property("error", error).required("error").into()
 }
+
+#[cfg(test)]
+mod tests;

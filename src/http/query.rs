@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::http::error::ApiError;
 
 /// The page size of lists when the client names none.
-const PAGE_DEFAULT: u64 = 50;
+pub(crate) const PAGE_DEFAULT: u64 = 50;
 
 /// The parameters that are not taken yet. Call [`Query::finish`] last.
 #[derive(Debug)]

@@ -8,17 +8,22 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{AgentCardJson, ByJson, Rfc3339};
+use crate::schema;
 
 /// A conversation without its events.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ConversationJson<'a> {
     /// Names it.
+    #[schema(value_type = schema::ConversationId)]
     pub id: String,
     /// `queued`, `assigned`, `bot` or `ended`.
+    #[schema(value_type = schema::State)]
     pub state: &'static str,
     /// Where it came from.
+    #[schema(value_type = schema::SiteId)]
     pub site_id: String,
     /// Whose queue it is in, or came from.
+    #[schema(value_type = schema::TeamId)]
     pub team_id: String,
     /// Who asks.
     pub visitor: VisitorCardJson<'a>,
@@ -26,53 +31,62 @@ pub struct ConversationJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assignee: Option<AgentCardJson<'a>>,
     /// How often it was assigned; 0 = never.
+    #[schema(value_type = schema::Count)]
     pub assignment_epoch: u64,
     /// Who may accept it just now; only agents are shown it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AgentId>)]
     pub offered_to: Option<String>,
     /// Its place in the queue, from 1, while it is queued.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Count>)]
     pub queue_position: Option<u64>,
     /// How many seconds it waits, if the queue goes on as it did.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Count>)]
     pub expected_wait_s: Option<u64>,
     /// What it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
     pub subject: Option<&'a str>,
     /// Only agents are shown them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Tags>)]
     pub tags: Option<Vec<&'a str>>,
     /// Only agents are shown them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::Attributes>)]
     pub attributes: Option<AttributesJson<'a>>,
     /// When it started.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     pub created_at: Rfc3339,
     /// Since when it waits, while it is queued.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<schema::Time>)]
     pub queued_at: Option<Rfc3339>,
     /// Since when its agent has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<schema::Time>)]
     pub assigned_at: Option<Rfc3339>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<schema::Time>)]
     pub ended_at: Option<Rfc3339>,
     /// Who ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<ByJson<'a>>,
     /// Why it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::EventReason>)]
     pub end_reason: Option<&'a str>,
     /// Its last event.
+    #[schema(value_type = schema::Count)]
     pub last_seq: u64,
     /// When that was.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     pub last_event_at: Rfc3339,
     /// The other side's messages after one's own read mark.
+    #[schema(value_type = schema::Count)]
     pub unread: u32,
     /// How far each side has read.
     pub read: ReadJson,
@@ -85,12 +99,15 @@ pub struct ConversationJson<'a> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct VisitorCardJson<'a> {
     /// Names him.
+    #[schema(value_type = schema::VisitorId)]
     pub visitor_id: String,
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
     pub name: Option<&'a str>,
     /// As given.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Email>)]
     pub email: Option<&'a str>,
     /// The site's owner signed who he is.
     pub verified: bool,
@@ -100,8 +117,10 @@ pub struct VisitorCardJson<'a> {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct ReadJson {
     /// The visitor.
+    #[schema(value_type = schema::Count)]
     pub visitor: u64,
     /// The assigned agent.
+    #[schema(value_type = schema::Count)]
     pub agent: u64,
 }
 
@@ -109,9 +128,11 @@ pub struct ReadJson {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RatingJson<'a> {
     /// 1 to 5.
+    #[schema(value_type = schema::Score)]
     pub score: u8,
     /// In his words.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Comment>)]
     pub comment: Option<&'a str>,
 }
 
@@ -119,10 +140,13 @@ pub struct RatingJson<'a> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RoutedJson {
     /// Names it.
+    #[schema(value_type = schema::ConversationId)]
     pub id: String,
     /// Where it stands.
+    #[schema(value_type = schema::State)]
     pub state: &'static str,
     /// Whose queue it is in, or came from.
+    #[schema(value_type = schema::TeamId)]
     pub team_id: String,
 }
 

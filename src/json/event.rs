@@ -6,52 +6,70 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{AgentCardJson, ByJson, FileJson, Rfc3339, Show, VisitorCardJson};
+use crate::schema::{self, words};
+
+words! {
+    /// Files of a message.
+    Files: schema::list::<FileJson<'static>>(10), of FileJson<'static>;
+}
 
 /// One entry of a conversation's log. `kind` says which of the optional fields are there.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventJson<'a> {
     /// Its place: dense, and the only order.
+    #[schema(value_type = schema::Count)]
     pub seq: u64,
     /// For display; never before the entry before.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     pub at: Rfc3339,
     /// What happened; `hidden` when it is not for the one who looks.
+    #[schema(value_type = schema::EventKind)]
     pub kind: &'static str,
     /// Who did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<ByJson<'a>>,
     /// Of `message` and `note`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::MessageId>)]
     pub message_id: Option<String>,
     /// Of `message` and `note`: its sender's own name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::ClientId>)]
     pub client_id: Option<&'a str>,
     /// Of `message` and `note`, unless it is files alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::FilledText>)]
     pub text: Option<&'a str>,
     /// Of `message` and `note`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Files>)]
     pub files: Option<Vec<FileJson<'a>>>,
     /// Of `started`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<String>,
     /// Of `started`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
     pub subject: Option<&'a str>,
     /// Of `assigned`: who has it. Of `released`: who had it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentCardJson<'a>>,
     /// Of `assigned`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Count>)]
     pub assignment_epoch: Option<u64>,
     /// Of `assigned`, `released` and `ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::EventReason>)]
     pub reason: Option<&'a str>,
     /// Of `tagged`: the tags that it got.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Tags>)]
     pub added: Option<Vec<&'a str>>,
     /// Of `tagged`: the tags that it lost.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Tags>)]
     pub removed: Option<Vec<&'a str>>,
     /// Of `transferred`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,9 +79,11 @@ pub struct EventJson<'a> {
     pub visitor: Option<VisitorCardJson<'a>>,
     /// Of `rated`: 1 to 5.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Score>)]
     pub score: Option<u8>,
     /// Of `rated`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Comment>)]
     pub comment: Option<&'a str>,
 }
 
@@ -72,9 +92,11 @@ pub struct EventJson<'a> {
 pub struct ToJson {
     /// To an agent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AgentId>)]
     pub agent_id: Option<String>,
     /// To a team's queue.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<String>,
 }
 

@@ -5,23 +5,34 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Rfc3339;
+use crate::schema::{self, words};
+
+words! {
+    /// Who was looked at; of a large team not all.
+    Candidates: schema::list::<CandidateJson>(64), of CandidateJson;
+}
 
 /// One assignment, or at the end how it stands now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RoutedEntryJson {
     /// When it was assigned; of the last entry of one that waits: now.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     pub at: Rfc3339,
     /// Of the assignment; while it waits of the last one.
+    #[schema(value_type = schema::Count)]
     pub assignment_epoch: u64,
     /// Who got it, or is offered it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AgentId>)]
     pub agent_id: Option<String>,
     /// `accept`, `auto`, `take_over`, `transfer` or `reopen`, as in the event; while it waits `offered` or `waiting`.
+    #[schema(value_type = schema::Rule)]
     pub reason: &'static str,
     /// What decided: `last_agent`, `least_busy`, `round_robin`, `again`, `by_hand`, `manual` or `nobody`.
+    #[schema(value_type = schema::Rule)]
     pub rule: &'static str,
     /// Who was looked at; of a large team not all.
+    #[schema(value_type = Candidates)]
     pub candidates: Vec<CandidateJson>,
 }
 
@@ -29,14 +40,18 @@ pub struct RoutedEntryJson {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CandidateJson {
     /// Names him.
+    #[schema(value_type = schema::AgentId)]
     pub agent_id: String,
     /// How many he held, was being given, or was offered.
+    #[schema(value_type = schema::Count)]
     pub load: u32,
     /// How many he may hold.
+    #[schema(value_type = schema::Count)]
     pub capacity: u32,
     /// Why not he: `not_online`, `not_present`, `full`, `skills`, `language`, `passed_over`, `released` or
     /// `transferred_away`. The last three count only while there is somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rule>)]
     pub excluded_by: Option<&'static str>,
 }
 

@@ -13,6 +13,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::schema::{self, words};
 use crate::view::View;
 
 /// The rows of this resource.
@@ -27,14 +28,14 @@ pub const ROUTES: &[Route] = &[Route {
         summary: "List conversations",
         tag: "agents",
         query: &[
-            QueryDoc::text(
+            QueryDoc::of::<ViewName>(
                 "view",
                 "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
                                   its order; ended: newest end first.",
             ),
-            QueryDoc::text("team_id", "Only this team's."),
-            QueryDoc::text("assignee_id", "Only this agent's."),
-            QueryDoc::text("tag", "Only those with this tag."),
+            QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
+            QueryDoc::of::<schema::AgentId>("assignee_id", "Only this agent's."),
+            QueryDoc::of::<schema::Tag>("tag", "Only those with this tag."),
             CURSOR_DOC,
             LIMIT_DOC,
         ],
@@ -47,6 +48,11 @@ pub const ROUTES: &[Route] = &[Route {
         ..Doc::NONE
     },
 }];
+
+words! {
+    /// A list of conversations.
+    ViewName: schema::one_of(&View::ALL.map(View::name));
+}
 
 async fn list(call: Call) -> Result<Reply, ApiError> {
     let Caller::Agent { agent, .. } = &call.caller else { return Err(ApiError::not_found()) };

@@ -12,6 +12,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::schema;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -101,10 +102,12 @@ pub const ROUTES: &[Route] = &[
 
 /// How a conversation is taken.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"client_id": "accept-1"}))]
 #[serde(deny_unknown_fields)]
 pub struct AcceptJson {
     /// The client's own name for this request.
     #[serde(default)]
+    #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
     /// Also from another agent; supervisors only.
     #[serde(default)]
@@ -121,10 +124,12 @@ async fn accept(mut call: Call) -> Result<Reply, ApiError> {
 
 /// A verb that needs no more than its name.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"client_id": "verb-1"}))]
 #[serde(deny_unknown_fields)]
 pub struct NamedJson {
     /// The client's own name for this request.
     #[serde(default)]
+    #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
 }
 

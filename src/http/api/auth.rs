@@ -10,6 +10,7 @@ use store::Versioned;
 use utoipa::ToSchema;
 
 use super::admin::agents::AgentJson;
+use super::fields::{GivenPassword, NewPassword};
 use super::once::overloaded;
 use super::versioned::{agent_of, found, no_query, workspace_of};
 use crate::http::App;
@@ -20,6 +21,7 @@ use crate::http::rate::{Key, Limit};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::{Caller, LoggedIn, LoginError, PasswordError};
+use crate::schema;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -120,28 +122,36 @@ const TOKEN_ERRORS: &[ErrorCode] =
 
 /// Who logs in.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"email": "ann@example.org", "password": "correct horse"}))]
 #[serde(deny_unknown_fields)]
 pub struct LoginJson {
     /// In any case.
+    #[schema(value_type = schema::GivenEmail)]
     email: String,
     /// As it was set.
+    #[schema(value_type = GivenPassword)]
     password: String,
 }
 
 /// A log-in, by its newest refresh token.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"refresh_token": "as the log-in gave it"}))]
 #[serde(deny_unknown_fields)]
 pub struct RefreshJson {
+    #[schema(value_type = schema::Token)]
     refresh_token: String,
 }
 
 /// A new password, by its owner.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"current": "correct horse", "new": "battery staple"}))]
 #[serde(deny_unknown_fields)]
 pub struct PasswordJson {
     /// The present one.
+    #[schema(value_type = GivenPassword)]
     current: String,
     /// 8 to 1024 bytes.
+    #[schema(value_type = NewPassword)]
     new: String,
 }
 
@@ -149,10 +159,13 @@ pub struct PasswordJson {
 #[derive(Serialize, ToSchema)]
 pub struct TokensJson {
     /// For the `Authorization` header.
+    #[schema(value_type = schema::Token)]
     access_token: String,
     /// For the next pair, within 30 days. It may be used again for 30 s after its first use, for when the answer was lost.
+    #[schema(value_type = schema::Token)]
     refresh_token: String,
     /// How long the access token is good.
+    #[schema(value_type = schema::Count)]
     expires_in_s: u64,
     /// Who logged in.
     agent: AgentJson,

@@ -6,7 +6,8 @@ use domain::{
 use http::Method;
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, Versioned};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::fields::{Given, Text, given_unless_empty, put, required};
@@ -25,6 +26,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::people;
+use crate::schema::{self, words};
 use crate::talk::fresh_id;
 use crate::words;
 
@@ -47,13 +49,16 @@ pub const ROUTES: &[Route] = &[
             summary: "List the canned responses that one may use",
             tag: "canned",
             query: &[
-                QueryDoc::text(
+                QueryDoc::of::<Searched>(
                     "q",
                     "Only those whose shortcut begins with it, or whose title or text holds it: in any case, with or \
                      without accents.",
                 ),
-                QueryDoc::text("team_id", "Only this team's."),
-                QueryDoc::text("conversation_id", "Fills the variables of the texts from this conversation."),
+                QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
+                QueryDoc::of::<schema::ConversationId>(
+                    "conversation_id",
+                    "Fills the variables of the texts from this conversation.",
+                ),
                 CURSOR_DOC,
                 LIMIT_DOC,
             ],
@@ -66,9 +71,10 @@ pub const ROUTES: &[Route] = &[
             ..Doc::NONE
         },
     },
-    rows::create::<CannedWriteJson, CannedJson>(
+    rows::create::<CannedJson>(
         ALL,
         "Make a canned response; with an Idempotency-Key once, however often it is repeated",
+        SchemaOf::new::<CannedWriteJson>(&["shortcut", "title", "text"]).with(team_or_not),
         |call| Box::pin(create(call)),
     ),
     rows::read::<CannedJson>(ONE, "Read a canned response", |call| Box::pin(get(call))),
@@ -83,6 +89,20 @@ pub const ROUTES: &[Route] = &[
 
 const ALL: Place = Place { path: "/api/v1/chat/canned-responses", who: Who::AGENT, tag: "canned" };
 const ONE: Place = Place { path: "/api/v1/chat/canned-responses/{id}", ..ALL };
+
+words! {
+    /// What is looked for.
+    Searched: schema::text(Q_CHARACTERS_MAX);
+}
+
+/// A team goes with scope `team`, and with no other.
+fn team_or_not() -> Vec<ObjectBuilder> {
+    let team = schema::has("scope", schema::one_of(&["team"])).property("team_id", schema::TeamId::schema());
+    vec![
+        team.required("team_id"),
+        schema::may_have("scope", schema::one_of(&["workspace", "own"])).property("team_id", schema::null()),
+    ]
+}
 
 const TAKEN: &str = "another canned response has this shortcut";
 /// Longer words are looked for nowhere.
@@ -107,18 +127,23 @@ enum ScopeJson {
 #[derive(Serialize, ToSchema)]
 pub struct CannedJson {
     /// Names it.
+    #[schema(value_type = schema::CannedId)]
     id: String,
     /// What an agent types after `/`.
+    #[schema(value_type = schema::Shortcut)]
     shortcut: String,
     /// For lists.
+    #[schema(value_type = schema::Title)]
     title: String,
     /// What is sent; when it was asked for a conversation, with its variables filled.
+    #[schema(value_type = schema::FilledText)]
     text: String,
     /// `workspace`, `team` or `own`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Scope)]
     scope: ScopeJson,
     /// With scope `team`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TeamId>)]
     team_id: Option<String>,
     #[serde(flatten)]
     stamps: StampsJson,
@@ -149,34 +174,36 @@ impl CannedJson {
 pub struct CannedPage {
     data: Vec<CannedJson>,
     /// To go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>)]
     next_cursor: Option<String>,
 }
 
 /// What is given of a canned response. A new one needs `shortcut`, `title` and `text`.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"shortcut": "hello", "title": "Greeting", "text": "Hello {{visitor.name}}, how can I help?", "scope": "own"}))]
 #[serde(deny_unknown_fields)]
 pub struct CannedWriteJson {
     /// 1 to 32 of `a-z 0-9 _ -`; unique in its scope.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Shortcut)]
     shortcut: Given<Text<Shortcut>>,
     /// At most 300 characters.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Title)]
     title: Given<Text<Line<300>>>,
     /// May hold `{{visitor.name}}`, `{{visitor.email}}`, `{{agent.name}}`, `{{agent.email}}`, `{{team.name}}` and
     /// `{{conversation.subject}}`. A missing value becomes nothing, or the words after a bar:
     /// `{{visitor.name|there}}`. For plain braces write `\{{`. An unknown variable is refused.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Text)]
     text: Given<String>,
     /// `own` (at first); `workspace` and `team` by supervisors.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Scope)]
     scope: Given<ScopeJson>,
     /// With scope `team`: a team of this workspace.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::TeamId>)]
     team_id: Given<Text<TeamId>>,
 }
 

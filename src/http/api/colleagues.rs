@@ -17,6 +17,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::schema::{self, words};
 use crate::talk;
 
 /// The rows of this resource.
@@ -39,11 +40,22 @@ pub const ROUTES: &[Route] = &[Route {
     },
 }];
 
+words! {
+    /// Agents.
+    Colleagues: schema::list::<ColleagueJson>(schema::MANY), of ColleagueJson;
+    /// Teams.
+    TeamBriefs: schema::list::<TeamBriefJson>(schema::MANY), of TeamBriefJson;
+    /// The teams that an agent is in.
+    TeamIdsOfAgent: schema::list::<schema::TeamId>(schema::MANY);
+}
+
 /// With whom an agent works.
 #[derive(Serialize, ToSchema)]
 pub struct ColleaguesJson {
     /// Himself too.
+    #[schema(value_type = Colleagues)]
     agents: Vec<ColleagueJson>,
+    #[schema(value_type = TeamBriefs)]
     teams: Vec<TeamBriefJson>,
 }
 
@@ -51,19 +63,24 @@ pub struct ColleaguesJson {
 #[derive(Serialize, ToSchema)]
 pub struct ColleagueJson {
     /// Names him.
+    #[schema(value_type = schema::AgentId)]
     agent_id: String,
     /// For people.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// His will: `online`, `away` or `offline`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Status)]
     status: Status,
     /// A socket of his is open, or he asked for something a moment ago.
     present: bool,
     /// How many he holds, is about to, or is offered.
+    #[schema(value_type = schema::Count)]
     load: u32,
     /// How many conversations he may hold.
+    #[schema(value_type = schema::Count)]
     capacity: u32,
     /// Those of the teams below that he is in.
+    #[schema(value_type = TeamIdsOfAgent)]
     team_ids: Vec<String>,
 }
 
@@ -71,12 +88,16 @@ pub struct ColleagueJson {
 #[derive(Serialize, ToSchema)]
 pub struct TeamBriefJson {
     /// Names it.
+    #[schema(value_type = schema::TeamId)]
     id: String,
     /// For people.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// How many of its agents are online and present.
+    #[schema(value_type = schema::Count)]
     online: usize,
     /// How many wait for it.
+    #[schema(value_type = schema::Count)]
     waiting: usize,
 }
 

@@ -27,6 +27,7 @@ use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Schem
 use crate::identity::Caller;
 use crate::json::{ConversationJson, EventJson};
 use crate::people;
+use crate::schema;
 use crate::talk;
 use crate::words;
 
@@ -132,31 +133,37 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// As every list documents it.
-pub(super) const LIMIT_DOC: QueryDoc = QueryDoc::integer("limit", "1 to 200; 50 by default.");
+pub(super) const LIMIT_DOC: QueryDoc = QueryDoc::of::<schema::PageLimit>("limit", "1 to 200; 50 by default.");
 /// As every list documents it.
-pub(super) const CURSOR_DOC: QueryDoc = QueryDoc::text("cursor", "The `next_cursor` of the page before.");
+pub(super) const CURSOR_DOC: QueryDoc =
+    QueryDoc::of::<schema::Cursor>("cursor", "The `next_cursor` of the page before.");
 
 /// How many events a conversation is read with.
 const LAST_EVENTS: usize = 50;
 
 /// What a conversation is started with.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"client_id": "start-1", "text": "Where is my parcel?", "subject": "Parcel 1204", "attributes": {"order": 1204}}))]
 #[serde(deny_unknown_fields)]
 pub struct StartJson {
     /// The client's own name for it: the same one starts the same conversation.
+    #[schema(value_type = schema::ClientId)]
     client_id: String,
     /// Its first message.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::OptionalText>)]
     text: Option<String>,
     /// Whose queue; the site's by default.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::TeamId>)]
     team_id: Option<String>,
     /// What it is about.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::Subject>)]
     subject: Option<String>,
     /// What the page tells: at most 32 keys, 4 KiB in all; each a text, a number or true or false. Null is left out.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::Attributes>)]
     attributes: Option<BTreeMap<String, AttributeJson>>,
 }
 
@@ -269,6 +276,7 @@ async fn may_start(
 pub struct ConversationPage<'a> {
     data: Vec<ConversationJson<'a>>,
     /// To go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>)]
     next_cursor: Option<String>,
 }
 
@@ -344,13 +352,16 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
 
 /// How a conversation is ended.
 #[derive(Default, Deserialize, ToSchema)]
+#[schema(example = json!({"reason": "solved"}))]
 #[serde(deny_unknown_fields)]
 pub struct EndJson {
     /// The client's own name for this request.
     #[serde(default)]
+    #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
     /// At most 500 characters.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<String>,
 }
 
@@ -363,15 +374,19 @@ async fn end(mut call: Call) -> Result<Reply, ApiError> {
 
 /// What a visitor thinks of it.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"score": 5, "comment": "Quick and kind."}))]
 #[serde(deny_unknown_fields)]
 pub struct RateJson {
     /// The client's own name for this request.
     #[serde(default)]
+    #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
     /// 1 to 5.
+    #[schema(value_type = schema::Score)]
     score: u8,
     /// At most 2000 characters.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::Comment>)]
     comment: Option<String>,
 }
 

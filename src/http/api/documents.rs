@@ -8,7 +8,11 @@ use crate::http::call::Call;
 use crate::http::documents::SESSION;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, JSON, Rate, Route, SchemaOf, Who};
+
+const HTML: &str = "text/html; charset=utf-8";
+/// By what the file is.
+const ANY: &str = "*/*";
 
 /// The rows of these pages.
 pub const ROUTES: &[Route] = &[
@@ -22,7 +26,12 @@ pub const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Show what runs here",
             tag: "documents",
-            answers: &[AnswerDoc { status: 200, description: "A page; in a demo, the demo.", body: None }],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page; in a demo, the demo.",
+                body: Some(SchemaOf::bytes(HTML)),
+            }],
+            headers: &[HeaderDoc::IfNoneMatch],
             ..Doc::NONE
         },
     },
@@ -36,7 +45,8 @@ pub const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Show the API",
             tag: "documents",
-            answers: &[AnswerDoc { status: 200, description: "A page.", body: None }],
+            answers: &[AnswerDoc { status: 200, description: "A page.", body: Some(SchemaOf::bytes(HTML)) }],
+            headers: &[HeaderDoc::IfNoneMatch],
             ..Doc::NONE
         },
     },
@@ -50,7 +60,12 @@ pub const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Read the API document",
             tag: "documents",
-            answers: &[AnswerDoc { status: 200, description: "OpenAPI 3.1.", body: None }],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "OpenAPI 3.1.",
+                body: Some(SchemaOf::bytes(JSON)),
+            }],
+            headers: &[HeaderDoc::IfNoneMatch],
             ..Doc::NONE
         },
     },
@@ -64,7 +79,12 @@ pub const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Read a file of the demo's page",
             tag: "documents",
-            answers: &[AnswerDoc { status: 200, description: "The file; only in a demo.", body: None }],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The file; only in a demo.",
+                body: Some(SchemaOf::bytes(ANY)),
+            }],
+            headers: &[HeaderDoc::IfNoneMatch],
             ..Doc::NONE
         },
     },

@@ -20,6 +20,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::json::{EventJson, Show};
+use crate::schema::{self, words};
 
 /// The row of this resource.
 pub const ROUTES: &[Route] = &[Route {
@@ -33,10 +34,10 @@ pub const ROUTES: &[Route] = &[Route {
         summary: "Page the events of a conversation, or wait for the next",
         tag: "conversations",
         query: &[
-            QueryDoc::integer("after", "Events after this seq, oldest first; 0 by default."),
-            QueryDoc::integer("before", "The page that ends before this seq, oldest first."),
+            QueryDoc::of::<schema::Seq>("after", "Events after this seq, oldest first; 0 by default."),
+            QueryDoc::of::<Before>("before", "The page that ends before this seq, oldest first."),
             LIMIT_DOC,
-            QueryDoc::integer("wait_s", "0 to 25: when there is none after `after`, wait so long for one."),
+            QueryDoc::of::<WaitS>("wait_s", "When there is none after `after`, wait so long for one."),
         ],
         answers: &[AnswerDoc {
             status: 200,
@@ -47,12 +48,22 @@ pub const ROUTES: &[Route] = &[Route {
     },
 }];
 
+const WAIT_S_MAX: u64 = 25;
+
+words! {
+    /// A place in a log, after the first.
+    Before: schema::whole(1, u64::MAX);
+    /// How many seconds to wait for an event.
+    WaitS: schema::whole(0, WAIT_S_MAX);
+}
+
 /// A page of events.
 #[derive(Serialize, ToSchema)]
 pub struct EventPage<'a> {
     /// Oldest first.
     data: Vec<EventJson<'a>>,
     /// The last event of the conversation.
+    #[schema(value_type = schema::Count)]
     last_seq: u64,
     /// There are later ones; with `before`, earlier ones.
     has_more: bool,
@@ -66,7 +77,7 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     let after = query.integer("after", 0..=u64::MAX)?;
     let before = query.integer("before", 1..=u64::MAX)?;
     let limit = query.limit(app.config.limits.page_max as u64)?;
-    let wait_s = query.integer("wait_s", 0..=25)?.unwrap_or(0);
+    let wait_s = query.integer("wait_s", 0..=WAIT_S_MAX)?.unwrap_or(0);
     query.finish()?;
     if after.is_some() && before.is_some() {
         return Err(ApiError::invalid_field("before", "does not go with after"));

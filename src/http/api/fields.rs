@@ -11,6 +11,14 @@ use serde::{Deserialize, Deserializer};
 
 use crate::http::error::ApiError;
 use crate::identity::Password;
+use crate::schema::{self, words};
+
+words! {
+    /// A password, in bytes of UTF-8.
+    NewPassword: schema::text(Password::BYTES_MAX).min_length(Some(Password::BYTES_MIN));
+    /// A password, as it was typed.
+    GivenPassword: schema::text(Password::BYTES_MAX);
+}
 
 /// A field that may be left out, be null, or have a value. To be used with `#[serde(default)]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

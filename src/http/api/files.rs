@@ -13,8 +13,9 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::range::ByteRange;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::schema;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -41,18 +42,26 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
+/// By what the file is.
+const ANY: &str = "*/*";
+
 /// Of both rows; to be completed with a summary.
 const DOC: Doc = Doc {
     tag: "files",
     query: &[
-        QueryDoc::text("workspace", "Of a signed link."),
-        QueryDoc::text("expires", "Of a signed link."),
-        QueryDoc::text("signature", "Of a signed link."),
+        QueryDoc::of::<schema::WorkspaceId>("workspace", "Of a signed link."),
+        QueryDoc::of::<schema::LinkPart>("expires", "Of a signed link."),
+        QueryDoc::of::<schema::LinkPart>("signature", "Of a signed link."),
     ],
     answers: &[
-        AnswerDoc { status: 200, description: "The bytes.", body: None },
-        AnswerDoc { status: 206, description: "The one range that was asked for.", body: None },
+        AnswerDoc { status: 200, description: "The bytes.", body: Some(SchemaOf::bytes(ANY)) },
+        AnswerDoc {
+            status: 206,
+            description: "The one range that was asked for.",
+            body: Some(SchemaOf::bytes(ANY)),
+        },
     ],
+    headers: &[HeaderDoc::IfNoneMatch, HeaderDoc::Range],
     errors: &[ErrorCode::InvalidSignature, ErrorCode::RangeNotSatisfiable],
     ..Doc::NONE
 };

@@ -11,6 +11,7 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
 use crate::metrics;
+use crate::schema;
 
 /// How long the store may take to answer the question whether it is there.
 const STORE_WAIT: Duration = Duration::from_secs(1);
@@ -67,7 +68,11 @@ pub const METRICS: &[Route] = &[Route {
     doc: Doc {
         summary: "Read the node's counters",
         tag: "operation",
-        answers: &[AnswerDoc { status: 200, description: "OpenMetrics text.", body: None }],
+        answers: &[AnswerDoc {
+            status: 200,
+            description: "OpenMetrics text.",
+            body: Some(SchemaOf::bytes(metrics::CONTENT_TYPE)),
+        }],
         ..Doc::NONE
     },
 }];
@@ -76,8 +81,10 @@ pub const METRICS: &[Route] = &[Route {
 #[derive(Serialize, ToSchema)]
 struct Health {
     /// `ok` or `ready`.
+    #[schema(value_type = schema::Rule)]
     status: &'static str,
     /// The program's.
+    #[schema(value_type = schema::Version)]
     version: &'static str,
 }
 

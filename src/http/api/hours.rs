@@ -9,35 +9,45 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::fields::{Few, FromText, Text};
+use crate::schema::{self, words};
 
 /// Spans of one week.
 const SPANS_MAX: usize = 70;
 /// Minutes of a day; a span may end there.
 const DAY_MIN: u16 = 24 * 60;
 
+words! {
+    /// A time of the day; `24:00` is its end.
+    TimeOfDay: schema::pattern("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", 5, 5).examples(["09:30"]);
+    /// When somebody is there, in the workspace's time zone.
+    Spans: schema::list::<SpanIn>(SPANS_MAX).unique_items(true), of SpanIn;
+}
+
 /// As a body gives them.
 pub(super) type HoursIn = Few<SpanJson, SPANS_MAX>;
 
 /// From one time of a day to a later one, over midnight if it is not later, in the workspace's time zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "SpanIn")]
 pub(super) struct SpanJson {
     /// `monday` to `sunday`.
-    #[schema(value_type = String)]
     day: Day,
     /// `09:00`
-    #[schema(value_type = String)]
     from: Minute,
     /// `17:30`; `24:00` is the end of the day. Before `from` it is on the day after.
-    #[schema(value_type = String)]
     to: Minute,
 }
 
-#[derive(Deserialize)]
+/// From one time of a day to another, in the workspace's time zone.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Span)]
 #[serde(deny_unknown_fields)]
 struct SpanIn {
+    #[schema(value_type = schema::Day)]
     day: Day,
+    #[schema(value_type = TimeOfDay)]
     from: Text<Minute>,
+    #[schema(value_type = TimeOfDay)]
     to: Text<Minute>,
 }
 

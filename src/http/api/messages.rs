@@ -5,7 +5,8 @@ use std::sync::Arc;
 use domain::{MessageId, Seq, Timestamp};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::heads::{body_of, judged_key, or_not_found, principal_of};
 use crate::http::call::Call;
@@ -14,6 +15,7 @@ use crate::http::json_in::text_unless_empty;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::json::Rfc3339;
+use crate::schema::{self, words};
 use crate::talk;
 
 /// The rows of this resource.
@@ -28,7 +30,7 @@ pub const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Post a message, or a private note",
             tag: "conversations",
-            request: Some(SchemaOf::of::<MessageJson>()),
+            request: Some(SchemaOf::of::<MessageJson>().with(text_or_files)),
             answers: &[
                 AnswerDoc {
                     status: 201,
@@ -86,17 +88,34 @@ pub const ROUTES: &[Route] = &[
 
 const NO_CONTENT: &[AnswerDoc] = &[AnswerDoc { status: 204, description: "Done.", body: None }];
 
+words! {
+    /// Uploaded files.
+    FileIds: schema::list::<schema::FileId>(talk::FILES_MAX);
+}
+
+/// A message has something in it.
+fn text_or_files() -> Vec<ObjectBuilder> {
+    vec![
+        schema::has("text", schema::Text::schema()),
+        schema::has("file_ids", schema::list::<schema::FileId>(talk::FILES_MAX).min_items(Some(1))),
+    ]
+}
+
 /// A message.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"client_id": "message-1", "text": "It left us on Monday."}))]
 #[serde(deny_unknown_fields)]
 pub struct MessageJson {
     /// The client's own name for it: the same one is the same message.
+    #[schema(value_type = schema::ClientId)]
     client_id: String,
     /// Needed unless there are files.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::OptionalText>)]
     text: Option<String>,
     /// Up to 10 uploaded files.
     #[serde(default)]
+    #[schema(value_type = FileIds)]
     file_ids: Vec<String>,
     /// Nothing that a visitor sees.
     #[serde(default)]
@@ -107,11 +126,13 @@ pub struct MessageJson {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PostedJson {
     /// Names it.
+    #[schema(value_type = schema::MessageId)]
     message_id: String,
     /// Its place.
+    #[schema(value_type = schema::Count)]
     seq: u64,
     /// When it got it.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     at: Rfc3339,
 }
 
@@ -139,12 +160,14 @@ async fn post(mut call: Call) -> Result<Reply, ApiError> {
 
 /// That one types.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"typing": true, "preview": "It left"}))]
 #[serde(deny_unknown_fields)]
 pub struct TypingJson {
     /// False: one stopped.
     typing: bool,
     /// What is typed so far, at most 500 characters: a visitor's is shown to agents, an agent's to nobody.
     #[serde(default)]
+    #[schema(value_type = Option<schema::Preview>)]
     preview: Option<String>,
 }
 
@@ -159,9 +182,11 @@ async fn typing(mut call: Call) -> Result<Reply, ApiError> {
 
 /// How far one has read.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"seq": 3}))]
 #[serde(deny_unknown_fields)]
 pub struct ReadMarkJson {
     /// Beyond the last event: the last event.
+    #[schema(value_type = schema::Seq)]
     seq: u64,
 }
 

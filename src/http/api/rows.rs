@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use crate::http::error::ErrorCode;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Handler, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, Handler, HeaderDoc, Rate, Route, SchemaOf, Who};
 
 /// What the rows of one path share.
 #[derive(Clone, Copy)]
@@ -33,13 +33,15 @@ pub(super) const fn list<Page: ToSchema>(place: Place, summary: &'static str, ha
 }
 
 /// `POST` that makes one, with an `Idempotency-Key` once.
-pub(super) const fn create<New: ToSchema, Json: ToSchema>(
+pub(super) const fn create<Json: ToSchema>(
     place: Place,
     summary: &'static str,
+    new: SchemaOf,
     handler: Handler,
 ) -> Route {
     let doc = Doc {
-        request: Some(SchemaOf::of::<New>()),
+        headers: &[HeaderDoc::IdempotencyKey],
+        request: Some(new),
         answers: const {
             &[
                 answer(201, "Made.", Some(SchemaOf::of::<Json>())),
@@ -55,6 +57,7 @@ pub(super) const fn create<New: ToSchema, Json: ToSchema>(
 /// `GET` of one.
 pub(super) const fn read<Json: ToSchema>(place: Place, summary: &'static str, handler: Handler) -> Route {
     let doc = Doc {
+        headers: &[HeaderDoc::IfNoneMatch],
         answers: const { &[answer(200, "Its ETag is its version.", Some(SchemaOf::of::<Json>()))] },
         ..Doc::NONE
     };
@@ -69,6 +72,7 @@ pub(super) const fn change<Change: ToSchema, Json: ToSchema>(
     handler: Handler,
 ) -> Route {
     let doc = Doc {
+        headers: &[HeaderDoc::IfMatch],
         request: Some(SchemaOf::of::<Change>()),
         answers: const { &[answer(200, "As it is now.", Some(SchemaOf::of::<Json>()))] },
         errors,
@@ -84,7 +88,12 @@ pub(super) const fn remove(
     errors: &'static [ErrorCode],
     handler: Handler,
 ) -> Route {
-    let doc = Doc { answers: const { &[answer(204, "Gone.", None)] }, errors, ..Doc::NONE };
+    let doc = Doc {
+        headers: &[HeaderDoc::IfMatch],
+        answers: const { &[answer(204, "Gone.", None)] },
+        errors,
+        ..Doc::NONE
+    };
     row(Method::DELETE, &[Rate::Changes], place, BodyKind::None, summary, doc, handler)
 }
 

@@ -7,6 +7,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
 use crate::http::routes::{BodyKind, Doc, QueryDoc, Rate, Route, Who};
+use crate::schema;
 
 /// How long a client should wait before it asks again, in milliseconds: nothing changes soon.
 const ASK_AGAIN_MS: u64 = 3_600_000;
@@ -22,7 +23,10 @@ pub const UNAVAILABLE: &[Route] = &[Route {
     doc: Doc {
         summary: "Search in conversations (not on this store)",
         tag: "agents",
-        query: &[QueryDoc::text("q", "Words."), QueryDoc::text("cursor", "Where a page before ended.")],
+        query: &[
+            QueryDoc::of::<schema::Words>("q", "Words."),
+            QueryDoc::of::<schema::Cursor>("cursor", "Where a page before ended."),
+        ],
         errors: &[ErrorCode::Unavailable],
         ..Doc::NONE
     },

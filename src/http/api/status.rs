@@ -12,6 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::schema;
 use crate::talk;
 
 /// The rows of this resource.
@@ -55,10 +56,11 @@ const STATUS_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
 
 /// What an agent wants to be taken for.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"status": "online"}))]
 #[serde(deny_unknown_fields)]
 pub struct SetStatusJson {
     /// `online`, `away` or `offline`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Status)]
     status: Status,
 }
 
@@ -66,15 +68,18 @@ pub struct SetStatusJson {
 #[derive(Serialize, ToSchema)]
 pub struct StatusJson {
     /// His will.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Status)]
     status: Status,
     /// A socket of his is open, or he asked for something a moment ago.
     present: bool,
     /// How many conversations he may hold.
+    #[schema(value_type = schema::Count)]
     capacity: u32,
     /// How many he holds, is about to, or is offered.
+    #[schema(value_type = schema::Count)]
     load: usize,
     /// What he holds.
+    #[schema(value_type = schema::ConversationIds)]
     conversation_ids: Vec<String>,
 }
 

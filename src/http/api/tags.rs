@@ -13,6 +13,7 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::reply::Reply;
 use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::schema;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
@@ -42,17 +43,21 @@ const GIVEN_MAX: usize = 20;
 
 /// What changes. A tag in both lists is added.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"add": ["parcel"], "remove": ["new"]}))]
 #[serde(deny_unknown_fields)]
 pub struct TagsJson {
     /// The client's own name for this request.
     #[serde(default)]
+    #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
     /// At most 20, of 1 to 40 characters each; kept in lower case and composed (NFC), without spaces around. A
     /// conversation has at most 20.
     #[serde(default)]
+    #[schema(value_type = schema::Tags)]
     add: Vec<String>,
     /// The same; those that it has not are no error.
     #[serde(default)]
+    #[schema(value_type = schema::Tags)]
     remove: Vec<String>,
 }
 

@@ -18,6 +18,7 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in::text_unless_empty;
 use crate::http::reply::Reply;
 use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::schema;
 use crate::talk;
 
 /// The rows of this resource.
@@ -47,15 +48,19 @@ pub const ROUTES: &[Route] = &[Route {
 
 /// To whom a conversation is given.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"to": {"team_id": "team_018f0c2e6b7d7a4c9d3e5f60718293a4"}, "note": "Asks about a refund."}))]
 #[serde(deny_unknown_fields)]
 pub struct TransferJson {
     /// The client's own name for this request.
     #[serde(default)]
+    #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
     /// An agent or a team.
+    #[schema(value_type = schema::TransferTarget)]
     to: TransferToJson,
     /// A private note for the one who gets it.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::OptionalText>)]
     note: Option<String>,
 }
 

@@ -20,6 +20,7 @@ use crate::http::multipart::{self, Multipart, Part};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::schema::{self, words};
 use crate::talk;
 
 /// The rows of this resource.
@@ -34,6 +35,7 @@ pub const ROUTES: &[Route] = &[Route {
     doc: Doc {
         summary: "Upload a file for one message of a conversation: the part conversation_id first, then the part file",
         tag: "files",
+        request: Some(SchemaOf::of::<UploadJson>()),
         answers: &[AnswerDoc {
             status: 201,
             description: "It is kept, for 24 hours unless a message uses it.",
@@ -55,23 +57,47 @@ const FILE: &str = "file";
 /// Longer than any id.
 const CONVERSATION_BYTES_MAX: usize = 128;
 
+/// A file, and which conversation it is for. The parts come in this order.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is read part by part")]
+struct UploadJson {
+    /// Where it is going to be used.
+    #[schema(value_type = schema::ConversationId)]
+    conversation_id: String,
+    /// Its bytes, with a name.
+    #[schema(value_type = UploadBytes)]
+    file: Vec<u8>,
+}
+
+words! {
+    /// A file's bytes; kind and size are bounded.
+    UploadBytes: schema::binary();
+}
+
 /// A file that was uploaded.
 #[derive(Serialize, ToSchema)]
 pub struct UploadedJson {
     /// For `file_ids` of a message.
+    #[schema(value_type = schema::FileId)]
     file_id: String,
     /// What its uploader called it, made harmless.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// By its bytes.
+    #[schema(value_type = schema::MediaType)]
     mime: String,
     /// In bytes, as it is kept: images lose what tells more than the picture.
+    #[schema(value_type = schema::Count)]
     size: u64,
     /// Of its bytes as they are kept, in hexadecimal digits.
+    #[schema(value_type = schema::Sha256)]
     sha256: String,
     /// A signed link, good for an hour, relative to the server's public address.
+    #[schema(value_type = schema::Link)]
     url: String,
     /// The same, to an image of at most 320x320 pixels. Of images alone, and not of all.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Link>)]
     thumbnail_url: Option<String>,
 }
 

@@ -14,6 +14,7 @@ use crate::http::query::Query;
 use crate::http::reply::Reply;
 use crate::identity::Caller;
 use crate::json::Rfc3339;
+use crate::schema;
 
 /// How many records are read at once where all of them are looked at.
 const SCAN_PAGE: usize = 200;
@@ -22,12 +23,13 @@ const SCAN_PAGE: usize = 200;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct StampsJson {
     /// 1 at first, one more with each change; the `ETag`.
+    #[schema(value_type = schema::Count)]
     version: u64,
     /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     created_at: Rfc3339,
     /// When it was changed last.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     updated_at: Rfc3339,
 }
 

@@ -21,6 +21,7 @@ use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::{Caller, KnownVisitor, VisitorRequest};
 use crate::json::Rfc3339;
 use crate::people;
+use crate::schema;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -81,6 +82,7 @@ pub struct LogOutJson {}
 
 /// What a page says of its visitor.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Bo", "email": "bo@example.org", "attributes": {"plan": "gold"}}))]
 #[serde(deny_unknown_fields)]
 pub struct EnterJson {
     /// Who he is, signed by the site's owner.
@@ -88,13 +90,15 @@ pub struct EnterJson {
     identity: Option<IdentityJson>,
     /// Unsigned.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::OptionalName>)]
     name: Option<String>,
     /// Unsigned.
     #[serde(default, deserialize_with = "text_unless_empty")]
+    #[schema(value_type = Option<schema::OptionalEmail>)]
     email: Option<String>,
     /// Set over those of before, key by key; null removes one. At most 32 keys, 4 KiB in all.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::Attributes>)]
     attributes: Option<BTreeMap<String, AttributeJson>>,
 }
 
@@ -104,17 +108,20 @@ pub struct EnterJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityJson {
+    #[schema(value_type = schema::IdentityToken)]
     token: String,
 }
 
 /// A visitor's token.
 #[derive(Serialize, ToSchema)]
 pub struct EnteredJson {
+    #[schema(value_type = schema::VisitorId)]
     visitor_id: String,
     /// For the `Authorization` header; it is shown once.
+    #[schema(value_type = schema::Token)]
     token: String,
     /// It can be renewed with itself, until 30 days after.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = schema::Time)]
     expires_at: Rfc3339,
     /// The site's owner signed who he is.
     verified: bool,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use store::INSTALLATION;
 use utoipa::ToSchema;
 
-use super::admin::sites::{PrechatJson, ThemeJson};
+use super::admin::sites::{PrechatJson, ShownPrechat, ThemeJson};
 use super::hours::{self, SpanJson};
 use crate::http::App;
 use crate::http::call::Call;
@@ -16,8 +16,9 @@ use crate::http::error::ApiError;
 use crate::http::etag::ETag;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::schema;
 use crate::talk::{self, FILES_MAX};
 
 /// The rows of this resource.
@@ -31,12 +32,16 @@ pub const ROUTES: &[Route] = &[Route {
     doc: Doc {
         summary: "Read how a site's widget looks, whether somebody is there, and what it may send",
         tag: "widget",
-        query: &[QueryDoc::text("site", "The site's public key, when there is no X-Site-Key header.")],
+        query: &[QueryDoc::of::<schema::SiteKey>(
+            "site",
+            "The site's public key, when there is no X-Site-Key header.",
+        )],
         answers: &[AnswerDoc {
             status: 200,
             description: "The configuration; its ETag changes with it.",
             body: Some(SchemaOf::of::<ConfigJson>()),
         }],
+        headers: &[HeaderDoc::IfNoneMatch],
         ..Doc::NONE
     },
 }];
@@ -46,10 +51,13 @@ const SOCKET_PATH: &str = "/api/v1/chat/socket";
 /// A widget's configuration.
 #[derive(Serialize, ToSchema)]
 pub struct ConfigJson {
+    #[schema(value_type = schema::SiteId)]
     site_id: String,
     /// For people.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// The widget's language, a BCP 47 tag.
+    #[schema(value_type = schema::LanguageTag)]
     locale: String,
     /// How the widget looks.
     theme: ThemeJson,
@@ -58,16 +66,19 @@ pub struct ConfigJson {
     /// The opening hours of site and team allow it now, and the team's queue has room.
     accepting: bool,
     /// When somebody is there, in the workspace's time zone; null: always.
+    #[schema(value_type = Option<hours::Spans>)]
     hours: Option<Vec<SpanJson>>,
     /// Asked before the first message.
+    #[schema(value_type = ShownPrechat)]
     prechat: Vec<PrechatJson>,
     /// `off`, `consent` or `always`: whether page views are told.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Tracking)]
     tracking: Tracking,
     /// Only visitors whose identity the site's owner signed are taken.
     identity_required: bool,
     limits: LimitsJson,
     /// Where the socket is opened.
+    #[schema(value_type = schema::Link)]
     socket_url: String,
 }
 
@@ -75,12 +86,16 @@ pub struct ConfigJson {
 #[derive(Serialize, ToSchema)]
 pub struct LimitsJson {
     /// The longest message, in bytes of UTF-8.
+    #[schema(value_type = schema::Count)]
     text_bytes_max: usize,
     /// The largest file.
+    #[schema(value_type = schema::Count)]
     upload_bytes_max: u64,
     /// The most files that go with one message.
+    #[schema(value_type = schema::Count)]
     files_max: usize,
     /// Conversations of one visitor that have not ended; 0: any number.
+    #[schema(value_type = schema::Count)]
     open_conversations_per_visitor: usize,
 }
 

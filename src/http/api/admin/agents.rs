@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, RecordError, Versioned};
 use utoipa::ToSchema;
 
-use super::super::fields::{Few, Given, Text, Whole, put, required};
+use super::super::fields::{Few, Given, NewPassword, Text, Whole, put, required};
 use super::super::once::{Making, Secrecy, overloaded};
 use super::super::rows::{self, Place};
 use super::super::versioned::{
@@ -20,9 +20,10 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{Route, Who};
+use crate::http::routes::{Route, SchemaOf, Who};
 use crate::identity::{AccountError, NewAgent, Password};
 use crate::people;
+use crate::schema::{self, words};
 use crate::talk::fresh_id;
 
 mod departure;
@@ -33,9 +34,10 @@ use departure::{is_admin, keeps_an_admin};
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     rows::list::<AgentPage>(AGENTS, "List agents", |call| Box::pin(list(call))),
-    rows::create::<AgentWriteJson, AgentJson>(
+    rows::create::<AgentJson>(
         AGENTS,
         "Make an agent; with an Idempotency-Key once, however often it is repeated",
+        SchemaOf::new::<AgentWriteJson>(&["email", "name", "password"]),
         |call| Box::pin(create(call)),
     ),
     rows::read::<AgentJson>(AGENT, "Read an agent", |call| Box::pin(get(call))),
@@ -60,27 +62,45 @@ const TEAMS_MAX: usize = 200;
 const SKILLS_MAX: usize = 50;
 const LANGUAGES_MAX: usize = 50;
 const CAPACITY_MAX: u32 = 1000;
+
+words! {
+    /// How many conversations an agent may hold at once.
+    Capacity: schema::whole(0, CAPACITY_MAX.into());
+    /// The teams that an agent is in.
+    TeamIds: schema::list::<schema::TeamId>(TEAMS_MAX).unique_items(true);
+    /// What an agent knows, for routing.
+    Skills: schema::list::<schema::Skill>(SKILLS_MAX).unique_items(true);
+    /// What an agent speaks, for routing.
+    Languages: schema::list::<schema::LanguageTag>(LANGUAGES_MAX).unique_items(true);
+}
 const TAKEN: &str = "somebody has this e-mail already";
 
 /// An agent.
 #[derive(Serialize, ToSchema)]
 pub struct AgentJson {
     /// Names him.
+    #[schema(value_type = schema::AgentId)]
     id: String,
     /// With it he logs in; nobody else in the installation has it.
+    #[schema(value_type = schema::Email)]
     email: String,
     /// For people, visitors too.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// `agent`, `supervisor` or `admin`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Role)]
     role: Role,
     /// How many conversations he may hold at once.
+    #[schema(value_type = Capacity)]
     capacity: u32,
     /// The teams that he is in.
+    #[schema(value_type = TeamIds)]
     team_ids: Vec<String>,
     /// For routing by skill.
+    #[schema(value_type = Skills)]
     skills: Vec<String>,
     /// BCP 47 tags.
+    #[schema(value_type = Languages)]
     languages: Vec<String>,
     /// May not log in.
     disabled: bool,
@@ -117,48 +137,50 @@ impl AgentJson {
 pub struct AgentPage {
     data: Vec<AgentJson>,
     /// To go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>)]
     next_cursor: Option<String>,
 }
 
 /// What is given of an agent. A new one needs `email`, `name` and `password`.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"email": "ann@example.org", "name": "Ann", "password": "correct horse", "languages": ["en", "pt-BR"]}))]
 #[serde(deny_unknown_fields)]
 pub struct AgentWriteJson {
     /// With it he logs in; nobody else in the installation may have it.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Email)]
     email: Given<Text<Email>>,
     /// For people, visitors too; at most 200 characters.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Name)]
     name: Given<Text<Name>>,
     /// `agent` (at first), `supervisor` or `admin`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Role)]
     role: Given<Role>,
     /// 0 to 1000; 5 at first.
     #[serde(default)]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Capacity)]
     capacity: Given<Whole<0, CAPACITY_MAX>>,
     /// At most 200 teams of this workspace; he leaves all others.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = TeamIds)]
     team_ids: Given<Few<Text<TeamId>, TEAMS_MAX>>,
     /// At most 50, of 64 characters.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Skills)]
     skills: Given<Few<Text<Line<64>>, SKILLS_MAX>>,
     /// At most 50 BCP 47 tags.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Languages)]
     languages: Given<Few<Text<LanguageTag>, LANGUAGES_MAX>>,
     /// He may not log in, and gives back what he holds.
     #[serde(default)]
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     disabled: Given<bool>,
     /// 8 to 1024 bytes; never shown.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = NewPassword)]
     password: Given<Text<Password>>,
 }
 

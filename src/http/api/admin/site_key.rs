@@ -14,8 +14,9 @@ use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::{fresh_seed, site_key_of};
+use crate::schema::{self, words};
 
 /// The row of this verb.
 pub const ROUTES: &[Route] = &[Route {
@@ -28,6 +29,7 @@ pub const ROUTES: &[Route] = &[Route {
     doc: Doc {
         summary: "Replace a site's key; with an Idempotency-Key once, however often it is repeated",
         tag: "admin",
+        headers: &[HeaderDoc::IdempotencyKey, HeaderDoc::IfMatch],
         request: Some(SchemaOf::of::<RotateKeyJson>()),
         answers: &[AnswerDoc {
             status: 200,
@@ -42,14 +44,20 @@ pub const ROUTES: &[Route] = &[Route {
 /// A week: pages that have not been changed by then are nobody's.
 const OVERLAP_S_MAX: u32 = 7 * 24 * 60 * 60;
 
+words! {
+    /// For how many seconds the old key is taken beside the new one.
+    OverlapS: schema::whole(0, OVERLAP_S_MAX.into());
+}
+
 /// For how long the old key is taken beside the new one.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"overlap_s": 3600}))]
 #[serde(deny_unknown_fields)]
 pub struct RotateKeyJson {
     /// 0 to 604800 seconds; 0 when it is left out: the old key ends at once. A key that was replaced before and is
     /// still taken ends at once in any case.
     #[serde(default)]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = OverlapS)]
     overlap_s: Given<Whole<0, OVERLAP_S_MAX>>,
 }
 

@@ -4,6 +4,7 @@ use domain::{Line, Name, Origin, PrechatField, Site, SiteId, TeamId, Theme, Trac
 use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Versioned};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
 
 use super::super::fields::{Few, Given, Text, given_unless_empty, put, required, some_unless_empty};
 use super::super::hours::{self, HoursIn, SpanJson};
@@ -18,17 +19,19 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{Route, Who};
+use crate::http::routes::{Route, SchemaOf, Who};
 use crate::identity::fresh_site_key;
 use crate::json::Rfc3339;
+use crate::schema::{self, words};
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     rows::list::<SitePage>(SITES, "List sites", |call| Box::pin(list(call))),
-    rows::create::<SiteWriteJson, SiteJson>(
+    rows::create::<SiteJson>(
         SITES,
         "Make a site; with an Idempotency-Key once, however often it is repeated",
+        SchemaOf::new::<SiteWriteJson>(&["name", "team_id"]).with(signed_or_not),
         |call| Box::pin(create(call)),
     ),
     rows::read::<SiteJson>(SITE, "Read a site", |call| Box::pin(get(call))),
@@ -51,6 +54,29 @@ const SITE: Place = Place { path: "/api/v1/admin/sites/{id}", ..SITES };
 
 const ORIGINS_MAX: usize = 100;
 const PRECHAT_MAX: usize = 20;
+
+/// Who must prove an identity needs what signs it.
+fn signed_or_not() -> Vec<ObjectBuilder> {
+    vec![
+        schema::may_have("identity_required", ObjectBuilder::new().enum_values(Some([false]))),
+        schema::has("identity_secret", schema::text(*SECRET_BYTES.end())),
+    ]
+}
+
+words! {
+    /// Where a page comes from, as browsers say it.
+    SiteOrigin: schema::pattern(r"^https?://[a-z0-9\[-][a-z0-9.:\[\]-]*$", 8, 8 + 259);
+    /// Where a site's widget may stand.
+    Origins: schema::list::<SiteOrigin>(ORIGINS_MAX).unique_items(true);
+    /// A colour.
+    BrandColor: schema::pattern("^#[0-9A-Fa-f]{6}$", 7, 7);
+    /// Signs visitors' identities; in bytes of UTF-8.
+    IdentitySecret: schema::text(*SECRET_BYTES.end()).min_length(Some(*SECRET_BYTES.start()));
+    /// What is asked before the first message.
+    AskedPrechat: schema::list::<PrechatIn>(PRECHAT_MAX).unique_items(true), of PrechatIn;
+    /// What is asked before the first message.
+    ShownPrechat: schema::list::<PrechatJson>(PRECHAT_MAX), of PrechatJson;
+}
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=128;
 pub(super) const TAKEN: &str = "another site has this key";
 
@@ -58,32 +84,41 @@ pub(super) const TAKEN: &str = "another site has this key";
 #[derive(Serialize, ToSchema)]
 pub struct SiteJson {
     /// Names it.
+    #[schema(value_type = schema::SiteId)]
     id: String,
     /// Public: it stands in the page that embeds the widget.
+    #[schema(value_type = schema::SiteKey)]
     key: String,
     /// The key before that one, after it was replaced with an overlap.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::SiteKey>)]
     previous_key: Option<String>,
     /// Until when it is taken; in the past: it is no longer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<schema::Time>)]
     previous_key_until: Option<Rfc3339>,
     /// For people.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// Where it may stand.
+    #[schema(value_type = Origins)]
     origins: Vec<String>,
     /// The widget's language, a BCP 47 tag.
+    #[schema(value_type = schema::LanguageTag)]
     locale: String,
     /// How the widget looks.
     theme: ThemeJson,
     /// Who answers.
+    #[schema(value_type = schema::TeamId)]
     team_id: String,
     /// When somebody is there; null: always.
+    #[schema(value_type = Option<hours::Spans>)]
     hours: Option<Vec<SpanJson>>,
     /// Asked before the first message.
+    #[schema(value_type = ShownPrechat)]
     prechat: Vec<PrechatJson>,
     /// `off`, `consent` or `always`: whether page views are told.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Tracking)]
     tracking: Tracking,
     /// Only visitors whose identity is signed are taken.
     identity_required: bool,
@@ -97,8 +132,10 @@ pub struct SiteJson {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ThemeJson {
     /// `#rrggbb`; null: the widget's own.
+    #[schema(value_type = Option<BrandColor>)]
     color: Option<String>,
     /// The first words that a visitor sees; null: the widget's own.
+    #[schema(value_type = Option<schema::Title>)]
     greeting: Option<String>,
 }
 
@@ -106,8 +143,10 @@ pub struct ThemeJson {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PrechatJson {
     /// `name`, `email`, or the key of an attribute.
+    #[schema(value_type = schema::PrechatKey)]
     field: String,
     /// What the visitor reads.
+    #[schema(value_type = schema::Name)]
     label: String,
     /// He cannot start without it.
     required: bool,
@@ -163,69 +202,79 @@ impl SiteJson {
 pub struct SitePage {
     data: Vec<SiteJson>,
     /// To go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>)]
     next_cursor: Option<String>,
 }
 
 /// What is given of a site. A new one needs `name` and `team_id`.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Shop", "team_id": "team_018f0c2e6b7d7a4c9d3e5f60718293a4", "origins": ["https://shop.example"]}))]
 #[serde(deny_unknown_fields)]
 pub struct SiteWriteJson {
     /// For people, at most 200 characters.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Name)]
     name: Given<Text<Name>>,
     /// Where it may stand: at most 100 origins, none at first. `https://*.example.org` is any subdomain; the web views
     /// `capacitor://localhost`, `ionic://localhost` and `tauri://localhost` may be listed.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Origins)]
     origins: Given<Few<Text<Origin>, ORIGINS_MAX>>,
     /// A BCP 47 tag; `en` at first.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::LanguageTag)]
     locale: Given<Text<super::LanguageTag>>,
     /// How the widget looks, as a whole.
     #[serde(default)]
-    #[schema(value_type = Option<ThemeJson>)]
+    #[schema(value_type = Option<ThemeIn>)]
     theme: Given<ThemeIn>,
     /// Who answers: a team of this workspace.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::TeamId)]
     team_id: Given<Text<TeamId>>,
     /// When somebody is there; null: always.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<SpanJson>>)]
+    #[schema(value_type = Option<hours::Spans>)]
     hours: Given<HoursIn>,
     /// Asked before the first message: at most 20 fields.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<PrechatJson>>)]
+    #[schema(value_type = AskedPrechat)]
     prechat: Given<Few<PrechatIn, PRECHAT_MAX>>,
     /// `off`, `consent` (at first) or `always`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Tracking)]
     tracking: Given<Tracking>,
     /// 32 to 128 bytes; null: nobody can sign.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<IdentitySecret>)]
     identity_secret: Given<String>,
     /// Needs an `identity_secret`.
     #[serde(default)]
-    #[schema(value_type = Option<bool>)]
+    #[schema(value_type = bool)]
     identity_required: Given<bool>,
 }
 
-#[derive(Deserialize)]
+/// How the widget looks.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewTheme)]
 #[serde(deny_unknown_fields)]
 struct ThemeIn {
     #[serde(default, deserialize_with = "some_unless_empty")]
+    #[schema(value_type = Option<BrandColor>)]
     color: Option<Text<Color>>,
     #[serde(default, deserialize_with = "some_unless_empty")]
+    #[schema(value_type = Option<schema::Title>)]
     greeting: Option<Text<Line<300>>>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+/// What is asked before the first message.
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, ToSchema)]
+#[schema(as = NewPrechat)]
 #[serde(deny_unknown_fields)]
 struct PrechatIn {
+    #[schema(value_type = schema::PrechatKey)]
     field: Text<Line<64>>,
+    #[schema(value_type = schema::Name)]
     label: Text<Line<200>>,
     #[serde(default)]
     required: bool,

@@ -21,15 +21,17 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{Route, Who};
+use crate::http::routes::{Route, SchemaOf, Who};
+use crate::schema::{self, words};
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     rows::list::<TeamPage>(TEAMS, "List teams", |call| Box::pin(list(call))),
-    rows::create::<TeamWriteJson, TeamJson>(
+    rows::create::<TeamJson>(
         TEAMS,
         "Make a team; with an Idempotency-Key once, however often it is repeated",
+        SchemaOf::new::<TeamWriteJson>(&["name"]),
         |call| Box::pin(create(call)),
     ),
     rows::read::<TeamJson>(TEAM, "Read a team", |call| Box::pin(get(call))),
@@ -55,31 +57,50 @@ const AGENTS_MAX: usize = 1000;
 const IDLE_END_MIN_MAX: u32 = 7 * 24 * 60;
 const ACCEPT_TIMEOUT_S_MAX: u32 = 3600;
 const QUEUE_MAX_MAX: u32 = 1_000_000;
+
+words! {
+    /// Seconds until an offer goes to the next.
+    AcceptTimeoutS: schema::whole(1, ACCEPT_TIMEOUT_S_MAX.into());
+    /// Minutes of silence, with the visitor gone, until a conversation ends by itself.
+    IdleEndMin: schema::whole(1, IDLE_END_MIN_MAX.into());
+    /// How many may wait.
+    QueueMax: schema::whole(0, QUEUE_MAX_MAX.into());
+    /// A team's members.
+    AgentIds: schema::list::<schema::AgentId>(AGENTS_MAX).unique_items(true);
+}
+
 const TAKEN: &str = "another team has this name";
 
 /// A team.
 #[derive(Serialize, ToSchema)]
 pub struct TeamJson {
     /// Names it.
+    #[schema(value_type = schema::TeamId)]
     id: String,
     /// For people; no other team of the workspace has it.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// `offer`, `auto` or `manual`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Assignment)]
     assignment: AssignmentMode,
     /// `least_busy` or `round_robin`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Strategy)]
     strategy: Strategy,
     /// Seconds until an offer goes to the next.
+    #[schema(value_type = AcceptTimeoutS)]
     accept_timeout_s: u32,
     /// Minutes of silence, with the visitor gone, until a conversation ends by itself.
+    #[schema(value_type = IdleEndMin)]
     idle_end_min: u32,
     /// How many may wait; left out: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<QueueMax>)]
     queue_max: Option<u32>,
     /// Its members.
+    #[schema(value_type = AgentIds)]
     agent_ids: Vec<String>,
     /// When somebody is there; null: always.
+    #[schema(value_type = Option<hours::Spans>)]
     hours: Option<Vec<SpanJson>>,
     #[serde(flatten)]
     stamps: StampsJson,
@@ -108,44 +129,46 @@ impl TeamJson {
 pub struct TeamPage {
     data: Vec<TeamJson>,
     /// To go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>)]
     next_cursor: Option<String>,
 }
 
 /// What is given of a team. A new one needs a `name`.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Returns", "assignment": "offer", "accept_timeout_s": 30}))]
 #[serde(deny_unknown_fields)]
 pub struct TeamWriteJson {
     /// For people, at most 200 characters; no other team of the workspace may have it.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Name)]
     name: Given<Text<Name>>,
     /// `offer` (at first), `auto` or `manual`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Assignment)]
     assignment: Given<AssignmentMode>,
     /// `least_busy` (at first) or `round_robin`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Strategy)]
     strategy: Given<Strategy>,
     /// 1 to 3600 seconds; null: as the installation is configured.
     #[serde(default)]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<AcceptTimeoutS>)]
     accept_timeout_s: Given<Whole<1, ACCEPT_TIMEOUT_S_MAX>>,
     /// 1 to 10080 minutes; 60 at first.
     #[serde(default)]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = IdleEndMin)]
     idle_end_min: Given<Whole<1, IDLE_END_MIN_MAX>>,
     /// 0 to 1000000; null: any number.
     #[serde(default)]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<QueueMax>)]
     queue_max: Given<Whole<0, QUEUE_MAX_MAX>>,
     /// Its members: at most 1000 agents of this workspace.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = AgentIds)]
     agent_ids: Given<Few<Text<AgentId>, AGENTS_MAX>>,
     /// When somebody is there; null: always.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<SpanJson>>)]
+    #[schema(value_type = Option<hours::Spans>)]
     hours: Given<HoursIn>,
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use store::{Document, INSTALLATION, Versioned};
 use utoipa::ToSchema;
 
-use super::super::fields::{FromText, Given, Text, given_unless_empty, put, some_unless_empty};
+use super::super::fields::{FromText, Given, NewPassword, Text, given_unless_empty, put, some_unless_empty};
 use super::super::once::{Making, Secrecy};
 use super::super::rows::{self, Place};
 use super::super::versioned::{
@@ -20,16 +20,18 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
-use crate::http::routes::{Route, Who};
+use crate::http::routes::{Route, SchemaOf, Who};
 use crate::identity::{NewAgent, Password};
+use crate::schema;
 use crate::talk::fresh_id;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     rows::list::<WorkspacePage>(WORKSPACES, "List workspaces", |call| Box::pin(list(call))),
-    rows::create::<NewWorkspaceJson, WorkspaceJson>(
+    rows::create::<WorkspaceJson>(
         WORKSPACES,
         "Make a workspace and its first admin; with an Idempotency-Key once, however often it is repeated",
+        SchemaOf::of::<NewWorkspaceJson>(),
         |call| Box::pin(create(call)),
     ),
     rows::read::<WorkspaceJson>(WORKSPACE, "Read a workspace", |call| Box::pin(get(call))),
@@ -56,10 +58,13 @@ const TAKEN: &str = "there is such a workspace already";
 #[derive(Serialize, ToSchema)]
 pub struct WorkspaceJson {
     /// Names it.
+    #[schema(value_type = schema::WorkspaceId)]
     id: String,
     /// For people.
+    #[schema(value_type = schema::Name)]
     name: String,
     /// An IANA name, for hours and reports.
+    #[schema(value_type = schema::Zone)]
     time_zone: String,
     #[serde(flatten)]
     stamps: StampsJson,
@@ -82,19 +87,21 @@ impl WorkspaceJson {
 pub struct WorkspacePage {
     data: Vec<WorkspaceJson>,
     /// To go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>)]
     next_cursor: Option<String>,
 }
 
 /// A new workspace.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Acme", "time_zone": "Europe/Berlin", "admin": {"email": "eve@example.org", "name": "Eve", "password": "correct horse"}}))]
 #[serde(deny_unknown_fields)]
 pub struct NewWorkspaceJson {
     /// For people, at most 200 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     name: Text<Name>,
     /// An IANA name such as `Europe/Berlin`; `UTC` when it is left out.
     #[serde(default, deserialize_with = "some_unless_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Zone>)]
     time_zone: Option<Text<Zone>>,
     /// Its first admin.
     admin: FirstAdminJson,
@@ -105,27 +112,28 @@ pub struct NewWorkspaceJson {
 #[serde(deny_unknown_fields)]
 pub struct FirstAdminJson {
     /// With it he logs in; nobody else in the installation may have it.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Email)]
     email: Text<Email>,
     /// For people, visitors too; at most 200 characters.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Name)]
     name: Text<Name>,
     /// 8 to 1024 bytes.
-    #[schema(value_type = String)]
+    #[schema(value_type = NewPassword)]
     password: Text<Password>,
 }
 
 /// What is given of a workspace.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Acme"}))]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceWriteJson {
     /// For people, at most 200 characters.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Name)]
     name: Given<Text<Name>>,
     /// An IANA name such as `Europe/Berlin`.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = schema::Zone)]
     time_zone: Given<Text<Zone>>,
 }
 
