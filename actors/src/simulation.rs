@@ -282,7 +282,7 @@ struct Tell<'a>(u64, &'a std::sync::Mutex<Vec<String>>);
 impl Drop for Tell<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("seed {}:\n  {}", self.0, self.1.lock().unwrap().join("\n  "));
+            eprintln!("TEST_SEED={} gives it back:\n  {}", self.0, self.1.lock().unwrap().join("\n  "));
         }
     }
 }
@@ -307,9 +307,9 @@ fn run(seed: u64) {
     });
 }
 
-/// As the program is built: `SIMULATIONS=100000` runs more of them, `SEED=7` one.
+/// As the program is built: `SIMULATIONS=100000` runs more of them, `TEST_SEED=7` one.
 const SIMULATIONS: Option<&str> = option_env!("SIMULATIONS");
-const SEED: Option<&str> = option_env!("SEED");
+const SEED: Option<&str> = option_env!("TEST_SEED");
 
 /// Every second seed from `first` on: two tests, so that two cores have work.
 fn run_half(first: u64) {

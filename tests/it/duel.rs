@@ -11,8 +11,7 @@ const LASTS: Duration = Duration::from_secs(15);
 async fn two_servers_over_one_store_lose_double_and_reorder_nothing_though_one_is_frozen() {
     let Some(node) = cql::contact_point() else { return };
     let keyspace = Keyspace::new(&node, "duel");
-    let plan = Plan { lasts: LASTS, seed: rand::random(), options: keyspace.options() };
-    println!("seed {}", plan.seed);
+    let plan = Plan { lasts: LASTS, seed: driver::seed(), options: keyspace.options() };
     let duel = run(plan).await.expect("the run goes through");
     println!("{duel}");
     let summary = &duel.summary;

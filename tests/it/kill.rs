@@ -19,8 +19,7 @@ async fn kills_on_a_cql_store_do_not_either() {
 }
 
 async fn lives_through(kills: u32, options: Options) {
-    let plan = Plan { kills, seed: rand::random(), options };
-    println!("seed {}", plan.seed);
+    let plan = Plan { kills, seed: driver::seed(), options };
     let killed = run(plan).await.expect("the run goes through");
     println!("{killed}");
     let summary = &killed.summary;

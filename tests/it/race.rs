@@ -22,9 +22,7 @@ use office::{Came, Clerk, Office, ids};
 const SETTLES: Duration = Duration::from_secs(10);
 
 fn seeded() -> StdRng {
-    let seed = rand::random();
-    println!("seed {seed}");
-    StdRng::seed_from_u64(seed)
+    StdRng::seed_from_u64(driver::seed())
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn the_sqlite_log_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rivals_on_sqlite_keep_the_log_whole() {
     let sandbox = Sandbox::open();
-    for seed in 0..10 {
+    for seed in driver::seeds(10) {
         rivals::check(sandbox.store().log, seed).await;
     }
 }
@@ -47,7 +47,7 @@ async fn rivals_on_a_log_that_fails_keep_it_whole() {
         claim_answer_lost: 0.1,
         delay_ms_max: 30,
     };
-    for seed in 0..100 {
+    for seed in driver::seeds(100) {
         let log = Arc::new(FaultyLog::new(Arc::new(MemoryStore::default()), seed, faults));
         rivals::check(log, seed).await;
     }
@@ -81,7 +81,7 @@ async fn the_cql_log_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rivals_on_cql_keep_the_log_whole() {
     let Some(cql) = cql::open().await else { return };
-    for seed in 0..4 {
+    for seed in driver::seeds(4) {
         rivals::check(cql.store().log, seed).await;
     }
 }
@@ -98,7 +98,7 @@ async fn the_cql_heads_keep_the_contract() {
 
 #[tokio::test]
 async fn owners_on_memory_and_sqlite_leave_lists_that_are_right() {
-    for seed in 0..10 {
+    for seed in driver::seeds(10) {
         let memory = Arc::new(MemoryStore::default());
         owners::check((memory.clone(), memory.clone()), memory, seed, async || ()).await;
         let sandbox = Sandbox::open();
@@ -127,7 +127,7 @@ async fn the_cql_records_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn claimants_in_memory_and_on_sqlite_share_no_key() {
     let sandbox = Sandbox::open();
-    for seed in 0..10 {
+    for seed in driver::seeds(10) {
         claimants::check(Arc::new(MemoryRecords::default()), seed).await;
         claimants::check(sandbox.store().records, seed).await;
     }

@@ -19,6 +19,7 @@ mod browser;
 mod clients;
 mod s3;
 mod sandbox;
+mod seed;
 mod socket;
 mod stage;
 
@@ -29,5 +30,6 @@ pub use browser::{Browser, Key, Page};
 pub use clients::{Agent, Visitor};
 pub use s3::S3Server;
 pub use sandbox::{AgentLogin, Login, Options, Ready, Sandbox, Signal};
+pub use seed::{seed, seeds};
 pub use socket::{Frame, Socket};
 pub use stage::{DeskSummary, Summary};
