@@ -295,7 +295,7 @@ impl Collector for FiguresCollector {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
-        routing::encode(&mut encoder, &figures)?;
+        routing::encode(&mut encoder, &figures.queues, &figures.agents, actors)?;
         if let Some(stats) = &figures.store {
             store::encode(&mut encoder, stats)?;
         }

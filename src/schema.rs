@@ -117,7 +117,7 @@ words! {
     /// A day of the week.
     Day: one_of(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]);
     /// A site's public key.
-    SiteKey: text(Line::<64>::CHARACTERS_MAX).min_length(Some(1));
+    SiteKey: text(Line::<64>::CHARACTERS_MAX);
     /// The IANA name of a time zone.
     Zone: zone();
     /// A token: opaque.
@@ -125,7 +125,7 @@ words! {
     /// A JWT (HS256) with `sub`, `exp`, and perhaps `name` and `email`.
     IdentityToken: text(8 * 1024);
     /// Goes on where a page ended: opaque.
-    Cursor: text(4 * 1024);
+    Cursor: text(512);
     /// RFC 3339, UTC, with milliseconds.
     Time: text(30).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     /// An address, relative to the server's public one or whole.
@@ -140,7 +140,7 @@ words! {
     /// Words to look for.
     Words: text(200).min_length(Some(1));
     /// Of a signed link: opaque.
-    LinkPart: text(512);
+    LinkPart: text(128);
     /// How many of a list are shown at once.
     PageLimit: whole(1, 200);
 
@@ -280,6 +280,11 @@ fn attributes() -> ObjectBuilder {
         .property_names(Some(Schema::from(RefOr::from(line(Line::<64>::CHARACTERS_MAX)))))
         .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::AnyOf(value.build())))))
         .examples([json!({"plan": "gold", "seats": 3, "trial": false})])
+}
+
+/// `false`, and nothing else.
+pub(crate) fn only_false() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]))
 }
 
 /// Nothing.

@@ -385,6 +385,20 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_may_be_written_as_a_float() {
+        for (written, read) in
+            [("5", Some(5)), ("5.0", Some(5)), ("5e0", Some(5)), ("0.5e1", Some(5)), ("-0.0", Some(0))]
+        {
+            let text = format!(r#"{{"client_id":"a","seq":{written}}}"#);
+            assert_eq!(parse::<Request>(text.as_bytes()).unwrap().seq, read, "{written}");
+        }
+        for written in ["5.5", "-5.0", "4294967296.0", "1e300", "9007199254740993.5"] {
+            let text = format!(r#"{{"client_id":"a","seq":{written}}}"#);
+            assert_eq!(wrong_field(&text).0, "seq", "{written}");
+        }
+    }
+
+    #[test]
     fn what_is_parsed_and_wrong_names_its_field() {
         for (text, field, rule) in [
             (r#"{}"#, "client_id", "is required"),

@@ -1,6 +1,7 @@
 //! Queues and agents, as `/metrics` shows them: each team's queue, what conversations waited, who is there.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use cluster::{QueueBrief, StatsView, WAIT_BOUNDS_S};
@@ -9,8 +10,6 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-
-use super::Figures;
 
 /// So many teams have series of their own, those with the longest queues first; the others have one together.
 const TEAMS_MAX: usize = 500;
@@ -28,8 +27,16 @@ struct AgentLabels {
     present: &'static str,
 }
 
-pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, figures: &Figures) -> Result<(), fmt::Error> {
-    let queues = shown(&figures.queues);
+/// Agents, by what they want to be taken for and whether they are there.
+type Agents = BTreeMap<(Status, bool), usize>;
+
+pub(super) fn encode(
+    encoder: &mut DescriptorEncoder<'_>,
+    queues: &[QueueBrief],
+    agents: &Agents,
+    actors: &StatsView,
+) -> Result<(), fmt::Error> {
+    let queues = shown(queues);
     let help = "Conversations in a team's queue";
     let mut family = encoder.encode_descriptor("queue_length", help, None, MetricType::Gauge)?;
     for (labels, waiting, _) in &queues {
@@ -45,13 +52,13 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, figures: &Figures) -> 
     let mut family = encoder.encode_descriptor("agents", help, None, MetricType::Gauge)?;
     for status in [Status::Online, Status::Away, Status::Offline] {
         for present in [true, false] {
-            let count = figures.agents.get(&(status, present)).copied().unwrap_or_default();
+            let count = agents.get(&(status, present)).copied().unwrap_or_default();
             let labels =
                 AgentLabels { status: status_label(status), present: if present { "true" } else { "false" } };
             ConstGauge::new(count as u64).encode(family.encode_family(&labels)?)?;
         }
     }
-    waits(encoder, &figures.actors)
+    waits(encoder, actors)
 }
 
 fn waits(encoder: &mut DescriptorEncoder<'_>, actors: &StatsView) -> Result<(), fmt::Error> {
@@ -98,7 +105,7 @@ mod tests {
     use domain::TeamId;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::{Figures, Metrics};
 
     fn queue(n: u8, waiting: usize, longest_wait_ms: u64) -> QueueBrief {
         QueueBrief { team: TeamId::from_hash([n; 16]), waiting, longest_wait_ms }

@@ -13,6 +13,7 @@ mod browser;
 mod bucket;
 mod canned;
 mod duel;
+mod examples;
 mod failing_store;
 mod files;
 mod folders;

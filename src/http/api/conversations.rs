@@ -333,6 +333,7 @@ async fn list_own(call: Call) -> Result<Reply, ApiError> {
 pub struct WithEventsJson<'a> {
     conversation: ConversationJson<'a>,
     /// Oldest first.
+    #[schema(max_items = 50)]
     events: Vec<EventJson<'a>>,
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::{MessageId, Seq, Timestamp};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
-use utoipa::{PartialSchema, ToSchema};
 
 use super::heads::{body_of, judged_key, or_not_found, principal_of};
 use crate::http::call::Call;
@@ -96,7 +96,7 @@ words! {
 /// A message has something in it.
 fn text_or_files() -> Vec<ObjectBuilder> {
     vec![
-        schema::has("text", schema::Text::schema()),
+        schema::has("text", schema::text(domain::MessageText::BYTES_MAX).min_length(Some(1))),
         schema::has("file_ids", schema::list::<schema::FileId>(talk::FILES_MAX).min_items(Some(1))),
     ]
 }

@@ -38,7 +38,8 @@ pub const ROUTES: &[Route] = &[Route {
 /// What the router decided, and what it would.
 #[derive(Serialize, ToSchema)]
 pub struct RoutingJson {
-    /// Oldest first.
+    /// Oldest first; a log is no longer.
+    #[schema(max_items = 10000)]
     data: Vec<RoutedEntryJson>,
 }
 

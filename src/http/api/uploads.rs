@@ -6,7 +6,7 @@ use bytes::Bytes;
 use domain::{ConversationId, State};
 use futures_util::{Stream, StreamExt, stream};
 use http::Method;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use store::ConversationKey;
 use utoipa::ToSchema;
 
@@ -58,7 +58,8 @@ const FILE: &str = "file";
 const CONVERSATION_BYTES_MAX: usize = 128;
 
 /// A file, and which conversation it is for. The parts come in this order.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it describes what is read part by part")]
 struct UploadJson {
     /// Where it is going to be used.

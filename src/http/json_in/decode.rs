@@ -90,6 +90,23 @@ impl Error for Wrong {
     }
 }
 
+/// Beyond it not every whole number is a float of its own.
+const WHOLE_FLOAT_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// `5.0` and `5e0` are the whole number 5, as JSON Schema has it.
+macro_rules! whole_numbers {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+            match self {
+                Value::Float(number) if number.fract() == 0.0 && number.abs() <= WHOLE_FLOAT_MAX => {
+                    if number < 0.0 { visitor.visit_i64(number as i64) } else { visitor.visit_u64(number as u64) }
+                }
+                other => other.deserialize_any(visitor),
+            }
+        }
+    )+};
+}
+
 impl<'de> Deserializer<'de> for Value<'de> {
     type Error = Wrong;
 
@@ -165,8 +182,13 @@ impl<'de> Deserializer<'de> for Value<'de> {
         visitor.visit_unit()
     }
 
+    whole_numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        bool f32 f64 char str string bytes byte_buf unit unit_struct
         seq tuple tuple_struct map identifier
     }
 }

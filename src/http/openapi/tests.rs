@@ -144,9 +144,9 @@ fn a_schema_takes_what_its_type_takes() {
     let document = served();
     let words: [(&str, Takes); 11] = [
         ("Name", |text| Name::parse(text).is_ok()),
-        ("Tag", |text| Tag::parse(text).is_ok()),
+        ("Tags/items", |text| Tag::parse(text).is_ok()),
         ("Title", |text| Line::<300>::parse(text).is_ok()),
-        ("Skill", |text| Line::<64>::parse(text).is_ok()),
+        ("Skills/items", |text| Line::<64>::parse(text).is_ok()),
         ("ClientId", |text| ClientId::parse(text).is_ok()),
         ("Shortcut", |text| Shortcut::parse(text).is_ok()),
         ("Email", |text| Email::parse(text).is_ok()),
@@ -201,7 +201,7 @@ fn a_schema_takes_what_its_type_takes() {
             assert_eq!(schema.is_valid(&json!(text)), takes(text), "{word}: {text:?}");
         }
     }
-    let origin = validator(&document, "SiteOrigin");
+    let origin = validator(&document, "Origins/items");
     for text in
         ["https://shop.example", "http://localhost:3000", "https://[::1]:8443", "null", "https://a b", "a"]
     {

@@ -58,7 +58,7 @@ const PRECHAT_MAX: usize = 20;
 /// Who must prove an identity needs what signs it.
 fn signed_or_not() -> Vec<ObjectBuilder> {
     vec![
-        schema::may_have("identity_required", ObjectBuilder::new().enum_values(Some([false]))),
+        schema::may_have("identity_required", schema::only_false()),
         schema::has("identity_secret", schema::text(*SECRET_BYTES.end())),
     ]
 }
