@@ -17,10 +17,13 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema};
 
 /// The largest whole number that every reader of JSON reads as it is.
 pub(crate) const WHOLE_MAX: u64 = (1 << 53) - 1;
+/// So many skills a conversation may ask for.
+const SKILLS_MAX: usize = 50;
 /// More entries than any list has that is as long as a workspace is large.
 pub(crate) const MANY: usize = 100_000;
 /// What neither a line nor a paragraph takes: C0, DEL and C1, of which a paragraph takes tab, newline and return.
 const LINE_CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
+const LANGUAGE_TAG: &str = r"^\s*[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*\s*$";
 const PARAGRAPH_CONTROLS: &str = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
 
 /// Words with their schemas, to be named in `value_type`. Where a word has a rule of its own it stands beside that rule.
@@ -113,13 +116,21 @@ words! {
     /// An e-mail address that is as if left out when it is empty.
     OptionalEmail: optional_email();
     /// A BCP 47 tag.
-    LanguageTag: pattern("^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$", 1, Line::<35>::CHARACTERS_MAX);
+    LanguageTag: pattern(LANGUAGE_TAG, 1, Line::<35>::CHARACTERS_MAX);
     /// A day of the week.
     Day: one_of(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]);
     /// A site's public key.
     SiteKey: text(Line::<64>::CHARACTERS_MAX);
     /// The IANA name of a time zone.
     Zone: zone();
+    /// The IANA name of a time zone; as if left out when it is empty.
+    OptionalZone: or_empty(zone());
+    /// A team; as if left out when it is empty.
+    OptionalTeamId: or_empty(id(PhantomData::<domain::TeamId>));
+    /// A BCP 47 tag; as if left out when it is empty.
+    OptionalLanguageTag: or_empty(pattern(LANGUAGE_TAG, 1, Line::<35>::CHARACTERS_MAX));
+    /// A word that conversations are marked with; as if left out when it is empty.
+    OptionalTag: or_empty(line(domain::Tag::CHARACTERS_MAX));
     /// A token: opaque.
     Token: text(1024);
     /// A JWT (HS256) with `sub`, `exp`, and perhaps `name` and `email`.
@@ -250,14 +261,28 @@ fn optional(text: ObjectBuilder, controls: &str) -> ObjectBuilder {
     text.min_length(Some(0)).pattern(Some(not_blank))
 }
 
-const EMAIL: &str = r"[^\s\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+";
+/// Characters that nobody sees, and that come along when an address is copied.
+const INVISIBLE: &str = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff";
 
 fn email() -> ObjectBuilder {
-    pattern(&format!("^{EMAIL}$"), 3, domain::Email::BYTES_MAX).examples([json!("ann@example.org")])
+    pattern(&format!("^{}$", email_pattern()), 3, domain::Email::BYTES_MAX)
+        .examples([json!("ann@example.org")])
 }
 
 fn optional_email() -> ObjectBuilder {
-    pattern(&format!("^({EMAIL})?$"), 0, domain::Email::BYTES_MAX)
+    pattern(&format!("^({})?$", email_pattern()), 0, domain::Email::BYTES_MAX)
+}
+
+/// Something, `@`, something; what nobody sees around it is left out.
+fn email_pattern() -> String {
+    let around = format!(r"[\s{INVISIBLE}]*");
+    let plain = format!(r"\s{LINE_CONTROLS}{INVISIBLE}");
+    format!("{around}[^{plain}]+@[^@{plain}]+{around}")
+}
+
+/// Like `schema`, or an empty text.
+pub(crate) fn or_empty(schema: impl Into<RefOr<Schema>>) -> AnyOfBuilder {
+    AnyOfBuilder::new().item(schema).item(text(0))
 }
 
 fn zone() -> ObjectBuilder {
@@ -267,19 +292,23 @@ fn zone() -> ObjectBuilder {
 
 fn attributes() -> ObjectBuilder {
     let (most, bytes) = (domain::Attributes::KEYS_MAX, domain::Attributes::BYTES_MAX);
-    let largest = WHOLE_MAX as f64;
-    let number =
-        ObjectBuilder::new().schema_type(Type::Number).minimum(Some(-largest)).maximum(Some(largest));
-    let value = AnyOfBuilder::new()
-        .item(text(bytes).pattern(Some(format!("^[^{LINE_CONTROLS}]*$"))))
-        .item(number)
-        .item(ObjectBuilder::new().schema_type(Type::Boolean));
+    let largest = domain::Attributes::NUMBER_MAX;
+    let number = || ObjectBuilder::new().schema_type(Type::Number).minimum(Some(-largest));
+    let value = || {
+        AnyOfBuilder::new()
+            .item(text(bytes).pattern(Some(format!("^[^{PARAGRAPH_CONTROLS}]*$"))))
+            .item(number().maximum(Some(largest)))
+            .item(ObjectBuilder::new().schema_type(Type::Boolean))
+            .item(null())
+    };
+    let skills = value().item(list::<Skill>(SKILLS_MAX));
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .max_properties(Some(most))
         .property_names(Some(Schema::from(RefOr::from(line(Line::<64>::CHARACTERS_MAX)))))
-        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::AnyOf(value.build())))))
-        .examples([json!({"plan": "gold", "seats": 3, "trial": false})])
+        .property("skills", skills)
+        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::AnyOf(value().build())))))
+        .examples([json!({"plan": "gold", "seats": 3, "trial": false, "skills": ["billing"]})])
 }
 
 /// `false`, and nothing else.
@@ -297,7 +326,7 @@ fn transfer_target() -> OneOfBuilder {
         ObjectBuilder::new()
             .schema_type(Type::Object)
             .property(one, schema)
-            .property(other, null())
+            .property(other, or_empty(null()))
             .required(one)
             .additional_properties(Some(AdditionalProperties::FreeForm(false)))
     };

@@ -9,7 +9,7 @@ STATE = (
     "goes with scope team only",
     "is required with scope team",
     "bytes",
-    "must not be a team",
+    "must not end when it begins",
     "needs",
     "must be a file",
     "was uploaded",

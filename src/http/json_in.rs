@@ -154,11 +154,11 @@ fn path_of(value: &Value<'_>, mark: char) -> Option<String> {
         Value::Null | Value::Flag(_) | Value::Unsigned(_) | Value::Signed(_) | Value::Float(_) => None,
         Value::Text(text) => text.contains(mark).then(String::new),
         Value::List(items) => items.iter().enumerate().find_map(|(index, item)| {
-            path_of(item, mark).map(|path| decode::join(&format!("[{index}]"), &path))
+            path_of(item, mark).map(|path| path::join(&format!("[{index}]"), &path))
         }),
         Value::Object(fields) => fields.iter().find_map(|(key, value)| {
             let inside = if key.contains(mark) { Some(String::new()) } else { path_of(value, mark) };
-            inside.map(|path| decode::join(key, &path))
+            inside.map(|path| path::join(key, &path))
         }),
     }
 }

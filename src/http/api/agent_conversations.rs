@@ -35,7 +35,7 @@ pub const ROUTES: &[Route] = &[Route {
             ),
             QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
             QueryDoc::of::<schema::AgentId>("assignee_id", "Only this agent's."),
-            QueryDoc::of::<schema::Tag>("tag", "Only those with this tag."),
+            QueryDoc::of::<schema::OptionalTag>("tag", "Only those with this tag."),
             CURSOR_DOC,
             LIMIT_DOC,
         ],

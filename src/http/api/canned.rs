@@ -100,7 +100,8 @@ fn team_or_not() -> Vec<ObjectBuilder> {
     let team = schema::has("scope", schema::one_of(&["team"])).property("team_id", schema::TeamId::schema());
     vec![
         team.required("team_id"),
-        schema::may_have("scope", schema::one_of(&["workspace", "own"])).property("team_id", schema::null()),
+        schema::may_have("scope", schema::one_of(&["workspace", "own"]))
+            .property("team_id", schema::or_empty(schema::null())),
     ]
 }
 
@@ -203,7 +204,7 @@ pub struct CannedWriteJson {
     scope: Given<ScopeJson>,
     /// With scope `team`: a team of this workspace.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = Option<schema::TeamId>)]
+    #[schema(value_type = Option<schema::OptionalTeamId>)]
     team_id: Given<Text<TeamId>>,
 }
 

@@ -155,7 +155,7 @@ pub struct StartJson {
     text: Option<String>,
     /// Whose queue; the site's by default.
     #[serde(default, deserialize_with = "text_unless_empty")]
-    #[schema(value_type = Option<schema::TeamId>)]
+    #[schema(value_type = Option<schema::OptionalTeamId>)]
     team_id: Option<String>,
     /// What it is about.
     #[serde(default, deserialize_with = "text_unless_empty")]

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use domain::{AgentId, ClientId, ConversationId, Email, Line, Name, Origin, Shortcut, Tag};
+use domain::{AgentId, ClientId, ConversationId, Email, Line, Name, Shortcut, Tag};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -202,10 +202,20 @@ fn a_schema_takes_what_its_type_takes() {
         }
     }
     let origin = validator(&document, "Origins/items");
-    for text in
-        ["https://shop.example", "http://localhost:3000", "https://[::1]:8443", "null", "https://a b", "a"]
-    {
-        assert_eq!(origin.is_valid(&json!(text)), Origin::parse(text).is_ok(), "{text}");
+    for (text, taken) in [
+        ("https://shop.example", true),
+        ("http://localhost:3000", true),
+        ("https://*.shop.example", true),
+        ("https://127.0.0.1:8443", true),
+        ("capacitor://localhost", true),
+        ("https://127.0.0.256", false),
+        ("https://*.shop", false),
+        ("null", false),
+        ("https://a b.example", false),
+        ("https://shop.example/path", false),
+    ] {
+        assert_eq!(origin.is_valid(&json!(text)), taken, "{text}");
+        assert_eq!(crate::origin::listed(text).is_ok(), taken, "{text}");
     }
 }
 
@@ -247,7 +257,15 @@ fn what_a_type_cannot_say_of_its_fields_together_the_schema_says() {
             true,
         ),
         ("StartJson", json!({"client_id": "a", "attributes": {"a": [1]}}), false),
-        ("StartJson", json!({"client_id": "a", "attributes": {"a": 1.5, "b": true, "c": "d"}}), true),
+        (
+            "StartJson",
+            json!({"client_id": "a", "attributes": {"a": 1.5, "b": true, "c": "d\n", "e": null}}),
+            true,
+        ),
+        ("StartJson", json!({"client_id": "a", "attributes": {"skills": ["a", "b"]}}), true),
+        ("StartJson", json!({"client_id": "a", "attributes": {"a": 9_007_199_254_740_993_u64}}), false),
+        ("StartJson", json!({"client_id": "a", "text": "", "team_id": "", "subject": ""}), true),
+        ("EnterJson", json!({"name": "", "email": " ann@example.org\n"}), true),
         ("RateJson", json!({"score": 0}), false),
         ("RateJson", json!({"score": 5.5}), false),
     ] {

@@ -55,6 +55,16 @@ const SITE: Place = Place { path: "/api/v1/admin/sites/{id}", ..SITES };
 const ORIGINS_MAX: usize = 100;
 const PRECHAT_MAX: usize = 20;
 
+/// The spellings that browsers use, and all subdomains of a domain; others of the same origins are taken too.
+fn origin_pattern() -> String {
+    const BYTE: &str = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+    let label = "[a-z0-9]{1,20}(-[a-z0-9]{1,20})?";
+    let top = "[a-z]{2,20}";
+    let host = format!(r"((\*\.)?({label}\.){{1,4}}{top}|{top}|{BYTE}(\.{BYTE}){{3}}|\[::1\])");
+    let views = domain::Origin::WEB_VIEWS.join("|");
+    format!("^(https?://{host}(:[1-9][0-9]{{0,3}})?|{views})$")
+}
+
 /// Who must prove an identity needs what signs it.
 fn signed_or_not() -> Vec<ObjectBuilder> {
     vec![
@@ -65,13 +75,21 @@ fn signed_or_not() -> Vec<ObjectBuilder> {
 
 words! {
     /// Where a page comes from, as browsers say it.
-    SiteOrigin: schema::pattern(r"^https?://[a-z0-9\[-][a-z0-9.:\[\]-]*$", 8, 8 + 259);
+    SiteOrigin: schema::pattern(&origin_pattern(), 8, 200).examples(["https://shop.example"]);
     /// Where a site's widget may stand.
     Origins: schema::list::<SiteOrigin>(ORIGINS_MAX).unique_items(true);
     /// A colour.
     BrandColor: schema::pattern("^#[0-9A-Fa-f]{6}$", 7, 7);
-    /// Signs visitors' identities; in bytes of UTF-8.
-    IdentitySecret: schema::text(*SECRET_BYTES.end()).min_length(Some(*SECRET_BYTES.start()));
+    /// A colour; as if left out when it is empty.
+    GivenColor: schema::or_empty(schema::pattern("^#[0-9A-Fa-f]{6}$", 7, 7));
+    /// One line; as if left out when it is empty.
+    GivenGreeting: schema::or_empty(<schema::Title as utoipa::PartialSchema>::schema());
+    /// Signs visitors' identities; in bytes of UTF-8. As if left out when it is empty.
+    GivenSecret: schema::or_empty(schema::text(*SECRET_BYTES.end()).min_length(Some(*SECRET_BYTES.start())));
+    /// Where a site's widget may stand, as browsers say it.
+    ShownOrigins: schema::list::<ShownOrigin>(ORIGINS_MAX);
+    /// An origin, as browsers say it.
+    ShownOrigin: schema::text(300);
     /// What is asked before the first message.
     AskedPrechat: schema::list::<PrechatIn>(PRECHAT_MAX).unique_items(true), of PrechatIn;
     /// What is asked before the first message.
@@ -101,7 +119,7 @@ pub struct SiteJson {
     #[schema(value_type = schema::Name)]
     name: String,
     /// Where it may stand.
-    #[schema(value_type = Origins)]
+    #[schema(value_type = ShownOrigins)]
     origins: Vec<String>,
     /// The widget's language, a BCP 47 tag.
     #[schema(value_type = schema::LanguageTag)]
@@ -222,7 +240,7 @@ pub struct SiteWriteJson {
     origins: Given<Few<Text<Origin>, ORIGINS_MAX>>,
     /// A BCP 47 tag; `en` at first.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = schema::LanguageTag)]
+    #[schema(value_type = schema::OptionalLanguageTag)]
     locale: Given<Text<super::LanguageTag>>,
     /// How the widget looks, as a whole.
     #[serde(default)]
@@ -246,7 +264,7 @@ pub struct SiteWriteJson {
     tracking: Given<Tracking>,
     /// 32 to 128 bytes; null: nobody can sign.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = Option<IdentitySecret>)]
+    #[schema(value_type = Option<GivenSecret>)]
     identity_secret: Given<String>,
     /// Needs an `identity_secret`.
     #[serde(default)]
@@ -260,10 +278,10 @@ pub struct SiteWriteJson {
 #[serde(deny_unknown_fields)]
 struct ThemeIn {
     #[serde(default, deserialize_with = "some_unless_empty")]
-    #[schema(value_type = Option<BrandColor>)]
+    #[schema(value_type = Option<GivenColor>)]
     color: Option<Text<Color>>,
     #[serde(default, deserialize_with = "some_unless_empty")]
-    #[schema(value_type = Option<schema::Title>)]
+    #[schema(value_type = Option<GivenGreeting>)]
     greeting: Option<Text<Line<300>>>,
 }
 

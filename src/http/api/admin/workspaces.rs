@@ -101,7 +101,7 @@ pub struct NewWorkspaceJson {
     name: Text<Name>,
     /// An IANA name such as `Europe/Berlin`; `UTC` when it is left out.
     #[serde(default, deserialize_with = "some_unless_empty")]
-    #[schema(value_type = Option<schema::Zone>)]
+    #[schema(value_type = Option<schema::OptionalZone>)]
     time_zone: Option<Text<Zone>>,
     /// Its first admin.
     admin: FirstAdminJson,
@@ -133,7 +133,7 @@ pub struct WorkspaceWriteJson {
     name: Given<Text<Name>>,
     /// An IANA name such as `Europe/Berlin`.
     #[serde(default, deserialize_with = "given_unless_empty")]
-    #[schema(value_type = schema::Zone)]
+    #[schema(value_type = schema::OptionalZone)]
     time_zone: Given<Text<Zone>>,
 }
 
