@@ -6,10 +6,14 @@
 import { h } from "./dom.js";
 
 /**
- * From the scheme to the next character that no address has in it as people write them: spaces, quotes, angle
- * brackets, controls and direction marks, and the punctuation of languages that are written without spaces.
+ * A scheme, a host with its port, and what follows it up to the next character that no address has in it as people
+ * write them: spaces, quotes, angle brackets, controls and direction marks, and the punctuation of languages that are
+ * written without spaces.
  */
-const ADDRESS = /(?<![\p{L}\p{N}])https?:\/\/[^\s<>"`\\^{}|\p{Cc}\p{Cf}\u201c\u201d\u201e\u00ab\u00bb\u3000-\u303f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+/giu;
+const ADDRESS = new RegExp(
+  String.raw`(?<![\p{L}\p{N}])https?:\/\/[\p{L}\p{M}\p{N}\p{So}.\-_%:\[\]\u200c\u200d]+`
+  + String.raw`(?:[\/?#][^\s<>"\\^{}|\p{Cc}\u0060\u00ab\u00ad\u00bb\u061c\u200b\u200e\u200f\u201c-\u201e\u202a-\u202e`
+  + String.raw`\u2060-\u206f\u3000-\u303f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]*)?`, "giu");
 /** These end the sentence, not the address. */
 const TRAILING = new Set([".", ",", ":", ";", "!", "?", "'", "*", "_", "~", "\u2026", "\u2018", "\u2019", "\u203a"]);
 const CLOSING = new Map([[")", "("], ["]", "["]]);
@@ -26,7 +30,8 @@ export function linked(text) {
   let end = 0;
   for (const match of text.matchAll(ADDRESS)) {
     const written = trimmed(match[0]);
-    const link = linkTo(written);
+    // A name before an `@` is there to look like the host.
+    const link = text[match.index + match[0].length] === "@" ? null : linkTo(written);
     if (link === null) continue;
     nodes.push(text.slice(end, match.index), link);
     end = match.index + written.length;
@@ -51,12 +56,17 @@ function isBalanced(address, opening, closing) {
 }
 
 function linkTo(written) {
-  if (written.length > ADDRESS_MAX || !URL.canParse(written)) return null;
-  const url = new URL(written);
-  if (url.protocol !== "https:" && url.protocol !== "http:") return null;
-  // A name before an `@` is there to look like the host.
-  if (url.username || url.password) return null;
+  const url = written.length > ADDRESS_MAX ? null : parsed(written);
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) return null;
   // Names in other scripts are written in the address bar as the browser chooses; here one can look at both.
   const title = written.toLowerCase().includes(url.hostname) ? null : url.href;
   return h("a", { href: url.href, title, target: "_blank", rel: "noopener nofollow ugc" }, written);
+}
+
+function parsed(address) {
+  try {
+    return new URL(address);
+  } catch {
+    return null;
+  }
 }
