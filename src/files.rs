@@ -12,10 +12,10 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::{BlobKey, BlobStream, Blobs, Document, RecordError, RecordKind, Records, StoreError, Versioned};
-use tokio::sync::Semaphore;
 
 mod blob;
 mod image;
+mod image_queue;
 mod kind;
 mod link;
 mod metadata;
@@ -31,12 +31,13 @@ pub use receive::{Upload, UploadError};
 pub use sniff::Refusal;
 
 use crate::identity::unavailable;
+use image_queue::ImageQueue;
 
 /// How long a file waits for the message that uses it.
 const UNUSED_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Who uploaded a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Uploader {
     /// The conversation's visitor.
@@ -142,8 +143,7 @@ pub struct Files {
     records: Arc<dyn Records>,
     clock: Clock,
     limits: FileLimits,
-    /// A permit for each image that is being worked on.
-    workers: Arc<Semaphore>,
+    images: ImageQueue,
 }
 
 impl Files {
@@ -158,8 +158,8 @@ impl Files {
         for entry in fs::read_dir(blobs.incoming())? {
             fs::remove_file(entry?.path())?;
         }
-        let workers = Arc::new(Semaphore::new(receive::WORKERS));
-        Ok(Self { blobs, records, clock, limits, workers })
+        let images = ImageQueue::start()?;
+        Ok(Self { blobs, records, clock, limits, images })
     }
 
     /// Asks where the bytes lie for something, to learn whether it answers.

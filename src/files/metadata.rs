@@ -4,7 +4,7 @@
 //!
 //! Each container has a strict walk of its own, and all but AVIF's copy only what a decoder needs: what is not known
 //! goes. What stays, and may tell something:
-//! - colour profiles (ICC), as they are: they can name a device;
+//! - colour profiles (ICC) of at most [`PROFILE_BYTES_MAX`], as they are: they can name a device;
 //! - in JPEG, PNG and WebP how to turn the picture, when it does not stand upright, in an EXIF block of that alone;
 //! - how a file was encoded, and what is hidden in the pixels themselves;
 //! - in AVIF what [`avif`] says;
@@ -20,6 +20,10 @@ mod gif;
 mod jpeg;
 mod png;
 mod webp;
+
+/// The largest colour profile that is kept, in bytes once unpacked. Those of printers take up to 3 MiB; libpng, in
+/// every browser, takes none of more than 8 MB.
+const PROFILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// An image that tells nothing but the picture.
 #[derive(Debug, PartialEq)]

@@ -16,14 +16,12 @@ use store::{BlobKey, Blobs, RecordError, StoreError, Versioned};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt;
 
+use super::image_queue::QueueError;
 use super::kind::Kind;
 use super::sniff::{Encoding, Found, Refusal, TextCheck, sniff};
 use super::thumbnail::{Small, thumbnail};
 use super::{FileRecord, Files, Rendition, Thumbnail, Uploader, blob, blocking, image, metadata, name};
 
-/// So many images are worked on at once: each may take twice its file and what decoding it may allocate. The others
-/// wait on the disk.
-pub(super) const WORKERS: usize = 2;
 
 /// What comes with an upload's bytes.
 #[derive(Clone, Debug)]
@@ -50,6 +48,9 @@ pub enum UploadError {
     /// The client left, or sent what is no upload.
     #[error("the upload broke off: {0}")]
     BrokeOff(String),
+    /// Too many images wait to be looked at; it may be sent again.
+    #[error("too many images are uploaded now")]
+    TooManyImages,
     /// The disk is full.
     #[error("the disk is full")]
     StorageFull,
@@ -101,7 +102,9 @@ impl Files {
         .await??;
         let is_decoded = pixels <= self.limits.pixels_max;
         let (received, thumbnail) = if kind.shown_inline() {
-            self.work_on_image(kind, is_decoded, received).await?
+            // What is not decoded costs its bytes alone.
+            let cost = received.size.saturating_add(if is_decoded { pixels } else { 0 });
+            self.work_on_image((workspace, uploader), cost, kind, is_decoded, received).await?
         } else {
             (received, None)
         };
@@ -176,20 +179,22 @@ impl Files {
     /// Leaves nothing of an image but the picture, and makes the small one.
     async fn work_on_image(
         &self,
+        payer: (WorkspaceId, Uploader),
+        cost: u64,
         kind: Kind,
         is_decoded: bool,
         mut received: Received,
     ) -> Result<(Received, Option<NewThumbnail>), UploadError> {
-        let permit = Arc::clone(&self.workers).acquire_owned().await;
-        let permit = permit.expect("it is never closed");
         let blobs = Arc::clone(&self.blobs);
-        let worked = blocking(move || {
-            // Also held when the client has left meanwhile.
-            let _permit = permit;
-            Ok(work_on_image(kind, is_decoded, &mut received, &*blobs)?
-                .map(|thumbnail| (received, thumbnail)))
+        let worked = self.images.run(payer, cost, move || {
+            let thumbnail = work_on_image(kind, is_decoded, &mut received, &*blobs)?;
+            io::Result::Ok(thumbnail.map(|thumbnail| (received, thumbnail)))
         });
-        Ok(worked.await??)
+        match worked.await {
+            Ok(worked) => Ok(worked??),
+            Err(QueueError::Full) => Err(UploadError::TooManyImages),
+            Err(error @ QueueError::Panicked) => Err(UploadError::Local(io::Error::other(error))),
+        }
     }
 }
 

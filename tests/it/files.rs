@@ -315,6 +315,12 @@ async fn bytes_are_read_by_who_reads_the_conversation_or_has_the_link_as_it_was_
         assert_refused(&read(file, "garbage").await, 401, "INVALID_TOKEN");
     }
 
+    // Whether there is such a file, or could be, is not said to who shows nothing.
+    for path in ["/api/v1/chat/files/none", "/api/v1/chat/files/file_1/thumbnail", "/api/v1/chat/files/%20"] {
+        assert_refused(&api.get(path).send().await.unwrap(), 401, "UNAUTHENTICATED");
+        assert_refused(&api.get(path).bearer(&ours.agent.token).send().await.unwrap(), 404, "NOT_FOUND");
+    }
+
     let url = text(&visitors["url"]);
     assert_eq!(api.get(url).send().await.unwrap().status, 200);
     let (base, signature) = url.rsplit_once('=').unwrap();

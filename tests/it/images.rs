@@ -1,6 +1,8 @@
 //! Images that people send: what they tell beside the picture, how they are shown small, and those that are hostile.
 
-use driver::{Options, Sandbox};
+use driver::process::peak_rss_bytes;
+use driver::{Options, Sandbox, zlib_of_zeros};
+use futures_util::StreamExt;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat};
 use serde_json::json;
@@ -159,4 +161,72 @@ async fn images_that_are_broken_or_blow_up_are_refused_and_the_server_goes_on() 
     let sound = upload(api, &ours.visitor.token, &ours.conversation, "a.png", &whole).await;
     assert_eq!(sound.status, 201, "{sound}");
     assert_eq!(files_in(house.sandbox.folder()), 2);
+}
+
+/// A PNG in shades of grey, all black, whose pixels take few bytes.
+fn black_png(width: u32, height: u32, more: &[Vec<u8>]) -> Vec<u8> {
+    let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    let header = png_chunk(b"IHDR", &[&size, [8, 0, 0, 0, 0].as_slice()].concat());
+    let mebibytes = (u64::from(width + 1) * u64::from(height)).div_ceil(1 << 20) as usize;
+    let pixels = png_chunk(b"IDAT", &zlib_of_zeros(mebibytes));
+    [b"\x89PNG\r\n\x1a\n".to_vec(), header, more.concat(), pixels, png_chunk(b"IEND", b"")].concat()
+}
+
+#[tokio::test]
+async fn what_unpacks_to_very_much_in_an_image_takes_no_memory_and_is_not_kept() {
+    let house = House::start().await;
+    let (api, ours) = (&house.api, &house.ours);
+    let send = async |bytes: &[u8]| {
+        let answer = upload(api, &ours.visitor.token, &ours.conversation, "a.png", bytes).await;
+        answer.expect(201).unwrap()
+    };
+    let packed = zlib_of_zeros(250);
+    let bombs: Vec<Vec<u8>> = [
+        (b"iCCP", [b"name\0\0".as_slice(), &packed].concat()),
+        (b"zTXt", [b"Comment\0\0".as_slice(), &packed].concat()),
+        (b"iTXt", [b"XML:com.adobe.xmp\0\x01\0\0\0".as_slice(), &packed].concat()),
+    ]
+    .map(|(kind, payload)| black_png(10, 10, &[png_chunk(kind, &payload)]))
+    .into();
+    let pid = house.sandbox.ready().pid;
+    let clean = send(&black_png(10, 10, &[])).await["size"].clone();
+    send(&vec![b'x'; 1 << 20]).await;
+    let before = peak_rss_bytes(pid).unwrap();
+    let many = bombs.iter().cycle().take(12).map(|bytes| send(bytes));
+    for kept in futures_util::future::join_all(many).await {
+        assert_eq!(kept["size"], clean, "{kept}");
+    }
+    let grown = peak_rss_bytes(pid).unwrap() - before;
+    assert!(grown < 32 << 20, "{grown} bytes for files of {}", bombs[0].len());
+}
+
+#[tokio::test]
+async fn costly_images_of_one_do_not_hold_up_a_small_one_of_another() {
+    let house = House::start().await;
+    let (api, ours, theirs) = (&house.api, &house.ours, &house.theirs);
+    let costly = black_png(1500, 1000, &[]);
+    let mut many: futures_util::stream::FuturesUnordered<_> = (0..12)
+        .map(|_| async { upload(api, &ours.visitor.token, &ours.conversation, "a.png", &costly).await })
+        .collect();
+    // The others have come by then, and wait.
+    assert_eq!(many.next().await.unwrap().status, 201);
+    let small = new_image(ImageFormat::Png, 400, 8);
+    let small = upload(api, &theirs.visitor.token, &theirs.conversation, "a.png", &small);
+    let mut small = std::pin::pin!(small);
+    let mut left = many.len();
+    let small = loop {
+        tokio::select! {
+            biased;
+            Some(answer) = many.next() => {
+                assert_eq!(answer.status, 201, "{answer}");
+                left -= 1;
+            }
+            answer = &mut small => break answer,
+        }
+    };
+    assert_eq!(small.status, 201, "{small}");
+    assert!(left > 0, "the small one was the last");
+    while let Some(answer) = many.next().await {
+        assert_eq!(answer.status, 201, "{answer}");
+    }
 }

@@ -1,11 +1,14 @@
 //! PNG (W3C, third edition): a signature, then chunks. Those that say how the picture looks are kept, also of an
-//! animated one; text, times, EXIF, chunks of nobody knows what, and what follows the end go.
+//! animated one; text, times, EXIF, chunks of nobody knows what, and what follows the end go. The colour profile is the
+//! one chunk kept that a reader unpacks whole: it goes as well when it unpacks to more than [`PROFILE_BYTES_MAX`].
 
 use ::image::metadata::Orientation;
 
-use super::{Stripped, array, exif, take};
+use super::{PROFILE_BYTES_MAX, Stripped, array, exif, take};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// Of a colour profile's name.
+const NAME_BYTES_MAX: usize = 79;
 /// All that is copied.
 const KEPT: [&[u8; 4]; 18] = [
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP",
@@ -16,7 +19,7 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Stripped> {
     let mut rest = bytes.strip_prefix(SIGNATURE)?;
     let mut kept = Vec::with_capacity(bytes.len());
     kept.extend(SIGNATURE);
-    let (mut orientation, mut has_pixels, mut is_first) = (None, false, true);
+    let (mut orientation, mut has_pixels, mut is_first, mut has_profile) = (None, false, true, false);
     loop {
         let whole = rest;
         let length = u32::from_be_bytes(array(&mut rest)?);
@@ -33,6 +36,8 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Stripped> {
             if let Some(block) = exif::block(turned) {
                 push(&mut kept, b"eXIf", &block);
             }
+        } else if &kind == b"iCCP" && (has_profile || !is_bounded_profile(payload)) {
+            // The picture shows without it, in slightly other colours.
         } else if KEPT.contains(&&kind) {
             if crc(&kind, payload) != checksum {
                 return None;
@@ -43,10 +48,25 @@ pub(super) fn strip(bytes: &[u8]) -> Option<Stripped> {
             return None;
         }
         has_pixels |= &kind == b"IDAT";
+        has_profile |= &kind == b"iCCP";
         if &kind == b"IEND" {
             let orientation = orientation.unwrap_or(Orientation::NoTransforms);
             return has_pixels.then_some(Stripped { bytes: kept, orientation, aside_bytes: 0 });
         }
+    }
+}
+
+/// Whether the payload of an `iCCP` chunk (a name, a zero, the method, a zlib stream) unpacks to a profile of a size
+/// that profiles have. Every reader of the file unpacks it, so a few bytes must not become hundreds of megabytes.
+fn is_bounded_profile(payload: &[u8]) -> bool {
+    let Some(name_bytes) = payload.iter().take(NAME_BYTES_MAX + 1).position(|byte| *byte == 0) else {
+        return false;
+    };
+    match payload[name_bytes + 1..].split_first() {
+        Some((0, stream)) if name_bytes > 0 => {
+            fdeflate::decompress_to_vec_bounded(stream, PROFILE_BYTES_MAX).is_ok()
+        }
+        Some(_) | None => false,
     }
 }
 

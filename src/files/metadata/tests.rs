@@ -196,6 +196,48 @@ fn a_png_keeps_the_chunks_that_show_it() {
     assert_eq!(strip(Kind::Png, clean.clone()).unwrap().bytes, clean);
 }
 
+/// The payload of an `iCCP` chunk whose profile unpacks to so many mebibytes of zeros.
+fn profile_of(mebibytes: usize) -> Vec<u8> {
+    [b"sRGB\0\0".as_slice(), &driver::zlib_of_zeros(mebibytes)].concat()
+}
+
+#[test]
+fn a_png_keeps_one_profile_of_a_size_that_profiles_have() {
+    let clean = encoded(ImageFormat::Png);
+    let sound = png_chunk(b"iCCP", &profile_of(3));
+    assert_eq!(
+        strip(Kind::Png, png_with(&clean, std::slice::from_ref(&sound))).unwrap().bytes,
+        png_with(&clean, std::slice::from_ref(&sound))
+    );
+    let bomb = profile_of(5);
+    let mut cut = profile_of(1);
+    cut.truncate(cut.len() / 2);
+    for (what, payload) in [
+        ("too large", bomb.clone()),
+        ("far too large", profile_of(250)),
+        ("cut off", cut),
+        ("no stream", b"name\0\0not zlib".to_vec()),
+        ("no name", [b"\0".as_slice(), &profile_of(1)[4..]].concat()),
+        ("a long name", [vec![b'n'; 80], profile_of(1)[4..].to_vec()].concat()),
+        ("another method", b"name\0\x01x".to_vec()),
+        ("nothing", Vec::new()),
+    ] {
+        let dirty = png_with(&clean, &[png_chunk(b"iCCP", &payload)]);
+        assert_eq!(strip(Kind::Png, dirty).unwrap().bytes, clean, "{what}");
+    }
+    // Readers take the first of two, or the second.
+    for (first, second, kept) in
+        [(&sound, &sound, vec![sound.clone()]), (&png_chunk(b"iCCP", &bomb), &sound, vec![])]
+    {
+        let dirty = png_with(&clean, &[first.clone(), second.clone()]);
+        assert_eq!(strip(Kind::Png, dirty).unwrap().bytes, png_with(&clean, &kept));
+    }
+    let large = webp_chunk(b"ICCP", &vec![0; PROFILE_BYTES_MAX + 1]);
+    let clean = encoded(ImageFormat::WebP);
+    let dirty = webp(&[vp8x(0x20, 12, 9), large, clean[12..].to_vec()]);
+    assert_eq!(strip(Kind::Webp, dirty).unwrap().bytes, webp(&[vp8x(0, 12, 9), clean[12..].to_vec()]));
+}
+
 #[test]
 fn a_png_with_a_wrong_sum_a_second_header_or_an_unknown_need_is_refused() {
     let clean = encoded(ImageFormat::Png);

@@ -4,7 +4,7 @@
 use ::image::metadata::Orientation;
 
 use super::super::image::{Size, webp_picture};
-use super::{Stripped, array, exif, take};
+use super::{PROFILE_BYTES_MAX, Stripped, array, exif, take};
 
 const HAS_PROFILE: u8 = 0x20;
 const HAS_ALPHA: u8 = 0x10;
@@ -61,7 +61,7 @@ fn extended(kept: &mut Vec<u8>, header: &[u8], mut chunks: &[u8]) -> Option<Orie
             }
             b"ALPH" if !is_animated => push(kept, next),
             b"ANIM" if is_animated => push(kept, next),
-            b"ICCP" => {
+            b"ICCP" if next.1.len() <= PROFILE_BYTES_MAX && written & HAS_PROFILE == 0 => {
                 written |= HAS_PROFILE;
                 push(kept, next);
             }

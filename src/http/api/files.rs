@@ -130,15 +130,16 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 /// The file in the path, if who asks may read it. A query is a signed link, whoever asks.
 async fn asked(call: &Call, what: Rendition) -> Result<(WorkspaceId, FileRecord), ApiError> {
-    let (app, id): (_, FileId) = (&call.app, call.id("id")?);
+    let app = &call.app;
+    if let (Caller::Anonymous, true) = (&call.caller, call.query.is_empty()) {
+        let message = "a bearer token or a signed link is needed";
+        return Err(ApiError::new(ErrorCode::Unauthenticated, message));
+    }
+    let id: FileId = call.id("id")?;
     if !call.query.is_empty() {
         let workspace = app.file_links.verify(id, what, &call.query, app.clock.now());
         let workspace = workspace.map_err(invalid_link)?;
         return Ok((workspace, found(app, workspace, id).await?));
-    }
-    if let Caller::Anonymous = call.caller {
-        let message = "a bearer token or a signed link is needed";
-        return Err(ApiError::new(ErrorCode::Unauthenticated, message));
     }
     no_query(call)?;
     let (workspace, who) = (workspace_of(call)?, principal_of(call)?);

@@ -47,6 +47,7 @@ pub const ROUTES: &[Route] = &[Route {
             ErrorCode::NotFound,
             ErrorCode::ConversationEnded,
             ErrorCode::StorageFull,
+            ErrorCode::Overloaded,
         ],
         ..Doc::NONE
     },
@@ -203,6 +204,7 @@ impl From<UploadError> for ApiError {
             UploadError::TooLarge(_) => Self::new(ErrorCode::PayloadTooLarge, error.to_string()),
             UploadError::Refused(refusal) => Self::new(ErrorCode::UnsupportedFile, refusal.to_string()),
             UploadError::BrokeOff(why) => Self::new(ErrorCode::InvalidRequest, why),
+            UploadError::TooManyImages => Self::overloaded("too many images are uploaded now: try again"),
             UploadError::StorageFull => {
                 Self::new(ErrorCode::StorageFull, "the server's disk is full").caused_by(error)
             }

@@ -9,13 +9,22 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Memory that the process holds in RAM.
 pub fn rss_bytes(pid: u32) -> io::Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most memory in RAM that the process ever held.
+pub fn peak_rss_bytes(pid: u32) -> io::Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|value| value.trim().strip_suffix("kB"))
         .and_then(|value| value.trim().parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other(format!("no VmRSS of process {pid}")))
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other(format!("no {name} of process {pid}")))
 }
 
 /// CPU time that the living threads of the process have used, to the nanosecond (`/proc/PID/stat` counts in ticks of
