@@ -10,6 +10,8 @@ use crate::config::{Config, ConfigError, read_secret};
 
 /// Of the data folder. With an object store it keeps only what comes in.
 const FOLDER: &str = "files";
+/// Of the folder of files.
+const INCOMING: &str = "incoming";
 
 /// What keeps the bytes of files cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +32,19 @@ pub enum BlobsError {
     Folder(StoreError),
 }
 
+/// The folder of files, or of those that come in when a bucket keeps them.
+pub fn folder(config: &Config) -> PathBuf {
+    config.data_dir.join(FOLDER)
+}
+
+/// Where files are received.
+pub fn incoming(config: &Config) -> PathBuf {
+    folder(config).join(INCOMING)
+}
+
 /// Asks no object store yet. Blocks.
 pub fn open(config: &Config) -> Result<Arc<dyn Blobs>, BlobsError> {
-    let folder = config.data_dir.join(FOLDER);
+    let folder = folder(config);
     let blobs = &config.store.blobs;
     let Some(s3) = blobs.s3()? else {
         return Ok(Arc::new(FolderBlobs::open(&folder).map_err(BlobsError::Folder)?));
@@ -46,7 +58,7 @@ pub fn open(config: &Config) -> Result<Arc<dyn Blobs>, BlobsError> {
         secret_key: secret(s3.secret_key_file)?,
         allow_http: blobs.allow_http,
     };
-    Ok(Arc::new(ObjectBlobs::in_s3(bucket, folder.join("incoming")).map_err(BlobsError::Folder)?))
+    Ok(Arc::new(ObjectBlobs::in_s3(bucket, folder.join(INCOMING)).map_err(BlobsError::Folder)?))
 }
 
 fn secret(path: &Path) -> Result<String, BlobsError> {

@@ -1,14 +1,16 @@
 //! The store that the configuration names, opened: for the server, and for commands beside it.
 
 use std::future::pending;
+use std::io;
 use std::sync::Arc;
 
 use actors::Clock;
 use store::cql::{self, CqlStats, CqlStore};
-use store::folder::{self, FolderError, FolderLock};
+use store::folder::{self, FolderError, FolderLock, FolderWatch};
 use store::sqlite::{self, Access, SqliteOptions, SqliteStats, SqliteStore};
 use store::{Dump, Store};
 
+use crate::blobs;
 use crate::config::{Config, ConfigError, StoreKind};
 
 /// The store was not opened.
@@ -111,6 +113,26 @@ impl Database {
             }
             Self::Cql(..) => pending().await,
         }
+    }
+
+    /// Watches what the server stands on, which is open: first the folder and the database in it, of which nothing may
+    /// be touched any more once they are lost, then the rest. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be found.
+    pub fn watches(&self, config: &Config) -> io::Result<[FolderWatch; 2]> {
+        let dir = &config.data_dir;
+        let mut first = vec![dir.clone()];
+        let mut rest = vec![folder::lock_path(dir), blobs::folder(config), blobs::incoming(config)];
+        match self {
+            Self::Sqlite(_) => {
+                first.push(sqlite::database_path(dir));
+                rest.push(sqlite::write_ahead_log_path(dir));
+            }
+            Self::Cql(..) => {}
+        }
+        Ok([FolderWatch::of(first)?, FolderWatch::of(rest)?])
     }
 
     /// For metrics.

@@ -8,7 +8,7 @@ use std::{fs, io};
 use actors::Clock;
 use bytes::Bytes;
 use domain::{
-    AgentId, ClientId, ConversationId, FileCard, FileId, Mime, Name, Timestamp, VisitorId, WorkspaceId,
+    AgentId, ClientId, ConversationId, FileCard, FileId, Mime, Name, Seq, Timestamp, VisitorId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 use store::{BlobKey, BlobStream, Blobs, Document, RecordError, RecordKind, Records, StoreError, Versioned};
@@ -20,6 +20,7 @@ mod kind;
 mod link;
 mod metadata;
 mod name;
+mod quota;
 mod receive;
 mod sniff;
 mod sweep;
@@ -27,11 +28,14 @@ mod thumbnail;
 
 pub use kind::Kind;
 pub use link::{FileLinks, LinkError, Rendition};
+pub use quota::{QuotaLimits, QuotaPassed};
 pub use receive::{Upload, UploadError};
 pub use sniff::Refusal;
 
 use crate::identity::unavailable;
+use crate::storage::Storage;
 use image_queue::ImageQueue;
+use quota::UploadQuotas;
 
 /// How long a file waits for the message that uses it.
 const UNUSED_MS: u64 = 24 * 60 * 60 * 1000;
@@ -70,6 +74,9 @@ pub struct FileRecord {
     pub uploaded_at: Timestamp,
     /// The message or note that it is part of, by its sender's own name for it.
     pub used_by: Option<ClientId>,
+    /// The last event of its conversation before that message was appended: if it was, it stands behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_after: Option<Seq>,
     /// What is shown of an image where there is little room.
     #[serde(default)]
     pub thumbnail: Option<Thumbnail>,
@@ -135,6 +142,10 @@ pub struct FileLimits {
     pub bytes_max: u64,
     /// The largest image that is decoded for a thumbnail, width times height.
     pub pixels_max: u64,
+    /// What a day may bring.
+    pub quotas: QuotaLimits,
+    /// What uploads leave of the disk; none: by its size.
+    pub storage_reserve_bytes: Option<u64>,
 }
 
 /// The installation's files. Shared in an `Arc`.
@@ -143,7 +154,9 @@ pub struct Files {
     records: Arc<dyn Records>,
     clock: Clock,
     limits: FileLimits,
-    images: ImageQueue,
+    images: ImageQueue<(WorkspaceId, Uploader)>,
+    quotas: UploadQuotas,
+    storage: Storage,
 }
 
 impl Files {
@@ -158,8 +171,25 @@ impl Files {
         for entry in fs::read_dir(blobs.incoming())? {
             fs::remove_file(entry?.path())?;
         }
-        let images = ImageQueue::start()?;
-        Ok(Self { blobs, records, clock, limits, images })
+        let images = ImageQueue::new();
+        let quotas = UploadQuotas::new(limits.quotas, Arc::clone(&records), clock.clone());
+        let storage = Storage::new(blobs.incoming().to_owned(), limits.storage_reserve_bytes);
+        Ok(Self { blobs, records, clock, limits, images, quotas, storage })
+    }
+
+    /// The disk that uploads are received on, which is the one of the data folder.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Writes what uploads were counted since the last time. To be called every few seconds, by one task, and at the
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not do it; the next call does.
+    pub async fn save_counts(&self) -> Result<(), StoreError> {
+        self.quotas.save().await
     }
 
     /// Asks where the bytes lie for something, to learn whether it answers.
@@ -189,13 +219,14 @@ impl Files {
     /// Takes the files for the message that `uploader` sends to `conversation` under `client_id`, all or none, before
     /// it is appended: from then on no other message can have them, and they no longer go by themselves. The same
     /// message may reserve them again, so a repeat passes. Refused by the rules, it must [`Files::release`] them; when
-    /// its outcome is unknown they stay.
+    /// its outcome is unknown they stay. `after` is the conversation's last event now, or an earlier one.
     pub async fn reserve(
         &self,
         workspace: WorkspaceId,
         conversation: ConversationId,
         uploader: Uploader,
         client_id: &ClientId,
+        after: Seq,
         ids: &[FileId],
     ) -> Result<Vec<FileCard>, ReserveError> {
         let mut cards = Vec::with_capacity(ids.len());
@@ -204,7 +235,7 @@ impl Files {
             let reserved = if ids[..at].contains(&id) {
                 Err(ReserveError::NotUsable(id))
             } else {
-                self.reserve_one(workspace, conversation, uploader, client_id, id).await
+                self.reserve_one(workspace, conversation, uploader, (client_id, after), id).await
             };
             match reserved {
                 Ok((card, newly)) => {
@@ -226,7 +257,7 @@ impl Files {
         workspace: WorkspaceId,
         conversation: ConversationId,
         uploader: Uploader,
-        client_id: &ClientId,
+        (client_id, after): (&ClientId, Seq),
         id: FileId,
     ) -> Result<(FileCard, bool), ReserveError> {
         loop {
@@ -240,6 +271,7 @@ impl Files {
                 Some(_) => return Err(ReserveError::NotUsable(id)),
                 None => record.document.used_by = Some(client_id.clone()),
             }
+            record.document.used_after = Some(after);
             match store::update(self.records.as_ref(), record, self.clock.now()).await {
                 Ok(_) => return Ok((card, true)),
                 Err(RecordError::Changed) => {}
@@ -262,6 +294,7 @@ impl Files {
                 let reserved = record.filter(|record| record.document.used_by.as_ref() == Some(client_id));
                 let Some(mut record) = reserved else { break };
                 record.document.used_by = None;
+                record.document.used_after = None;
                 match store::update(self.records.as_ref(), record, self.clock.now()).await {
                     Ok(_) => break,
                     Err(RecordError::Changed) => {}

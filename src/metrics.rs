@@ -27,9 +27,11 @@ use std::sync::Mutex;
 
 use crate::database::DatabaseStats;
 use crate::http::error::ErrorCode;
+use crate::storage::Room;
 
 mod process;
 mod routing;
+mod storage;
 mod store;
 
 use process::ProcessCollector;
@@ -249,6 +251,8 @@ pub struct Figures {
     pub agents: BTreeMap<(Status, bool), usize>,
     /// What the store counts; none before it is open.
     pub store: Option<DatabaseStats>,
+    /// How the disk of the data folder stands; none when it does not say.
+    pub storage: Option<Room>,
 }
 
 struct FiguresCollector(Arc<dyn Fn() -> Figures + Send + Sync>);
@@ -298,6 +302,9 @@ impl Collector for FiguresCollector {
         routing::encode(&mut encoder, &figures.queues, &figures.agents, actors)?;
         if let Some(stats) = &figures.store {
             store::encode(&mut encoder, stats)?;
+        }
+        if let Some(room) = &figures.storage {
+            storage::encode(&mut encoder, room)?;
         }
         let sweep_seconds = ConstCounter::new(actors.sweep_us as f64 / 1e6);
         let help = "What going through all open conversations took together";
@@ -362,7 +369,8 @@ mod tests {
             metrics.answered(&Method::GET, "/healthz", StatusCode::OK, Duration::ZERO);
             metrics.refused(ErrorCode::NotFound);
             drop(metrics.socket_opened(SocketKind::Agent));
-            metrics.watch(move || Figures { store: Some(store.clone()), ..Figures::default() });
+            let storage = Some(Room { available_bytes: 1, reserve_bytes: 1 });
+            metrics.watch(move || Figures { store: Some(store.clone()), storage, ..Figures::default() });
             for line in metrics.text().lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
                 let (name, kind) = line.split_once(' ').unwrap();
                 exposed.insert(match kind {

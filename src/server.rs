@@ -9,6 +9,7 @@ use actors::Clock;
 use cluster::{Router, Settings};
 use domain::Timestamp;
 use rand::RngExt;
+use store::folder::{FolderLost, FolderWatch};
 use store::sqlite::Access;
 use store::{Owner, RecordError, Series, Store, StoreError};
 use tokio::net::{TcpListener, TcpSocket};
@@ -20,7 +21,8 @@ use crate::blobs::{self, BlobsError};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::demo::{self, Demo, DemoError};
-use crate::files::{FileLimits, Files};
+use crate::descriptors;
+use crate::files::{FileLimits, Files, QuotaLimits};
 use crate::http::accept::{self, Front};
 use crate::http::paths::Paths;
 use crate::http::{App, Parts, api, routes};
@@ -35,6 +37,10 @@ const LISTEN_QUEUE: u32 = 4096;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Sockets come back to the next server within this time, not all at once.
 const RETURN_SPREAD_MS: u64 = 2_000;
+/// How often the server looks whether its data folder is still there; it has two seconds to notice.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+/// How often the bytes of uploads are saved: so much of them a server that is killed forgets.
+const SAVE_COUNTS_EVERY: Duration = Duration::from_secs(5);
 /// How often what has expired is removed.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// Every so many rounds of that, files are swept: about hourly.
@@ -74,6 +80,12 @@ pub enum ServerError {
     /// Signals cannot be heard.
     #[error("signals: {0}")]
     Signals(io::Error),
+    /// What the server stands on cannot be watched.
+    #[error("the data folder: {0}")]
+    Watch(io::Error),
+    /// What the server stood on is gone: whatever it wrote would be lost.
+    #[error("stopped, because {0}")]
+    FolderLost(#[from] FolderLost),
     /// A write failed in a way that leaves open what is on disk.
     #[error("the store stopped after a failed write: start again, and it will be read from the disk")]
     StoreFailed,
@@ -92,6 +104,8 @@ impl ServerError {
             | ServerError::Files(_)
             | ServerError::Demo(_)
             | ServerError::Signals(_)
+            | ServerError::Watch(_)
+            | ServerError::FolderLost(_)
             | ServerError::StoreFailed => 1,
         }
     }
@@ -111,6 +125,9 @@ struct Foundation {
 
 impl Foundation {
     async fn lay(config: Config) -> Result<Self, ServerError> {
+        if let Err(error) = descriptors::raise() {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
         let database = Database::open(&config, Access::Server).await?;
         let listener = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
@@ -135,6 +152,7 @@ pub struct Server {
     listener: TcpListener,
     metrics: Option<TcpListener>,
     signals: Signals,
+    watches: Arc<[FolderWatch; 2]>,
 }
 
 /// What tells the server to stop. Heard from before it says that it serves: until then a signal just ends the process.
@@ -185,8 +203,15 @@ impl Server {
         let limits = FileLimits {
             bytes_max: config.limits.upload_bytes_max,
             pixels_max: config.limits.image_pixels_max,
+            quotas: QuotaLimits {
+                visitor_bytes: config.limits.upload_bytes_per_day_per_visitor,
+                site_bytes: config.limits.upload_bytes_per_day_per_site,
+                workspace_bytes: config.limits.upload_bytes_per_day_per_workspace,
+            },
+            storage_reserve_bytes: config.limits.storage_reserve_bytes,
         };
         let blobs = blobs::open(&config)?;
+        let watches = Arc::new(database.watches(&config).map_err(ServerError::Watch)?);
         let files = Files::open(blobs, Arc::clone(&store.records), clock.clone(), limits);
         let files = Arc::new(files.map_err(ServerError::Files)?);
         let url = config.own_origin(bound).as_str().to_owned();
@@ -199,13 +224,13 @@ impl Server {
         let app = Arc::new(app);
         watch_figures(&app, &database);
         let signals = Signals::hear().map_err(ServerError::Signals)?;
-        Ok(Self { app, url, database, listener, metrics, signals })
+        Ok(Self { app, url, database, listener, metrics, signals, watches })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
     /// conversations finish what is in flight, the store is closed.
     pub async fn run(self) -> Result<(), ServerError> {
-        let Self { app, url, database, listener, metrics, mut signals } = self;
+        let Self { app, url, database, listener, metrics, mut signals, watches } = self;
         app.readiness.set(true);
         tracing::info!(url, "serving");
         let (stop, stopped) = watch::channel(false);
@@ -220,12 +245,23 @@ impl Server {
         chores.spawn(Arc::clone(&app.sockets).follow(Arc::clone(&app.identity)));
         chores.spawn(expire(Arc::clone(&app)));
         chores.spawn(reach_files(Arc::clone(&app)));
+        chores.spawn(save_counts(Arc::clone(&app)));
+        let files = Arc::clone(&app.files);
+        chores.spawn(async move { files.storage().report().await });
 
         let told = tokio::select! {
             () = signals.first() => Ok(()),
             () = database.failed() => Err(ServerError::StoreFailed),
+            lost = lost(&watches) => Err(ServerError::FolderLost(lost)),
         };
         app.readiness.set(false);
+        if let Err(ServerError::FolderLost(lost)) = &told {
+            tracing::error!(%lost, "the server stops: what it acknowledged from now on would be lost");
+            if watches[0].check().is_err() {
+                // Closed, the store would remove the log of whichever database is there now, by its name.
+                std::mem::forget(database.clone());
+            }
+        }
         told?;
         tracing::info!("draining");
         app.sockets.restart_all(RETURN_SPREAD_MS);
@@ -237,9 +273,26 @@ impl Server {
             tracing::warn!(conversations = left, "some conversations did not finish in time");
         }
         chores.shutdown().await;
+        if let Err(error) = app.files.save_counts().await {
+            tracing::warn!(%error, "the last uploads are not counted");
+        }
         database.close().await;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Completes when something that the server stands on is lost.
+async fn lost(watches: &Arc<[FolderWatch; 2]>) -> FolderLost {
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        let watches = Arc::clone(watches);
+        // Asking a disk may take long.
+        let checked = tokio::task::spawn_blocking(move || watches.iter().try_for_each(FolderWatch::check));
+        // What could not be asked is asked again.
+        if let Ok(Err(lost)) = checked.await {
+            return lost;
+        }
     }
 }
 
@@ -270,7 +323,7 @@ fn this_boot(now: Timestamp) -> Owner {
 }
 
 fn watch_figures(app: &Arc<App>, database: &Database) {
-    let (router, database) = (app.router.clone(), database.clone());
+    let (router, database, files) = (app.router.clone(), database.clone(), Arc::clone(&app.files));
     app.metrics.watch(move || {
         let (conversations_live, agents_live) = router.live();
         Figures {
@@ -280,6 +333,7 @@ fn watch_figures(app: &Arc<App>, database: &Database) {
             queues: router.queues(),
             agents: router.agents_by_status(),
             store: Some(database.stats()),
+            storage: files.storage().room().ok(),
         }
     });
 }
@@ -288,6 +342,16 @@ fn watch_figures(app: &Arc<App>, database: &Database) {
 async fn reach_files(app: Arc<App>) {
     if let Err(error) = app.files.reach().await {
         tracing::error!(%error, "where the bytes of files lie is not reached: no file is taken or shown until it is");
+    }
+}
+
+/// Keeps what uploads count against their quotas.
+async fn save_counts(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(SAVE_COUNTS_EVERY).await;
+        if let Err(error) = app.files.save_counts().await {
+            tracing::debug!(%error, "what uploads count is saved later");
+        }
     }
 }
 

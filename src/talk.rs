@@ -147,14 +147,15 @@ async fn reserve_files(
         Caller::Agent { agent, .. } => Uploader::Agent(agent.id),
         Caller::Anonymous | Caller::Site { .. } => return Err(ApiError::not_found()),
     };
-    app.files.reserve(key.workspace, key.conversation, uploader, client_id, ids).await.map_err(|error| {
-        match error {
-            ReserveError::NotUsable(id) => {
-                let place = ids.iter().position(|other| *other == id).unwrap_or(0);
-                ApiError::invalid_field(format!("file_ids[{place}]"), NOT_USABLE)
-            }
-            ReserveError::Store(error) => error.into(),
+    // The message will stand behind this event, so that it is found without reading the whole log.
+    let after = app.store.heads.get(key).await?.map_or(Seq::ZERO, |head| head.last_seq);
+    let reserved = app.files.reserve(key.workspace, key.conversation, uploader, client_id, after, ids).await;
+    reserved.map_err(|error| match error {
+        ReserveError::NotUsable(id) => {
+            let place = ids.iter().position(|other| *other == id).unwrap_or(0);
+            ApiError::invalid_field(format!("file_ids[{place}]"), NOT_USABLE)
         }
+        ReserveError::Store(error) => error.into(),
     })
 }
 

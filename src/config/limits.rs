@@ -20,6 +20,16 @@ pub struct Limits {
     pub upload_bytes_max: u64,
     /// The largest image that is decoded to make a small one of it, width times height. A larger one is kept without.
     pub image_pixels_max: u64,
+    /// Bytes that one visitor may upload in a day of UTC. 0: any number.
+    pub upload_bytes_per_day_per_visitor: u64,
+    /// Bytes that all visitors of one site may upload in a day of UTC. 0: any number.
+    pub upload_bytes_per_day_per_site: u64,
+    /// Bytes that all visitors and agents of one workspace may upload in a day of UTC. 0: any number.
+    pub upload_bytes_per_day_per_workspace: u64,
+    /// Bytes of the disk of `data_dir` that uploads leave to messages and log-ins: with less free, an upload gets 507.
+    /// Left out: a twentieth of the disk, and not more than 1 GiB. 0: uploads leave nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_reserve_bytes: Option<u64>,
     /// The largest header section of a request, in bytes, without its first line.
     pub header_bytes_max: usize,
     /// The most header fields of a request.
@@ -119,6 +129,10 @@ impl Default for Limits {
             body_bytes_max: 262_144,
             upload_bytes_max: 10_485_760,
             image_pixels_max: 40_000_000,
+            upload_bytes_per_day_per_visitor: 268_435_456,
+            upload_bytes_per_day_per_site: 4_294_967_296,
+            upload_bytes_per_day_per_workspace: 17_179_869_184,
+            storage_reserve_bytes: None,
             header_bytes_max: 16_384,
             headers_max: 100,
             uri_bytes_max: 8192,
@@ -183,6 +197,9 @@ const HELD_BYTES: u64 = 16 * 1024 * 1024;
 const READ_BYTES: u64 = 1_000_000_000;
 const READ_BYTES_LEAST: u64 = 64 * 1024;
 
+/// No disk is larger.
+const DISK_BYTES: u64 = 1 << 60;
+
 /// Every limit, in the order of the public list. Header section and first line together stay under 64 KiB, which
 /// a connection may have buffered.
 const RULES: &[Rule] = &[
@@ -197,6 +214,22 @@ const RULES: &[Rule] = &[
     Rule("body_bytes_max", |l| l.body_bytes_max as u64, Zero::Refused, 1024, HELD_BYTES),
     Rule("upload_bytes_max", |l| l.upload_bytes_max, Zero::Refused, 1, 10 * 1024 * 1024 * 1024),
     Rule("image_pixels_max", |l| l.image_pixels_max, Zero::Refused, 1, 1_000_000_000),
+    Rule(
+        "upload_bytes_per_day_per_visitor",
+        |l| l.upload_bytes_per_day_per_visitor,
+        Zero::Off,
+        1,
+        DISK_BYTES,
+    ),
+    Rule("upload_bytes_per_day_per_site", |l| l.upload_bytes_per_day_per_site, Zero::Off, 1, DISK_BYTES),
+    Rule(
+        "upload_bytes_per_day_per_workspace",
+        |l| l.upload_bytes_per_day_per_workspace,
+        Zero::Off,
+        1,
+        DISK_BYTES,
+    ),
+    Rule("storage_reserve_bytes", |l| l.storage_reserve_bytes.unwrap_or(0), Zero::Off, 1, DISK_BYTES),
     Rule("header_bytes_max", |l| l.header_bytes_max as u64, Zero::Refused, 512, 49_152),
     Rule("headers_max", |l| l.headers_max as u64, Zero::Refused, 8, 200),
     Rule("uri_bytes_max", |l| l.uri_bytes_max as u64, Zero::Refused, 128, 12_288),
@@ -330,7 +363,9 @@ mod tests {
 
     /// The public list, from the contract: name and default.
     const PUBLISHED: &str = "frame_bytes_max 65536 text_bytes_max 16384 body_bytes_max 262144 \
-        upload_bytes_max 10485760 image_pixels_max 40000000 header_bytes_max 16384 headers_max 100 \
+        upload_bytes_max 10485760 image_pixels_max 40000000 \
+        upload_bytes_per_day_per_visitor 268435456 upload_bytes_per_day_per_site 4294967296 \
+        upload_bytes_per_day_per_workspace 17179869184 header_bytes_max 16384 headers_max 100 \
         uri_bytes_max 8192 page_max 200 sockets_per_visitor 10 sockets_per_agent 20 sockets_per_address 200 \
         connections_per_address 400 hello_timeout_s 5 header_timeout_s 10 keep_alive_s 75 body_timeout_s 30 ping_interval_s 25 \
         dead_after_s 45 agent_ping_interval_s 5 agent_dead_after_s 10 hellos_per_s 500 failed_hellos_per_minute_per_address 600 frames_burst 100 \
@@ -351,13 +386,16 @@ mod tests {
         let published: Vec<(String, i64)> =
             words.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].parse().unwrap())).collect();
         let table = toml::Table::try_from(Limits::default()).unwrap();
+        // Without a value it follows from the disk.
+        assert!(table.get("storage_reserve_bytes").is_none());
         let mut ours: Vec<(String, i64)> =
             table.iter().map(|(key, value)| (key.clone(), value.as_integer().unwrap())).collect();
         let mut sorted = published.clone();
         sorted.sort();
         ours.sort();
         assert_eq!(ours, sorted);
-        assert!(Limits::keys().eq(published.iter().map(|(key, _)| key.as_str())));
+        let keys = Limits::keys().filter(|key| *key != "storage_reserve_bytes");
+        assert!(keys.eq(published.iter().map(|(key, _)| key.as_str())));
         Limits::default().check().unwrap();
     }
 
@@ -375,7 +413,8 @@ mod tests {
             let by_name = key.ends_with("_burst")
                 || key.contains("_per_minute")
                 || key.contains("_per_15min")
-                || ["sockets_per", "connections_per", "open_conversations"]
+                || key.contains("_per_day")
+                || ["sockets_per", "connections_per", "open_conversations", "storage_reserve"]
                     .iter()
                     .any(|p| key.starts_with(p));
             assert_eq!(*zero == Zero::Off, by_name, "{key}");

@@ -1,6 +1,7 @@
 //! The two threads on which images are decoded, and the queue before them. Decoding takes CPU and memory, so it has
 //! neither the threads of the server nor those of its disk, and nobody can take both threads, or all the time of one,
-//! from the others.
+//! from the others. A thread that has nothing to do for a while ends: what it had in memory goes back to the system
+//! then, and not before.
 //!
 //! What is done next follows from what it costs: each uploader pays for each image, whoever has paid least comes
 //! first, and an uploader has one image in work at a time. So a small image of somebody new passes a hundred costly
@@ -8,16 +9,14 @@
 //! rises with what was worked on, and newcomers begin there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use domain::WorkspaceId;
 use tokio::sync::oneshot;
-
-use super::Uploader;
 
 /// So many images are worked on at once: each may take twice its file and what decoding it may allocate. The others
 /// wait on the disk.
@@ -29,8 +28,13 @@ const WAITING_MAX: usize = 256;
 /// After so long an image that is not in work is given up: its sender waits for the answer.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Who pays for an image.
-pub(super) type Payer = (WorkspaceId, Uploader);
+/// An idle thread ends after so long. The allocator gives back what was freed a tenth of a second before a thread ends.
+const IDLE_MAX: Duration = Duration::from_millis(500);
+
+/// Names who pays for an image.
+pub(super) trait Payer: Copy + Eq + Hash + Send + 'static {}
+
+impl<P: Copy + Eq + Hash + Send + 'static> Payer for P {}
 
 /// An image was not worked on.
 #[derive(Debug, thiserror::Error)]
@@ -44,37 +48,39 @@ pub(super) enum QueueError {
 }
 
 /// The threads and their queue. They end when this is dropped, without what still waits.
-pub(super) struct ImageQueue {
-    shared: Arc<Shared>,
+pub(super) struct ImageQueue<P: Payer> {
+    shared: Arc<Shared<P>>,
 }
 
-struct Shared {
-    line: Mutex<Line>,
+struct Shared<P> {
+    line: Mutex<Line<P>>,
     /// A job came, a payer's job ended, or the queue was closed.
     changed: Condvar,
 }
 
-impl Shared {
-    fn line(&self) -> MutexGuard<'_, Line> {
+impl<P: Payer> Shared<P> {
+    fn line(&self) -> MutexGuard<'_, Line<P>> {
         self.line.lock().expect("nobody panics while holding it")
     }
 }
 
 /// One image's work.
-struct Job {
+struct Job<P> {
     run: Box<dyn FnOnce() + Send>,
-    payer: Payer,
+    payer: P,
     cost: u64,
 }
 
-#[derive(Default)]
-struct Line {
+struct Line<P> {
     /// In the order in which they are done: by what their payer will have paid with them, then as they came.
-    jobs: BTreeMap<(u64, u64), Job>,
-    accounts: HashMap<Payer, Account>,
+    jobs: BTreeMap<(u64, u64), Job<P>>,
+    accounts: HashMap<P, Account>,
     /// What a payer with no account has paid.
     paid: u64,
     came: u64,
+    /// Those that there are, and of these those with nothing to do.
+    threads: usize,
+    idle: usize,
     is_closed: bool,
 }
 
@@ -86,8 +92,22 @@ struct Account {
     is_in_work: bool,
 }
 
-impl Line {
-    fn push(&mut self, job: Job) -> Result<(), QueueError> {
+impl<P> Default for Line<P> {
+    fn default() -> Self {
+        Self {
+            jobs: BTreeMap::new(),
+            accounts: HashMap::new(),
+            paid: 0,
+            came: 0,
+            threads: 0,
+            idle: 0,
+            is_closed: false,
+        }
+    }
+}
+
+impl<P: Payer> Line<P> {
+    fn push(&mut self, job: Job<P>) -> Result<(), QueueError> {
         let account =
             self.accounts.entry(job.payer).or_insert(Account { paid: self.paid, ..Account::default() });
         if self.jobs.len() >= WAITING_MAX || account.waiting >= WAITING_PER_UPLOADER_MAX {
@@ -102,8 +122,8 @@ impl Line {
     }
 
     /// The next job, of a payer who has none in work.
-    fn next(&mut self) -> Option<Job> {
-        let is_free = |payer| self.accounts.get(payer).is_none_or(|account| !account.is_in_work);
+    fn next(&mut self) -> Option<Job<P>> {
+        let is_free = |payer: &P| self.accounts.get(payer).is_none_or(|account| !account.is_in_work);
         let place = *self.jobs.iter().find(|(_, job)| is_free(&job.payer))?.0;
         let payers = self.accounts.len().max(1) as u64;
         let job = self.jobs.remove(&place)?;
@@ -115,7 +135,7 @@ impl Line {
         Some(job)
     }
 
-    fn ended(&mut self, payer: Payer) {
+    fn ended(&mut self, payer: P) {
         if let Some(account) = self.accounts.get_mut(&payer) {
             account.is_in_work = false;
         }
@@ -123,25 +143,17 @@ impl Line {
     }
 
     /// Of a payer with nothing here nothing is remembered.
-    fn forget(&mut self, payer: &Payer) {
+    fn forget(&mut self, payer: &P) {
         if self.accounts.get(payer).is_some_and(|account| account.waiting == 0 && !account.is_in_work) {
             self.accounts.remove(payer);
         }
     }
 }
 
-impl ImageQueue {
-    /// # Errors
-    ///
-    /// When the system gives no threads.
-    pub(super) fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared { line: Mutex::default(), changed: Condvar::new() });
-        let queue = Self { shared: Arc::clone(&shared) };
-        for n in 1..=THREADS {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().name(format!("image-{n}")).spawn(move || work(&shared))?;
-        }
-        Ok(queue)
+impl<P: Payer> ImageQueue<P> {
+    /// With no thread yet.
+    pub(super) fn new() -> Self {
+        Self { shared: Arc::new(Shared { line: Mutex::default(), changed: Condvar::new() }) }
     }
 
     /// Has `work` done, which costs `payer` so many pixels and bytes. When this is dropped before the work has begun,
@@ -152,7 +164,7 @@ impl ImageQueue {
     /// [`QueueError::Full`]: it was not begun; the client may try again. [`QueueError::Panicked`]: it was.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        payer: Payer,
+        payer: P,
         cost: u64,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, QueueError> {
@@ -164,8 +176,7 @@ impl ImageQueue {
                 let _ = done.send(work());
             }
         });
-        self.shared.line().push(Job { run, payer, cost })?;
-        self.shared.changed.notify_one();
+        self.push(Job { run, payer, cost })?;
         match tokio::time::timeout(WAIT_MAX, has_begun).await {
             Ok(Ok(())) => is_done.await.map_err(|_| QueueError::Panicked),
             Ok(Err(_)) | Err(_) => Err(QueueError::Full),
@@ -173,31 +184,60 @@ impl ImageQueue {
     }
 }
 
-impl Drop for ImageQueue {
+impl<P: Payer> ImageQueue<P> {
+    /// Takes a job, and sees to it that a thread does it.
+    fn push(&self, job: Job<P>) -> Result<(), QueueError> {
+        let mut line = self.shared.line();
+        line.push(job)?;
+        if line.idle > 0 || line.threads == THREADS {
+            self.shared.changed.notify_one();
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        match thread::Builder::new().name("image".to_owned()).spawn(move || work(&shared)) {
+            Ok(_) => line.threads += 1,
+            // Another thread does it in its turn.
+            Err(_) if line.threads > 0 => {}
+            // Nobody waits for it, so it is never begun.
+            Err(_) => return Err(QueueError::Full),
+        }
+        Ok(())
+    }
+}
+
+impl<P: Payer> Drop for ImageQueue<P> {
     fn drop(&mut self) {
         self.shared.line().is_closed = true;
         self.shared.changed.notify_all();
     }
 }
 
-/// One thread: job after job until the queue is closed.
-fn work(shared: &Shared) {
-    loop {
-        let mut line = shared.line();
-        let job = loop {
-            if line.is_closed {
-                return;
-            }
-            match line.next() {
-                Some(job) => break job,
-                None => line = shared.changed.wait(line).expect("nobody panics while holding it"),
-            }
-        };
-        drop(line);
+/// One thread: job after job until there is none for a while, or the queue is closed.
+fn work<P: Payer>(shared: &Shared<P>) {
+    while let Some(job) = await_job(shared) {
         // The panic is logged by its hook, and its sender sees that no answer comes.
         let _ = catch_unwind(AssertUnwindSafe(job.run));
         shared.line().ended(job.payer);
         shared.changed.notify_one();
+    }
+}
+
+/// None when the thread is to end; it does not count any more then.
+fn await_job<P: Payer>(shared: &Shared<P>) -> Option<Job<P>> {
+    let mut line = shared.line();
+    let mut is_over = false;
+    loop {
+        let job = if line.is_closed { None } else { line.next() };
+        if job.is_some() || line.is_closed || is_over {
+            line.threads -= usize::from(job.is_none());
+            return job;
+        }
+        line.idle += 1;
+        let waited = shared.changed.wait_timeout(line, IDLE_MAX);
+        let (again, waited) = waited.expect("nobody panics while holding it");
+        line = again;
+        line.idle -= 1;
+        is_over = waited.timed_out();
     }
 }
 

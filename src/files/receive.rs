@@ -2,26 +2,32 @@
 //! small one beside it. Then the bytes are put where they are kept, and get their record.
 
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{ConversationId, FileId, Mime, WorkspaceId};
+use domain::{ConversationId, FileId, Mime, SiteId, WorkspaceId};
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use store::{BlobKey, Blobs, RecordError, StoreError, Versioned};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
+
+use crate::descriptors;
 
 use super::image_queue::QueueError;
 use super::kind::Kind;
+use super::quota::{Charge, QuotaPassed};
 use super::sniff::{Encoding, Found, Refusal, TextCheck, sniff};
 use super::thumbnail::{Small, thumbnail};
 use super::{FileRecord, Files, Rendition, Thumbnail, Uploader, blob, blocking, image, metadata, name};
 
+/// After so many bytes an upload asks again whether the disk has room: so much each may pass the reserve.
+const ROOM_ASKED_BYTES: usize = 1024 * 1024;
 
 /// What comes with an upload's bytes.
 #[derive(Clone, Debug)]
@@ -30,6 +36,8 @@ pub struct Upload {
     pub workspace: WorkspaceId,
     /// Where alone it can be used.
     pub conversation: ConversationId,
+    /// Where that conversation came from.
+    pub site: SiteId,
     /// Who alone can use it.
     pub uploader: Uploader,
     /// What its uploader calls it.
@@ -51,15 +59,27 @@ pub enum UploadError {
     /// Too many images wait to be looked at; it may be sent again.
     #[error("too many images are uploaded now")]
     TooManyImages,
+    /// A day's bytes are used up.
+    #[error(transparent)]
+    Quota(#[from] QuotaPassed),
+    /// What is left of the disk is kept for messages.
+    #[error("the disk is nearly full: no file is taken")]
+    ReserveReached,
     /// The disk is full.
     #[error("the disk is full")]
     StorageFull,
+    /// The process has too many files open; it passes by itself.
+    #[error("too many files are open: {0}")]
+    Exhausted(io::Error),
     /// It could not be received into a file of this machine.
     #[error("receiving an upload: {0}")]
     Local(io::Error),
     /// Its bytes could not be put where they are kept.
     #[error("keeping an upload: {0}")]
     Kept(StoreError),
+    /// The store does not say what was uploaded before.
+    #[error(transparent)]
+    Counts(StoreError),
     /// Its record could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -69,6 +89,7 @@ impl From<io::Error> for UploadError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull,
+            _ if descriptors::is_exhausted(&error) => Self::Exhausted(error),
             _ => Self::Local(error),
         }
     }
@@ -93,8 +114,16 @@ impl Files {
         upload: Upload,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
     ) -> Result<Versioned<FileRecord>, UploadError> {
-        let (mut received, encoding) = self.stream(body).await?;
-        let Upload { workspace, conversation, uploader, name } = upload;
+        let Upload { workspace, conversation, site, uploader, name } = upload;
+        if !self.storage.may_upload() {
+            return Err(UploadError::ReserveReached);
+        }
+        let visitor = match uploader {
+            Uploader::Visitor(visitor) => Some((visitor, site)),
+            Uploader::Agent(_) => None,
+        };
+        let mut charge = self.quotas.begin(workspace, visitor).await.map_err(UploadError::Counts)?;
+        let (mut received, encoding) = self.stream(body, &mut charge).await?;
         let (Found { kind, is_utf8, pixels }, received, name) = blocking(move || {
             let sniffed = sniff(&mut received.file, encoding, &name)?;
             Ok(sniffed.map(|found| (found, received, name)))
@@ -130,10 +159,13 @@ impl Files {
             sha256,
             uploaded_at: now,
             used_by: None,
+            used_after: None,
             thumbnail,
         };
         // If this fails, the bytes are swept: no record speaks of them.
-        Ok(store::insert(self.records.as_ref(), workspace, record, now).await?)
+        let record = store::insert(self.records.as_ref(), workspace, record, now).await?;
+        charge.keep();
+        Ok(record)
     }
 
     async fn keep(
@@ -154,6 +186,7 @@ impl Files {
     async fn stream<E: Display>(
         &self,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
+        charge: &mut Charge<'_>,
     ) -> Result<(Received, Option<Encoding>), UploadError> {
         let blobs = Arc::clone(&self.blobs);
         // The path removes the file when it is dropped, so also when the client leaves in the middle.
@@ -161,11 +194,20 @@ impl Files {
         let mut file = tokio::fs::File::from_std(file);
         let mut body = pin!(body);
         let (mut size, mut hash, mut text) = (0, Sha256::new(), TextCheck::default());
+        let mut asked_of_room = 0;
         while let Some(bytes) = body.next().await {
             let bytes = bytes.map_err(|error| UploadError::BrokeOff(error.to_string()))?;
             size += bytes.len() as u64;
             if size > self.limits.bytes_max {
                 return Err(UploadError::TooLarge(self.limits.bytes_max));
+            }
+            charge.add(bytes.len() as u64)?;
+            asked_of_room += bytes.len();
+            if asked_of_room >= ROOM_ASKED_BYTES {
+                asked_of_room = 0;
+                if !self.storage.may_upload() {
+                    return Err(UploadError::ReserveReached);
+                }
             }
             hash.update(&bytes);
             text.push(&bytes);
@@ -236,7 +278,10 @@ fn work_on_image(
 
 /// A file that goes away when the path is dropped.
 fn new_file(blobs: &dyn Blobs) -> io::Result<(File, TempPath)> {
-    Ok(NamedTempFile::new_in(blobs.incoming())?.into_parts())
+    // Opened here: the errors of the library's own way do not say which one of the system they were.
+    let open =
+        |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    Ok(tempfile::Builder::new().make_in(blobs.incoming(), open)?.into_parts())
 }
 
 fn in_hexadecimal(hash: Sha256) -> Box<str> {

@@ -36,7 +36,12 @@ impl Shelf {
     }
 
     fn open(fixture: &Fixture, blobs: Arc<dyn Blobs>) -> Files {
-        let limits = FileLimits { bytes_max: 1000, pixels_max: 1_000_000 };
+        let limits = FileLimits {
+            bytes_max: 1000,
+            pixels_max: 1_000_000,
+            quotas: QuotaLimits::default(),
+            storage_reserve_bytes: Some(0),
+        };
         Files::open(blobs, fixture.store.records.clone(), fixture.clock.clone(), limits).unwrap()
     }
 
@@ -58,6 +63,7 @@ impl Shelf {
         Upload {
             workspace: self.fixture.workspace,
             conversation: conversation(1),
+            site: self.fixture.site.id,
             uploader: visitor(1),
             name: name.to_owned(),
         }
@@ -82,7 +88,7 @@ impl Shelf {
 
     async fn reserve(&self, client_id: &str, ids: &[FileId]) -> Result<Vec<FileCard>, ReserveError> {
         let client_id = ClientId::parse(client_id).unwrap();
-        self.files.reserve(self.fixture.workspace, conversation(1), visitor(1), &client_id, ids).await
+        self.files.reserve(self.fixture.workspace, conversation(1), visitor(1), &client_id, Seq(7), ids).await
     }
 
     /// Everything under the folder that is not a folder.
@@ -175,13 +181,16 @@ async fn a_file_is_usable_once_by_its_uploader_where_it_was_uploaded() {
         (workspace, conversation(1), Uploader::Agent(AgentId::from_hash([1; 16]))),
     ];
     for (workspace, conversation, uploader) in elsewhere {
-        let refused = shelf.files.reserve(workspace, conversation, uploader, &id, &[a.id]).await;
+        let refused = shelf.files.reserve(workspace, conversation, uploader, &id, Seq(7), &[a.id]).await;
         assert!(matches!(refused, Err(ReserveError::NotUsable(id)) if id == a.id));
     }
     assert_eq!(shelf.reserve("m1", &[b.id, a.id]).await.unwrap(), [b.card(), a.card()]);
     assert_eq!(shelf.reserve("m1", &[b.id, a.id]).await.unwrap().len(), 2, "a repeat passes");
     assert!(matches!(shelf.reserve("m2", &[a.id]).await, Err(ReserveError::NotUsable(_))));
+    let used = async || shelf.files.find(workspace, a.id).await.unwrap().unwrap();
+    assert_eq!(used().await.used_after, Some(Seq(7)), "where its message is looked for");
     shelf.files.release(workspace, &id, &[a.id, b.id]).await.unwrap();
+    assert_eq!(used().await.used_after, None);
     assert!(shelf.reserve("m2", &[a.id]).await.is_ok());
 }
 
@@ -293,6 +302,7 @@ fn what_is_stored_of_a_file_is_read_for_ever() {
         sha256: "ab".repeat(32).into(),
         uploaded_at: Timestamp::from_ms(1_700_000_000_000),
         used_by: None,
+        used_after: None,
         thumbnail: None,
     };
     let used = FileRecord {
@@ -300,8 +310,10 @@ fn what_is_stored_of_a_file_is_read_for_ever() {
         used_by: Some(ClientId::parse("c-1").unwrap()),
         ..unused.clone()
     };
+    let placed = FileRecord { used_after: Some(Seq(41)), ..used.clone() };
     let mut golden = Golden::new(include_str!("golden.txt"));
     golden.check("unused", &unused);
     golden.check("used", &used);
+    golden.check("placed", &placed);
     golden.finish();
 }

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Limits;
+use crate::descriptors;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::paths::Paths;
 use crate::http::rate::{Key, headers_of_taken};
@@ -31,8 +32,6 @@ use crate::http::stream::Stream;
 use crate::http::{App, service};
 use crate::socket::upgrade::Handover;
 
-/// Connections of a listener at once; one more is closed unheard.
-const CONNECTIONS_MAX: usize = 50_000;
 /// Connections that are told why they are refused at once; one more is closed without a word.
 const REFUSALS_MAX: usize = 64;
 /// hyper's own limits, wider than those of the config, so that ours answer. What it buffers is held for every
@@ -107,6 +106,8 @@ fn tell_panic(ended: Result<(), tokio::task::JoinError>) {
 /// Decides over new connections.
 struct Acceptor {
     front: Front,
+    /// Of the listener, at once.
+    connections_max: usize,
     http: http1::Builder,
     seats: Seats,
     refusals: Arc<Semaphore>,
@@ -123,14 +124,22 @@ impl Acceptor {
             .max_buf_size(limits.header_bytes_max + limits.uri_bytes_max + HYPER_BUFFER_SLACK_BYTES)
             // Without it hyper drops a handler in the middle of its work when its client has gone.
             .half_close(true);
-        Self { front, http, seats: Seats::default(), refusals: Arc::new(Semaphore::new(REFUSALS_MAX)), stop }
+        Self {
+            front,
+            connections_max: descriptors::connections_max(),
+            http,
+            seats: Seats::default(),
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            stop,
+        }
     }
 
     /// Gives the connection its task, or refuses it.
     fn admit(&self, tcp: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
         let address = peer.ip().to_canonical();
         let app = &self.front.app;
-        if connections.len() >= CONNECTIONS_MAX {
+        // One more is closed unheard.
+        if connections.len() >= self.connections_max {
             app.metrics.refused(ErrorCode::Overloaded);
             return;
         }

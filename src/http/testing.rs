@@ -175,7 +175,12 @@ impl Server {
         let owner = store::Owner("test#1".into());
         let settings = cluster::Settings::default();
         let router = cluster::Router::start(store.clone(), clock.clone(), owner, settings).await.unwrap();
-        let limits = crate::files::FileLimits { bytes_max: 1 << 20, pixels_max: 1 << 20 };
+        let limits = crate::files::FileLimits {
+            bytes_max: 1 << 20,
+            pixels_max: 1 << 20,
+            quotas: crate::files::QuotaLimits::default(),
+            storage_reserve_bytes: Some(0),
+        };
         let records = Arc::clone(&store.records);
         let blobs = Arc::new(FolderBlobs::open(&dir.path().join("files")).unwrap());
         let files = crate::files::Files::open(blobs, records, clock.clone(), limits);

@@ -43,11 +43,13 @@ pub enum RecordKind {
     SpentRefresh = 13,
     /// The addresses from which an agent logged in lately.
     KnownAddresses = 14,
+    /// How many bytes of uploads a day brought.
+    UploadedBytes = 16,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 14] = [
+    pub const ALL: [RecordKind; 15] = [
         Self::Workspace,
         Self::Site,
         Self::Team,
@@ -62,6 +64,7 @@ impl RecordKind {
         Self::Demo,
         Self::SpentRefresh,
         Self::KnownAddresses,
+        Self::UploadedBytes,
     ];
 
     /// The kind that is stored as this number.
@@ -82,7 +85,8 @@ impl RecordKind {
             | Self::Idempotency
             | Self::Demo
             | Self::SpentRefresh
-            | Self::KnownAddresses => false,
+            | Self::KnownAddresses
+            | Self::UploadedBytes => false,
         }
     }
 }

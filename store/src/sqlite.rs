@@ -147,6 +147,16 @@ pub enum OpenError {
     },
 }
 
+/// The database in the data folder `dir`.
+pub fn database_path(dir: &Path) -> PathBuf {
+    dir.join(DATABASE_FILE)
+}
+
+/// What was committed and is not in the database yet. It is there as long as the store is open.
+pub fn write_ahead_log_path(dir: &Path) -> PathBuf {
+    dir.join(format!("{DATABASE_FILE}-wal"))
+}
+
 /// An open store. A clone is the same one.
 #[derive(Clone)]
 pub struct SqliteStore {
@@ -170,7 +180,7 @@ impl SqliteStore {
             Access::Server => Some(folder::take(dir)?),
             Access::Beside => None,
         };
-        let path = dir.join(DATABASE_FILE);
+        let path = database_path(dir);
         // SQLite gives its other files the same mode.
         folder::open_private(&path)?;
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };

@@ -32,5 +32,6 @@ mod race;
 mod routing;
 mod site_key;
 mod socket;
+mod storage;
 mod tidy;
 mod words;

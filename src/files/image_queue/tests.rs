@@ -1,4 +1,3 @@
-use domain::VisitorId;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -6,20 +5,16 @@ use super::*;
 const LARGE: u64 = 40_000_000;
 const SMALL: u64 = 100_000;
 
-fn payer(n: u8) -> Payer {
-    (WorkspaceId::from_hash([1; 16]), Uploader::Visitor(VisitorId::from_hash([n; 16])))
-}
-
-fn job(n: u8, cost: u64) -> Job {
-    Job { run: Box::new(|| {}), payer: payer(n), cost }
+fn job(n: u8, cost: u64) -> Job<u8> {
+    Job { run: Box::new(|| {}), payer: n, cost }
 }
 
 /// Whose jobs are done, one after the other, until none is left.
-fn order(line: &mut Line) -> Vec<u8> {
+fn order(line: &mut Line<u8>) -> Vec<u8> {
     let mut order = Vec::new();
     while let Some(job) = line.next() {
         line.ended(job.payer);
-        order.push((0..=u8::MAX).find(|n| payer(*n) == job.payer).unwrap());
+        order.push(job.payer);
     }
     assert!(line.accounts.is_empty(), "nothing is remembered of who has nothing here");
     order
@@ -34,8 +29,8 @@ fn a_small_image_passes_costly_ones_of_one_and_of_many() {
         }
         let in_work = line.next().unwrap();
         line.push(job(100, SMALL)).unwrap();
-        assert_eq!(line.next().unwrap().payer, payer(100), "{uploaders}");
-        line.ended(payer(100));
+        assert_eq!(line.next().unwrap().payer, 100, "{uploaders}");
+        line.ended(100);
         line.ended(in_work.payer);
         assert_eq!(order(&mut line).len(), 23, "{uploaders}");
     }
@@ -56,11 +51,11 @@ fn one_has_one_image_in_work_and_leaves_the_other_thread_to_others() {
     for n in [1, 1, 2] {
         line.push(job(n, LARGE)).unwrap();
     }
-    assert_eq!(line.next().unwrap().payer, payer(1));
-    assert_eq!(line.next().unwrap().payer, payer(2));
+    assert_eq!(line.next().unwrap().payer, 1);
+    assert_eq!(line.next().unwrap().payer, 2);
     assert!(line.next().is_none());
-    line.ended(payer(1));
-    assert_eq!(line.next().unwrap().payer, payer(1));
+    line.ended(1);
+    assert_eq!(line.next().unwrap().payer, 1);
 }
 
 #[test]
@@ -73,7 +68,7 @@ fn a_costly_image_gets_its_turn_however_many_small_ones_come() {
         line.push(job(newcomer, SMALL)).unwrap();
         let next = line.next().unwrap();
         line.ended(next.payer);
-        if next.payer == payer(1) {
+        if next.payer == 1 {
             break;
         }
         passed += 1;
@@ -99,17 +94,17 @@ fn the_queue_is_bounded_for_one_and_for_all() {
 
 #[tokio::test]
 async fn work_is_answered_panics_are_told_and_what_nobody_waits_for_is_not_begun() {
-    let queue = ImageQueue::start().unwrap();
-    assert_eq!(queue.run(payer(1), 1, || 7).await.unwrap(), 7);
+    let queue = ImageQueue::new();
+    assert_eq!(queue.run(1, 1, || 7).await.unwrap(), 7);
     for n in 0..4 {
-        let broken = queue.run(payer(n), 1, || panic!("hostile")).await;
+        let broken = queue.run(n, 1, || panic!("hostile")).await;
         assert!(matches!(broken, Err::<(), _>(QueueError::Panicked)));
     }
 
     // Its uploader's first image holds the second up, whose sender leaves meanwhile.
     let (hold, held) = std::sync::mpsc::sync_channel::<()>(0);
     let (begun, mut has_begun) = mpsc::channel(1);
-    let first = queue.run(payer(1), 1, move || {
+    let first = queue.run(1, 1, move || {
         begun.blocking_send(()).unwrap();
         held.recv()
     });
@@ -120,7 +115,7 @@ async fn work_is_answered_panics_are_told_and_what_nobody_waits_for_is_not_begun
     }
     let (seen, was_seen) = std::sync::mpsc::sync_channel(1);
     {
-        let second = queue.run(payer(1), 1, move || seen.send(()));
+        let second = queue.run(1, 1, move || seen.send(()));
         let mut second = std::pin::pin!(second);
         tokio::select! {
             biased;
@@ -130,13 +125,13 @@ async fn work_is_answered_panics_are_told_and_what_nobody_waits_for_is_not_begun
     }
     hold.send(()).unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(queue.run(payer(1), 1, || 8).await.unwrap(), 8, "behind the second");
+    assert_eq!(queue.run(1, 1, || 8).await.unwrap(), 8, "behind the second");
     assert!(was_seen.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_image_that_waits_too_long_is_given_up() {
-    let queue = ImageQueue::start().unwrap();
+    let queue = ImageQueue::new();
     let (hold, held) = std::sync::mpsc::sync_channel::<()>(0);
     // Its sender is gone at once, and it is in work all the same.
     let (begun, has_begun) = std::sync::mpsc::sync_channel(1);
@@ -144,10 +139,25 @@ async fn an_image_that_waits_too_long_is_given_up() {
         begun.send(()).unwrap();
         let _ = held.recv();
     });
-    queue.shared.line().push(Job { run, payer: payer(1), cost: 1 }).unwrap();
-    queue.shared.changed.notify_one();
+    queue.push(Job { run, payer: 1, cost: 1 }).unwrap();
     has_begun.recv().unwrap();
-    let given_up = queue.run(payer(1), 1, || ()).await;
+    let given_up = queue.run(1, 1, || ()).await;
     assert!(matches!(given_up, Err(QueueError::Full)));
     hold.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn threads_come_with_work_and_go_without() {
+    let queue = ImageQueue::new();
+    for _ in 0..2 {
+        let both = futures_util::future::join(queue.run(1, 1, || ()), queue.run(2, 1, || ())).await;
+        assert!(both.0.is_ok() && both.1.is_ok());
+        assert!((1..=THREADS).contains(&queue.shared.line().threads));
+        let begun = std::time::Instant::now();
+        while queue.shared.line().threads > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "they stay");
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(queue.shared.line().idle, 0);
 }

@@ -1,8 +1,8 @@
 //! Files' bytes, for who may read their conversation or has a signed link.
 
-use domain::{Event, EventKind, FileId, Principal, Seq, WorkspaceId};
+use domain::{Event, EventKind, FileCard, FileId, Principal, Seq, WorkspaceId};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use store::ConversationKey;
+use store::{ConversationKey, EventLog, StoreError};
 
 use super::heads::{principal_of, seen_head};
 use super::versioned::{no_query, workspace_of};
@@ -125,6 +125,10 @@ impl Served {
     }
 }
 
+/// Events that are read first, from where a file's message must stand: between its sender's look and its append there
+/// are few others.
+const FIRST_READ: usize = 8;
+
 /// Pages of other origins cannot show it.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -162,7 +166,7 @@ fn invalid_link(error: LinkError) -> ApiError {
     }
 }
 
-/// A visitor reads what he uploaded himself, and of agents' files those in messages: neither those in notes nor
+/// A visitor reads what they uploaded themselves, and of agents' files those in messages: neither those in notes nor
 /// those that were not sent.
 async fn is_shown(
     app: &App,
@@ -178,19 +182,37 @@ async fn is_shown(
     if file.used_by.is_none() {
         return Ok(false);
     }
-    let mut after = Seq::ZERO;
+    Ok(is_sent_to_visitor(&*app.store.log, key, file).await?)
+}
+
+/// Whether the log has the file in a message. It says so itself, for a message that was to use the file may have been
+/// refused, and a server may have stopped before it knew; but it is read from where that message must stand.
+async fn is_sent_to_visitor(
+    log: &dyn EventLog,
+    key: ConversationKey,
+    file: &FileRecord,
+) -> Result<bool, StoreError> {
+    let (mut after, mut limit) = (file.used_after.unwrap_or(Seq::ZERO), FIRST_READ);
     loop {
-        let events = app.store.log.read(key, after, store::PAGE_MAX).await?;
+        let events = log.read(key, after, limit).await?;
         let Some(last) = events.last() else { return Ok(false) };
-        after = last.seq;
-        if events.iter().any(|event| is_message_with(event, file.id)) {
-            return Ok(true);
+        (after, limit) = (last.seq, store::PAGE_MAX);
+        if let Some(to_visitor) = events.iter().find_map(|event| use_of(event, file.id)) {
+            return Ok(to_visitor);
         }
     }
 }
 
-fn is_message_with(event: &Event, file: FileId) -> bool {
-    matches!(&event.kind, EventKind::MessagePosted { files, .. } if files.iter().any(|card| card.id == file))
+/// Whether the event shows the file to the visitor; none when the file is not in it.
+fn use_of(event: &Event, file: FileId) -> Option<bool> {
+    let has = |files: &[FileCard]| files.iter().any(|card| card.id == file);
+    if let EventKind::MessagePosted { files, .. } = &event.kind {
+        return has(files).then_some(true);
+    }
+    if let EventKind::NotePosted { files, .. } = &event.kind {
+        return has(files).then_some(false);
+    }
+    None
 }
 
 fn content_type(file: &FileRecord) -> HeaderValue {
@@ -219,7 +241,10 @@ fn percent_encoded(byte: u8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::{AgentId, ConversationId, Mime, Name, Timestamp};
+    use domain::{
+        AgentCard, AgentId, Author, ClientId, ConversationId, Head, MessageId, Mime, Name, Timestamp,
+    };
+    use store::{Append, Claim, ClaimError, ClaimToken, Created, Owner, Peek};
 
     use super::*;
 
@@ -235,7 +260,96 @@ mod tests {
             sha256: "ab".into(),
             uploaded_at: Timestamp::from_ms(0),
             used_by: None,
+            used_after: None,
             thumbnail: None,
+        }
+    }
+
+    /// The end of a log whose beginning nobody may read.
+    struct Tail {
+        from: Seq,
+        events: Vec<Event>,
+    }
+
+    #[async_trait::async_trait]
+    impl EventLog for Tail {
+        async fn read(&self, _: ConversationKey, after: Seq, limit: usize) -> Result<Vec<Event>, StoreError> {
+            assert!(after >= self.from, "{after:?} is before what has to be read");
+            Ok(self.events.iter().filter(|event| event.seq > after).take(limit).cloned().collect())
+        }
+        async fn read_before(&self, _: ConversationKey, _: Seq, _: usize) -> Result<Vec<Event>, StoreError> {
+            unreachable!("it is read forwards")
+        }
+        async fn create(
+            &self,
+            _: ConversationKey,
+            _: &Owner,
+            _: &[Event],
+            _: &Head,
+        ) -> Result<Created, StoreError> {
+            unreachable!("nothing is written")
+        }
+        async fn append(&self, _: &Claim, _: Seq, _: &[Event], _: &Head) -> Result<Append, StoreError> {
+            unreachable!("nothing is written")
+        }
+        async fn peek(&self, _: ConversationKey) -> Result<Option<Peek>, StoreError> {
+            unreachable!("its owner is not asked for")
+        }
+        async fn claim(
+            &self,
+            _: ConversationKey,
+            _: &Owner,
+            _: Option<ClaimToken>,
+        ) -> Result<Claim, ClaimError> {
+            unreachable!("it is not claimed")
+        }
+        async fn passivate(&self, _: Claim) -> Result<(), StoreError> {
+            unreachable!("it is not claimed")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agents_file_is_found_where_its_message_stands_and_only_in_a_message() {
+        let key = ConversationKey {
+            workspace: WorkspaceId::from_hash([1; 16]),
+            conversation: ConversationId::from_hash([2; 16]),
+        };
+        let by =
+            Author::Agent(AgentCard { id: AgentId::from_hash([3; 16]), name: Name::parse("Ann").unwrap() });
+        let event = |seq: u64, file: Option<&FileRecord>, note: bool| {
+            let files = file.map(FileRecord::card).into_iter().collect();
+            let message_id = MessageId::from_hash([seq as u8; 16]);
+            let kind = if note {
+                EventKind::NotePosted { message_id, text: None, files }
+            } else {
+                EventKind::MessagePosted { message_id, text: None, files }
+            };
+            Event { seq: Seq(seq), at: Timestamp::from_ms(0), by: by.clone(), request: None, kind }
+        };
+        let mut file = file("a.png", "image/png");
+        file.used_by = Some(ClientId::parse("m").unwrap());
+        let others = |from: u64, to: u64| (from..=to).map(|seq| event(seq, None, false));
+        for (what, after, events, shown) in [
+            ("right behind", Some(700), vec![event(701, Some(&file), false)], true),
+            ("in a note", Some(700), vec![event(701, Some(&file), true)], false),
+            ("not sent", Some(700), others(701, 705).collect(), false),
+            ("nothing was", Some(700), vec![], false),
+            (
+                "behind many others",
+                Some(700),
+                others(701, 1_400).chain([event(1_401, Some(&file), false)]).collect(),
+                true,
+            ),
+            (
+                "by an older program",
+                None,
+                others(1, 40).chain([event(41, Some(&file), false)]).collect(),
+                true,
+            ),
+        ] {
+            file.used_after = after.map(Seq);
+            let log = Tail { from: after.map_or(Seq::ZERO, Seq), events };
+            assert_eq!(is_sent_to_visitor(&log, key, &file).await.unwrap(), shown, "{what}");
         }
     }
 

@@ -16,6 +16,9 @@ use crate::schema;
 /// How long the store may take to answer the question whether it is there.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
+/// Until a full disk is asked again, in milliseconds: a person must make room.
+const FULL_RETRY_MS: u64 = 10_000;
+
 /// The rows that every listener has.
 pub const ROUTES: &[Route] = &[
     Route {
@@ -48,7 +51,8 @@ pub const ROUTES: &[Route] = &[
             tag: "operation",
             answers: &[AnswerDoc {
                 status: 200,
-                description: "It is: the server has started, does not drain, and its store answers.",
+                description: "It is: the server has started, does not drain, its store answers, and the disk has \
+                              room for messages.",
                 body: Some(SchemaOf::of::<Health>()),
             }],
             errors: &[ErrorCode::Unavailable],
@@ -80,9 +84,12 @@ pub const METRICS: &[Route] = &[Route {
 /// How the server is.
 #[derive(Serialize, ToSchema)]
 struct Health {
-    /// `ok` or `ready`.
+    /// `ok`, `ready`, or `degraded`: traffic is wanted, and something is refused.
     #[schema(value_type = schema::Rule)]
     status: &'static str,
+    /// Why it is degraded. `storage_reserve`: the disk is nearly full, so files are refused, and messages are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// The program's.
     #[schema(value_type = schema::Version)]
     version: &'static str,
@@ -90,7 +97,7 @@ struct Health {
 
 impl Health {
     fn new(status: &'static str) -> Self {
-        Self { status, version: env!("CARGO_PKG_VERSION") }
+        Self { status, reason: None, version: env!("CARGO_PKG_VERSION") }
     }
 }
 
@@ -105,7 +112,18 @@ async fn readyz(call: Call) -> Result<Reply, ApiError> {
         Ok(answered) => answered?,
         Err(_) => return Err(ApiError::unavailable("the store does not answer")),
     };
-    Ok(Reply::ok(&Health::new("ready")))
+    // A disk that does not say how it stands is judged by what it takes.
+    let health = match call.app.files.storage().room() {
+        Ok(room) if room.is_full() => {
+            let error = ApiError::new(ErrorCode::Unavailable, "the server's disk is full");
+            return Err(error.retry_after_ms(FULL_RETRY_MS));
+        }
+        Ok(room) if room.is_reserve_reached() => {
+            Health { reason: Some("storage_reserve"), ..Health::new("degraded") }
+        }
+        Ok(_) | Err(_) => Health::new("ready"),
+    };
+    Ok(Reply::ok(&health))
 }
 
 fn metrics_text(call: &Call) -> Reply {

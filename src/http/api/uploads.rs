@@ -126,7 +126,7 @@ async fn upload(mut call: Call) -> Result<Reply, ApiError> {
             "its body broke off"
         })
     });
-    let upload = Upload { workspace, conversation, uploader, name };
+    let upload = Upload { workspace, conversation, site: head.site, uploader, name };
     let record = match app.files.receive(upload, bytes).await {
         Ok(record) => record.document,
         Err(UploadError::BrokeOff(why)) => {
@@ -204,10 +204,19 @@ impl From<UploadError> for ApiError {
             UploadError::TooLarge(_) => Self::new(ErrorCode::PayloadTooLarge, error.to_string()),
             UploadError::Refused(refusal) => Self::new(ErrorCode::UnsupportedFile, refusal.to_string()),
             UploadError::BrokeOff(why) => Self::new(ErrorCode::InvalidRequest, why),
+            UploadError::Quota(passed) => {
+                Self::new(ErrorCode::RateLimited, passed.to_string()).retry_after_ms(passed.retry_after_ms)
+            }
+            UploadError::ReserveReached => Self::new(
+                ErrorCode::StorageFull,
+                "the server's disk is nearly full: messages are taken, and files are not",
+            ),
+            UploadError::Counts(error) => error.into(),
             UploadError::TooManyImages => Self::overloaded("too many images are uploaded now: try again"),
             UploadError::StorageFull => {
                 Self::new(ErrorCode::StorageFull, "the server's disk is full").caused_by(error)
             }
+            UploadError::Exhausted(_) => Self::unavailable(error),
             UploadError::Local(_) => Self::internal(error),
             UploadError::Kept(error) => error.into(),
             UploadError::Record(error) => error.into(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Memory that the process holds in RAM.
@@ -58,6 +58,23 @@ pub fn raise_file_limit() -> io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// How many files and sockets the process has open.
+pub fn open_files(pid: u32) -> io::Result<u64> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64)
+}
+
+/// Lets a running process have so many files open from now on, and says how many it was allowed before. What is open
+/// stays open.
+pub fn limit_files(pid: u32, limit: u64) -> io::Result<u64> {
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let process = process.ok_or_else(|| io::Error::other(format!("{pid} is no process")))?;
+    let allowed = fs::read_to_string(format!("/proc/{pid}/limits"))?;
+    let line = allowed.lines().find(|line| line.starts_with("Max open files"));
+    let maximum = line.and_then(|line| line.split_ascii_whitespace().nth(4)?.parse().ok());
+    let before = prlimit(Some(process), Resource::Nofile, Rlimit { current: Some(limit), maximum })?;
+    Ok(before.current.unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

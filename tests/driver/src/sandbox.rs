@@ -98,6 +98,9 @@ impl Options {
             "changes_burst",
             "read_bytes_burst",
             "address_read_bytes_burst",
+            "upload_bytes_per_day_per_visitor",
+            "upload_bytes_per_day_per_site",
+            "upload_bytes_per_day_per_workspace",
         ];
         let options = off.into_iter().fold(Self::default(), |options, name| options.limit(name, 0));
         options.limit("hellos_per_s", 100_000)
