@@ -150,15 +150,15 @@ impl Default for Limits {
             agent_ping_interval_s: 5,
             agent_dead_after_s: 10,
             hellos_per_s: 500,
-            failed_hellos_per_minute_per_address: 600,
+            failed_hellos_per_minute_per_address: 6_000,
             frames_burst: 100,
             frames_per_s: 20,
             visitor_send_burst: 60,
             visitor_send_per_s: 1,
             agent_send_burst: 120,
             agent_send_per_s: 5,
-            changes_burst: 600,
-            changes_per_s: 60,
+            changes_burst: 2_000,
+            changes_per_s: 200,
             read_bytes_burst: 33_554_432,
             read_bytes_per_s: 4_194_304,
             address_read_bytes_burst: 268_435_456,
@@ -368,9 +368,9 @@ mod tests {
         upload_bytes_per_day_per_workspace 17179869184 header_bytes_max 16384 headers_max 100 \
         uri_bytes_max 8192 page_max 200 sockets_per_visitor 10 sockets_per_agent 20 sockets_per_address 200 \
         connections_per_address 400 hello_timeout_s 5 header_timeout_s 10 keep_alive_s 75 body_timeout_s 30 ping_interval_s 25 \
-        dead_after_s 45 agent_ping_interval_s 5 agent_dead_after_s 10 hellos_per_s 500 failed_hellos_per_minute_per_address 600 frames_burst 100 \
+        dead_after_s 45 agent_ping_interval_s 5 agent_dead_after_s 10 hellos_per_s 500 failed_hellos_per_minute_per_address 6000 frames_burst 100 \
         frames_per_s 20 visitor_send_burst 60 visitor_send_per_s 1 agent_send_burst 120 agent_send_per_s 5 \
-        changes_burst 600 changes_per_s 60 read_bytes_burst 33554432 read_bytes_per_s 4194304 \
+        changes_burst 2000 changes_per_s 200 read_bytes_burst 33554432 read_bytes_per_s 4194304 \
         address_read_bytes_burst 268435456 address_read_bytes_per_s 67108864 \
         conversations_per_minute_per_address 10 visitors_per_minute_per_address 30 \
         logins_per_15min_per_account 5 logins_per_15min_per_account_everywhere 100 logins_per_15min_per_address 30 open_conversations_per_visitor 5 \

@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use crate::http::rate::{Key, headers_of_taken};
 use crate::http::reply::HandoverSlot;
 use crate::http::request_id::RequestId;
 use crate::http::seats::{Seat, Seats};
-use crate::http::stream::Stream;
+use crate::http::stream::{Left, Patience, Progress, Stream};
 use crate::http::{App, service};
 use crate::socket::upgrade::Handover;
 
@@ -119,7 +118,8 @@ impl Acceptor {
         let limits = &front.app.config.limits;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(limits.header_timeout_s))
+            // Between two requests; a head has less time, which the stream keeps.
+            .header_read_timeout(Duration::from_secs(limits.keep_alive_s))
             .max_headers(HYPER_HEADERS_MAX)
             .max_buf_size(limits.header_bytes_max + limits.uri_bytes_max + HYPER_BUFFER_SLACK_BYTES)
             // Without it hyper drops a handler in the middle of its work when its client has gone.
@@ -206,14 +206,18 @@ impl Connection {
             return Ending::Closed;
         }
         let limits: &Limits = &self.front.app.config.limits;
-        let asked = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
         let handover: Arc<Mutex<Option<Handover>>> = Arc::default();
-        let stall = Duration::from_secs(limits.body_timeout_s);
-        let io = TokioIo::new(Stream::new(tcp, stall, Arc::clone(&asked)));
+        let patience = Patience {
+            head: Duration::from_secs(limits.header_timeout_s),
+            stall: Duration::from_secs(limits.body_timeout_s),
+        };
+        let io = TokioIo::new(Stream::new(tcp, patience, Arc::clone(&progress)));
         let requests = {
             let (front, peer, handover) = (self.front.clone(), self.peer, Arc::clone(&handover));
             hyper::service::service_fn(move |request: Request<Incoming>| {
-                asked.store(true, Ordering::Relaxed);
+                progress.begin();
+                let progress = Arc::clone(&progress);
                 let (app, paths) = (Arc::clone(&front.app), Arc::clone(&front.paths));
                 let handover = Arc::clone(&handover);
                 Box::pin(async move {
@@ -223,6 +227,7 @@ impl Connection {
                     {
                         *handover.lock().expect("nobody panics while holding it") = slot.take();
                     }
+                    progress.end();
                     response
                 })
             })
@@ -240,7 +245,7 @@ impl Connection {
             }
         };
         let parts = connection.into_parts();
-        let (tcp, refused_by_hyper) = parts.io.into_inner().into_parts();
+        let Left { tcp, refused_with, head_is_late } = parts.io.into_inner().into_left();
         let (read_ahead, handover) =
             (parts.read_buf, handover.lock().expect("nobody panics while holding it").take());
         match (ended, handover) {
@@ -254,7 +259,7 @@ impl Connection {
             }
             (Err(error), _) => {
                 tracing::debug!(%error, "a connection broke");
-                let answer = parse_error(&error, refused_by_hyper, &read_ahead);
+                let answer = parse_error(head_is_late || error.is_timeout(), refused_with, &read_ahead);
                 drop(read_ahead);
                 if let Some(answer) = answer {
                     self.front.app.metrics.refused(answer.code());
@@ -267,8 +272,8 @@ impl Connection {
 }
 
 /// The answer to what did not become a request, of which `begun` was read; none: the peer is gone, or sent nothing.
-fn parse_error(error: &hyper::Error, refused_by_hyper: Option<u16>, begun: &[u8]) -> Option<ApiError> {
-    if error.is_timeout() && !begun.is_empty() {
+fn parse_error(is_late: bool, refused_by_hyper: Option<u16>, begun: &[u8]) -> Option<ApiError> {
+    if is_late && !begun.is_empty() {
         return Some(ApiError::new(ErrorCode::RequestTimeout, "the request's head did not come in time"));
     }
     match refused_by_hyper? {

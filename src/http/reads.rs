@@ -14,11 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::http::rate::{Key, Limit, Rates, Verdict};
 use crate::identity::Caller;
 
-/// Reads of one person at the store at once: a page that loads its lists, its conversations and their events does not
-/// wait.
-const TURNS_OF_PERSON: usize = 6;
-/// Reads of one workspace at the store at once: fewer than all its agents might ask for, so that others get theirs.
-const TURNS_OF_WORKSPACE: usize = 24;
+/// Reads of one person at once, from the store until their answer is made: fewer than a browser has connections, for it
+/// is the cores that all share.
+const TURNS_OF_PERSON: usize = 4;
+/// Reads of one workspace at once: fewer than all its people might ask for, so that others get theirs.
+const TURNS_OF_WORKSPACE: usize = 16;
+/// Charged for a subscription beside what it replays.
+const SUBSCRIPTION_BYTES: usize = 4 * 1024;
 /// Charged for each answer beside its bytes: asking is not free.
 const ANSWER_BYTES: usize = 512;
 
@@ -110,6 +112,11 @@ pub(crate) fn charge(rates: &Rates, caller: &Caller, address: IpAddr, bytes: usi
 /// How long the caller's next read must wait until what was read is paid.
 pub(crate) fn debt(reads: &Reads, rates: &Rates, caller: &Caller, address: IpAddr) -> Duration {
     reads.refusal(rates, caller, address).and_then(|verdict| verdict.retry_after).unwrap_or_default()
+}
+
+/// Charges `count` subscriptions: each may read a conversation that nobody had open.
+pub(crate) fn charge_subscriptions(rates: &Rates, caller: &Caller, address: IpAddr, count: usize) {
+    charge(rates, caller, address, count * SUBSCRIPTION_BYTES);
 }
 
 /// Whose bucket it is, of those who are somebody.

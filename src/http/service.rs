@@ -27,7 +27,7 @@ use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::http::judge::{Judgement, Noticed, judge};
 use crate::http::paths::{Params, Paths};
-use crate::http::rate::{RATELIMIT, RATELIMIT_POLICY};
+use crate::http::rate::{Key, RATELIMIT, RATELIMIT_POLICY};
 use crate::http::reads;
 use crate::http::request_id::RequestId;
 use crate::http::routes::{Rate, Route};
@@ -170,7 +170,7 @@ where
         caller: judged.caller,
         params: judged.params,
         query: judged.query,
-        body: Body::new(chunks, bytes_max, timeout, app.bodies.clone()),
+        body: Body::new(chunks, bytes_max, timeout, &app.bodies, Key::of_address(peer)),
         headers: judged.headers,
         peer: judged.peer,
         version: judged.version,

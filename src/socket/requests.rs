@@ -58,6 +58,8 @@ impl Session {
         match kind {
             "subscribe" => {
                 let Subscribe { id, conversation_id, after, .. } = frame.decode()?;
+                // Its replay waits until that is paid.
+                self.charge_subscriptions(1);
                 self.subscribe(id.as_deref(), &conversation_id, after).await
             }
             "unsubscribe" => {

@@ -290,6 +290,14 @@ impl Session {
         ConversationKey { workspace: self.workspace, conversation }
     }
 
+    /// Charges `count` subscriptions, whatever comes of them; false: what was read before is not paid yet.
+    pub(super) fn charge_subscriptions(&self, count: usize) -> bool {
+        let app = &self.app;
+        let paid = reads::debt(&app.reads, &app.rates, &self.caller, self.peer).is_zero();
+        reads::charge_subscriptions(&app.rates, &self.caller, self.peer, count);
+        paid
+    }
+
     /// A replay or list begins to be read: waits for this person's turn at the store.
     pub(super) async fn begin_read(&mut self) -> reads::Turn {
         self.unpaid_bytes = 0;

@@ -119,9 +119,9 @@ impl Session {
     }
 
     async fn show_page(&mut self, places_until: Instant) -> Result<(), Close> {
-        let turn = self.begin_read().await;
         let Side::Agent(desk) = &mut self.side else { return Ok(()) };
         let Some(page) = desk.watches.next_page() else { return Ok(()) };
+        let turn = self.begin_read().await;
         let heads = &self.app.store.heads;
         let rows = match heads.list(self.workspace, &page.view, &page.filter, page.after, page.limit).await {
             Ok(rows) => rows,
@@ -133,6 +133,7 @@ impl Session {
             }
         };
         drop(turn);
+        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
         desk.watches.listed(page.list, &rows, page.limit);
         for row in &rows {
             self.show(row.conversation, &row.head, places_until).await?;

@@ -79,6 +79,10 @@ impl Session {
             self.settle(Err(error.into()), hello.id.as_deref(), None).await?;
             return self.write_places().await;
         }
+        if !hello.resume.is_empty() && !self.charge_subscriptions(hello.resume.len()) {
+            // One who comes again and again with all conversations pays for the last time first.
+            return Err(Close::Overloaded);
+        }
         for resume in &hello.resume {
             let resumed = self.subscribe(hello.id.as_deref(), &resume.conversation_id, resume.after).await;
             if let Err(Stop::Refuse(error)) = &resumed

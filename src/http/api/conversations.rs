@@ -296,9 +296,8 @@ pub(super) async fn page(
         Some(cursor) => Some(app.cursors.open::<Position>(bound_to, cursor)?.into()),
         None => None,
     };
-    let turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
+    let _turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
     let mut rows = app.store.heads.list(workspace, view, filter, after, limit + 1).await?;
-    drop(turn);
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next_cursor =

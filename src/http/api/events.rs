@@ -82,7 +82,7 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     if after.is_some() && before.is_some() {
         return Err(ApiError::invalid_field("before", "does not go with after"));
     }
-    let turn = app.reads.turn(&app.rates, &call.caller, peer).await?;
+    let mut turn = app.reads.turn(&app.rates, &call.caller, peer).await?;
     if let Some(before) = before {
         let data = app.store.log.read_before(key, Seq(before), limit).await?;
         let has_more = data.first().is_some_and(|event| event.seq > Seq(1));
@@ -90,15 +90,18 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     }
     let after = Seq(after.unwrap_or(0));
     let mut data = app.store.log.read(key, after, limit).await?;
-    drop(turn);
     if data.is_empty() && wait_s > 0 {
+        drop(turn);
         wait_for_event(&app, key, &who, after, Duration::from_secs(wait_s)).await?;
+        turn = app.reads.wait(&call.caller).await;
         data = app.store.log.read(key, after, limit).await?;
     }
     // What came since the head was read.
     let last_seq = data.last().map_or(head.last_seq, |event| event.seq.max(head.last_seq));
     let has_more = data.last().is_some_and(|event| event.seq < last_seq);
-    Ok(event_page(&data, show_to(&app, key.workspace, &who), last_seq, has_more))
+    let page = event_page(&data, show_to(&app, key.workspace, &who), last_seq, has_more);
+    drop(turn);
+    Ok(page)
 }
 
 fn event_page(data: &[Event], show: Show<'_>, last_seq: Seq, has_more: bool) -> Reply {

@@ -230,6 +230,7 @@ mod tests {
 
     use super::*;
     use crate::http::body::{Body, BodyMemory};
+    use crate::http::rate::Key;
 
     const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"conversation_id\"\r\n\r\ncnv_1\r\n\
                         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
@@ -238,7 +239,7 @@ mod tests {
     async fn read(text: &str, piece: usize) -> Result<String, (ErrorCode, String)> {
         let pieces: Vec<Bytes> = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
         let chunks = stream::iter(pieces.into_iter().map(Ok::<_, warp::Error>));
-        let mut body = Body::new(chunks, 1 << 20, Duration::from_secs(30), BodyMemory::default());
+        let mut body = Body::new(chunks, 1 << 20, Duration::from_secs(30), &BodyMemory::default(), Key::NODE);
         let outcome = read_body(&mut body).await;
         outcome.map_err(|error| {
             (error.code(), error.details().first().map_or(String::new(), |d| d.field.clone()))

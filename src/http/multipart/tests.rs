@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::http::body::BodyMemory;
+use crate::http::rate::Key;
 
 /// Parts by name, the name of the file, and the bytes; or what is wrong.
 type Outcome = Result<Vec<(String, Option<String>, Vec<u8>)>, Malformed>;
@@ -252,7 +253,7 @@ async fn a_part_that_is_not_read_to_its_end_is_skipped() {
     let whole = [part("one"), part("two"), part("three"), "--b--".to_owned()].concat();
     let pieces: Vec<Bytes> = whole.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
     let chunks = stream::iter(pieces.into_iter().map(Ok::<_, warp::Error>));
-    let mut body = Body::new(chunks, 1 << 20, Duration::from_secs(30), BodyMemory::default());
+    let mut body = Body::new(chunks, 1 << 20, Duration::from_secs(30), &BodyMemory::default(), Key::NODE);
     let mut parts = Multipart::new(&mut body, "b");
     let mut names = Vec::new();
     while let Some(part) = parts.next_part().await.unwrap() {

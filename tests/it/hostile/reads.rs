@@ -63,7 +63,9 @@ async fn reading_costs_and_only_those_pay_who_read() {
 
     // A replay is paced: what else the socket is asked is answered before it is through.
     let mut socket = Socket::open(&api).await.unwrap();
-    socket.hello(&visitor.token, &[(&conversation, Some(0))]).await.unwrap();
+    socket.hello(&visitor.token, &[]).await.unwrap();
+    let subscribe = json!({ "type": "subscribe", "conversation_id": conversation, "after": 0 });
+    assert_eq!(socket.request(subscribe).await.unwrap()["type"], "subscribed");
     let is_event = |frame: &serde_json::Value| frame["type"] == "event";
     socket.expect_push(is_event, PATIENCE).await.unwrap();
     socket.send_json(&json!({ "type": "ping", "id": "p" })).await.unwrap();

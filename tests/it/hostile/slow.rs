@@ -22,7 +22,8 @@ pub(super) const LATE: Duration = Duration::from_secs(6);
 const DRIP: Duration = Duration::from_millis(100);
 
 async fn impatient() -> Sandbox {
-    let options = Options::unlimited().limit("header_timeout_s", 1).limit("body_timeout_s", 1);
+    let options =
+        Options::unlimited().limit("header_timeout_s", 1).limit("keep_alive_s", 2).limit("body_timeout_s", 1);
     Sandbox::start(options).await.unwrap()
 }
 
@@ -70,13 +71,27 @@ async fn a_head_that_does_not_come_in_time_is_408_or_the_end() {
             assert_refused(beginning, heard);
         }
     }
-    // Who says nothing at all is not spoken to.
-    for beginning in ["", "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"] {
+    // Who says nothing at all is not spoken to, and after a request may be silent for longer.
+    let request = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    for (beginning, least) in [("", LIMIT), (request, LIMIT * 2)] {
         let mut silent = connect(server, HOME).await.unwrap();
         silent.write_all(beginning.as_bytes()).await.unwrap();
+        let begun = Instant::now();
         let said = timeout(LIMIT + LATE, read_to_end(&mut silent)).await.expect("it is closed");
         assert!(answers(&said).iter().all(|heard| heard.status == 200));
+        assert!(begun.elapsed() >= least / 10 * 9, "closed after {:?}", begun.elapsed());
     }
+    // Within that time the connection takes a request, whole or in two pieces, and the wait begins again.
+    let mut kept = connect(server, HOME).await.unwrap();
+    for pieces in [vec![request], vec![&request[..9], &request[9..]], vec![request]] {
+        for piece in pieces {
+            kept.write_all(piece.as_bytes()).await.unwrap();
+            sleep(DRIP).await;
+        }
+        sleep(LIMIT + DRIP).await;
+    }
+    kept.shutdown().await.unwrap();
+    assert_eq!(answers(&read_to_end(&mut kept).await).len(), 3);
     assert_unharmed(&sandbox).await;
 }
 
@@ -113,6 +128,54 @@ async fn a_body_that_does_not_come_in_time_is_408() {
         assert_refused(what, heard);
         assert!(after >= LIMIT, "{what}: {after:?}");
     }
+    assert_unharmed(&sandbox).await;
+}
+
+#[tokio::test]
+async fn slow_bodies_of_one_address_hold_up_that_address_alone_and_give_way_there_too() {
+    // More than an address may hold: 64 of the largest.
+    const SLOW: usize = 72;
+    const BYTES: usize = 262_144;
+    let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
+    let (server, api) = (sandbox.api().address(), sandbox.api());
+    let visitor = api.visitor(&sandbox.ready().site_key).await.unwrap();
+    let head = format!(
+        "POST /api/v1/chat/conversations HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\nconnection: close\r\ncontent-length: {BYTES}\r\n\r\n",
+        visitor.token
+    );
+    let begun = [head.as_bytes(), &vec![b' '; BYTES - 64]].concat();
+    let slow = join_all((0..SLOW).map(|_| async {
+        let mut stream = connect(server, ELSEWHERE).await.unwrap();
+        let _refused = timeout(LIMIT, stream.write_all(&begun)).await;
+        stream
+    }));
+    let slow = slow.await;
+    // The same size, in one go.
+    let honest = async |from: Ipv4Addr, client_id: &str| {
+        let mut body = format!("{{\"client_id\":\"{client_id}\"}}").into_bytes();
+        body.resize(BYTES, b' ');
+        let mut stream = connect(server, from).await.unwrap();
+        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        answers(&read_to_end(&mut stream).await).remove(0).status
+    };
+    assert_eq!(honest(HOME, "elsewhere").await, 201);
+    let until = Instant::now() + LATE;
+    while honest(ELSEWHERE, "here").await != 201 {
+        assert!(Instant::now() < until, "the slow ones do not give way");
+    }
+    // Those who gave way are told so.
+    let mut told = Vec::new();
+    for mut stream in slow {
+        let mut said = Vec::new();
+        let _still_open =
+            timeout(DRIP, async { while let Ok(1..) = stream.read_buf(&mut said).await {} }).await;
+        for heard in answers(&said) {
+            assert_refused("a body too slow", &heard);
+            told.push(heard.status);
+        }
+    }
+    assert!(told.contains(&408) || told.contains(&429), "{told:?}");
     assert_unharmed(&sandbox).await;
 }
 
