@@ -21,8 +21,9 @@ pub(crate) const WHOLE_MAX: u64 = (1 << 53) - 1;
 const SKILLS_MAX: usize = 50;
 /// More entries than any list has that is as long as a workspace is large.
 pub(crate) const MANY: usize = 100_000;
-/// What neither a line nor a paragraph takes: C0, DEL and C1, of which a paragraph takes tab, newline and return.
-const LINE_CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
+/// What a line does not take: C0, DEL and C1, of which a paragraph takes tab, newline and return; and what turns the
+/// direction of text, which a paragraph takes.
+const LINE_CONTROLS: &str = r"\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069";
 const LANGUAGE_TAG: &str = r"^\s*[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*\s*$";
 const PARAGRAPH_CONTROLS: &str = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
 
@@ -79,7 +80,7 @@ words! {
 
     /// The client's own name for a request: visible ASCII.
     ClientId: pattern("^[!-~]+$", 1, domain::ClientId::BYTES_MAX);
-    /// The name of a person or a thing: one line, not blank, without control characters.
+    /// The name of a person or a thing: one line, not blank, without control characters and what turns the direction of text.
     Name: line(domain::Name::CHARACTERS_MAX);
     /// A name that is as if left out when it is empty.
     OptionalName: optional(line(domain::Name::CHARACTERS_MAX), LINE_CONTROLS);
@@ -133,7 +134,7 @@ words! {
     OptionalTag: or_empty(line(domain::Tag::CHARACTERS_MAX));
     /// A token: opaque.
     Token: text(1024);
-    /// A JWT (HS256) with `sub`, `exp`, and perhaps `name` and `email`.
+    /// A JWT (HS256, HS384 or HS512) with `sub`, `exp`, and perhaps `name` and `email`.
     IdentityToken: text(8 * 1024);
     /// Goes on where a page ended: opaque.
     Cursor: text(512);

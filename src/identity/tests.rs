@@ -309,6 +309,7 @@ async fn a_clock_that_jumps_for_a_minute_expires_nobody() {
         let visitor = fixture.visitor(None, VisitorRequest::default()).await.unwrap();
         fixture.clock.jump_ms(by_days * DAY_MS as i64);
         fixture.clock.advance_ms(60_000);
+        assert_eq!(fixture.store.records.expire(fixture.clock.now(), 100).await.unwrap(), 0);
         assert_eq!(outcome(&fixture.identity, &login.access_token).await, "agent");
         assert_eq!(outcome(&fixture.other_node(), &visitor.token).await, "visitor");
         let renewed = fixture.visitor(Some(&visitor.token), VisitorRequest::default()).await.unwrap();

@@ -58,6 +58,8 @@ fn signed<'a>(house: &House, call: Call<'a>, path: &str) -> Call<'a> {
         "auth/password" => call.bearer(&ours.supervisor.token),
         rest if rest.starts_with("auth/") => call,
         "chat/visitors" => call.site(&ours.site_key),
+        // Of a visitor who has nothing more to say.
+        "chat/visitors/logout" => call.bearer(&house.theirs.visitor.token),
         _ => call.bearer(&ours.visitor.token),
     }
 }

@@ -64,9 +64,9 @@ impl Shop {
         socket
     }
 
-    /// Starts a conversation with this token, and gives its id.
-    async fn started(&self, token: &str) -> String {
-        let started = self.api.start_conversation(token, "c", Some("hello")).await.unwrap();
+    /// Starts a conversation of this name with this token, and gives its id.
+    async fn started(&self, token: &str, name: &str) -> String {
+        let started = self.api.start_conversation(token, name, Some("hello")).await.unwrap();
         text(&started.expect(201).unwrap()["conversation"]["id"]).to_owned()
     }
 
@@ -99,10 +99,10 @@ fn signed(subject: &str) -> String {
 async fn tokens_and_sockets_from_before_a_proof_or_a_log_out_are_worth_nothing() {
     let shop = Shop::open().await;
     // An identity that nobody had; then one that somebody has, and the anonymous visitor becomes that person.
-    for _ in 0..2 {
+    for name in ["first", "second"] {
         let fixed = shop.entered(None, None).await;
         let tab = shop.entered(Some(&fixed), None).await;
-        let conversation = shop.started(&fixed).await;
+        let conversation = shop.started(&fixed, name).await;
         let (mut one, mut other) = (shop.socket(&fixed).await, shop.socket(&tab).await);
         let proven = shop.entered(Some(&tab), Some("ann")).await;
         for socket in [&mut one, &mut other] {
@@ -118,7 +118,7 @@ async fn tokens_and_sockets_from_before_a_proof_or_a_log_out_are_worth_nothing()
     let first = shop.entered(None, Some("ann")).await;
     let tab = shop.entered(Some(&first), None).await;
     let bystander = shop.entered(None, None).await;
-    let conversation = shop.started(&tab).await;
+    let conversation = shop.started(&tab, "third").await;
     let (mut phone, mut theirs) = (shop.socket(&first).await, shop.socket(&bystander).await);
     let log_out =
         async |token: &str| shop.api.post(format!("{PATH}/logout")).bearer(token).send().await.unwrap();
@@ -138,7 +138,7 @@ async fn tokens_and_sockets_from_before_a_proof_or_a_log_out_are_worth_nothing()
 async fn a_site_that_begins_to_require_identities_lets_older_anonymous_visitors_only_read_and_end() {
     let shop = Shop::open().await;
     let (anonymous, proven) = (shop.entered(None, None).await, shop.entered(None, Some("ann")).await);
-    let (conversation, of_ann) = (shop.started(&anonymous).await, shop.started(&proven).await);
+    let (conversation, of_ann) = (shop.started(&anonymous, "c").await, shop.started(&proven, "c").await);
     let mut socket = shop.socket(&anonymous).await;
     let path = format!("/api/v1/admin/sites/{}", shop.site);
     let required = json!({ "identity_required": true });

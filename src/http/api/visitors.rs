@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
 
 /// Nothing is needed.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({}))]
 #[serde(deny_unknown_fields)]
 pub struct LogOutJson {}
 

@@ -174,6 +174,8 @@ fn a_schema_takes_what_its_type_takes() {
         "é",
         "👩‍👩‍👧",
         "\u{200f}שלום",
+        "a\u{202e}b",
+        "\u{2066}a\u{2069}",
         "~",
         "!",
         "a-b_9",

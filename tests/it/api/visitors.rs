@@ -194,6 +194,7 @@ async fn what_a_page_says_of_its_visitor_has_limits() {
         attributes(1, 1, &json!("x".repeat(4000))),
         json!({ "name": "n".repeat(200) }),
         json!({ "attributes": {} }),
+        json!({ "name": "שלום\u{200f}" }),
     ];
     for body in right {
         enter(&stage, stage.site_key(), None, &body).await.expect(201).unwrap();
@@ -205,6 +206,8 @@ async fn what_a_page_says_of_its_visitor_has_limits() {
         (json!({ "name": "n".repeat(201) }), "name"),
         (json!({ "name": " " }), "name"),
         (json!({ "name": "a\u{0}b" }), "name"),
+        (json!({ "name": "Ann \u{202e}nimda" }), "name"),
+        (json!({ "name": "\u{2066}Ann\u{2069}" }), "name"),
         (json!({ "name": 5 }), "name"),
         (json!({ "email": "no address" }), "email"),
         (json!({ "surprise": 1 }), "surprise"),
@@ -214,7 +217,7 @@ async fn what_a_page_says_of_its_visitor_has_limits() {
     for (body, field) in wrong {
         invalid(&enter(&stage, stage.site_key(), None, &body).await, field);
     }
-    for value in [json!({}), json!([1]), json!(null)] {
+    for value in [json!({}), json!([1]), json!([null])] {
         let answer = enter(&stage, stage.site_key(), None, &attributes(1, 1, &value)).await;
         refused(&answer, 422, "VALIDATION_FAILED");
     }
