@@ -189,6 +189,7 @@ pub(crate) fn some_agent(n: u8, capacity: u32) -> Agent {
         operator: false,
         password_hash: "".into(),
         status: Status::Online,
+        generation: 0,
     }
 }
 
