@@ -62,7 +62,7 @@ pub const ROUTES: &[Route] = &[
         method: Method::POST,
         path: "/api/v1/chat/visitors/logout",
         who: Who::VISITOR,
-        rates: &[],
+        rates: &[Rate::Changes],
         body: BodyKind::OptionalJson,
         handler: |call| Box::pin(log_out(call)),
         doc: Doc {
