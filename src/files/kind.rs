@@ -62,8 +62,10 @@ pub(super) enum Raster {
 }
 
 /// One container, so a file under any of these names is what it says: players tell them apart by what is inside.
-const ISO_MEDIA: &[&str] =
-    &["mp4", "m4v", "mp4v", "mpg4", "m4a", "m4b", "m4r", "f4v", "f4a", "mov", "qt", "3gp", "3gpp", "3g2"];
+const ISO_MEDIA: &[&str] = &[
+    "mp4", "m4v", "mp4v", "mpg4", "m4a", "m4b", "m4r", "f4v", "f4a", "mov", "qt", "3gp", "3gpp", "3g2",
+    "3ga", "ismv", "lrv",
+];
 /// The same of Matroska, of which WebM is a part.
 const MATROSKA: &[&str] = &["webm", "weba", "mkv", "mka", "mk3d"];
 

@@ -4,8 +4,8 @@ use domain::Name;
 
 use super::kind::Kind;
 
-/// In characters, so that an ending still fits into a [`Name`].
-const STEM_MAX: usize = 150;
+/// In characters, so that an ending of [`ENDING_MAX`] still fits into a [`Name`].
+const STEM_MAX: usize = 189;
 const ENDING_MAX: usize = 10;
 
 /// What a machine runs under these endings: no file of text keeps one.

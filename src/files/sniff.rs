@@ -175,7 +175,8 @@ fn is_late_pdf(file: &mut (impl Read + Seek), head: &[u8], length: u64, is_text:
         return Ok(false);
     }
     let tail = read_at(file, length.saturating_sub(PDF_TAIL_BYTES), PDF_TAIL_BYTES)?;
-    Ok(!is_text || (contains(&tail, b"startxref") && contains(&tail, b"%%EOF")))
+    let ends: [&[u8]; 3] = [b"%%EOF", b"startxref", b"endobj"];
+    Ok(!is_text || ends.into_iter().any(|end| contains(&tail, end)))
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {

@@ -52,7 +52,7 @@ pub(super) fn kind(file: &mut (impl Read + Seek), given_name: &str) -> io::Resul
 /// What a password protects nobody else sees: it is what it is called.
 fn protected(given_name: &str) -> Kind {
     let ending = name::ending(given_name);
-    let kinds = [Kind::Docx, Kind::Xlsx, Kind::Pptx];
+    let kinds = [Kind::Docx, Kind::Xlsx, Kind::Pptx, Kind::Doc, Kind::Xls, Kind::Ppt];
     kinds.into_iter().find(|kind| kind.endings().contains(&ending.as_str())).unwrap_or(Kind::Protected)
 }
 

@@ -163,7 +163,10 @@ fn a_pdf_may_begin_late() {
         vec![b'x'; 1024],
         b"<html>".to_vec(),
     ] {
-        assert_eq!(judge(&[before.clone(), pdf.clone()].concat(), "a.txt"), Ok(Kind::Pdf), "{before:?}");
+        for pdf in [pdf.as_slice(), b"%PDF-1.7\n%%EOF", b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n"] {
+            let late = [before.as_slice(), pdf].concat();
+            assert_eq!(judge(&late, "a.txt"), Ok(Kind::Pdf), "{before:?}");
+        }
     }
     assert_ne!(judge(&[vec![b'x'; 1025], pdf].concat(), "a.txt"), Ok(Kind::Pdf));
 }

@@ -195,6 +195,8 @@ fn a_compound_file_is_known_by_the_streams_below_its_root() {
             ("a.ppsx", Kind::Pptx),
             ("a.dotm", Kind::Docx),
             ("a.xlsb", Kind::Xlsx),
+            ("a.xls", Kind::Xls),
+            ("a.pps", Kind::Ppt),
             ("a", Kind::Protected),
             ("a.exe", Kind::Protected),
         ] {
