@@ -13,6 +13,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use crate::http::error::{ApiError, Detail, ErrorCode};
 
 mod decode;
+mod numbers;
 mod path;
 mod surrogates;
 
@@ -77,7 +78,10 @@ impl<'de> Node<'de> {
             .map_err(|wrong| JsonError::Syntax(format!("not UTF-8 from byte {}", wrong.valid_up_to())))?;
         let mut input = serde_json::Deserializer::from_str(text);
         let value = AtDepth(1).deserialize(&mut input).and_then(|value| input.end().map(|()| value));
-        let value = value.map_err(|wrong| refused(text, &wrong))?;
+        let mut value = value.map_err(|wrong| refused(text, &wrong))?;
+        if has_fraction(&value) {
+            read_exactly(&mut value, &mut numbers::written(text));
+        }
         match repeated_key(&value) {
             Some(path) => Err(JsonError::Schema(Detail::new(path, "is given twice"))),
             None => Ok(Self(value)),
@@ -160,6 +164,31 @@ fn path_of(value: &Value<'_>, mark: char) -> Option<String> {
             let inside = if key.contains(mark) { Some(String::new()) } else { path_of(value, mark) };
             inside.map(|path| path::join(key, &path))
         }),
+    }
+}
+
+/// Some number of it is not a whole one.
+fn has_fraction(value: &Value<'_>) -> bool {
+    match value {
+        Value::Float(_) => true,
+        Value::List(items) => items.iter().any(has_fraction),
+        Value::Object(fields) => fields.iter().any(|(_, value)| has_fraction(value)),
+        Value::Null | Value::Flag(_) | Value::Unsigned(_) | Value::Signed(_) | Value::Text(_) => false,
+    }
+}
+
+/// Gives each number that is not a whole one the value that is nearest to how it is `written`.
+fn read_exactly<'t>(value: &mut Value<'_>, written: &mut impl Iterator<Item = &'t str>) {
+    match value {
+        Value::Float(number) => {
+            if let Some(exact) = written.next().and_then(|text| text.parse().ok()) {
+                *number = exact;
+            }
+        }
+        Value::Unsigned(_) | Value::Signed(_) => drop(written.next()),
+        Value::List(items) => items.iter_mut().for_each(|item| read_exactly(item, written)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| read_exactly(value, written)),
+        Value::Null | Value::Flag(_) | Value::Text(_) => {}
     }
 }
 
@@ -435,6 +464,21 @@ mod tests {
             ("null", "", "must be an object"),
         ] {
             assert_eq!(wrong_field(text), (field.to_owned(), rule.to_owned()), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_number_is_read_as_it_is_written(
+            numbers in proptest::collection::vec(-1e17..1e17, 1..5),
+            small in 0.0..1.0,
+            whole in proptest::prelude::any::<i64>(),
+        ) {
+            let text = format!(r#"{{"a":[{numbers:?},"1.5"],"b":{whole},"c":{small}}}"#);
+            #[derive(Debug, Deserialize)]
+            struct Numbers { a: (Vec<f64>, String), b: i64, c: f64 }
+            let read: Numbers = parse(text.as_bytes()).unwrap();
+            proptest::prop_assert_eq!((read.a.0, read.b, read.c), (numbers, whole, small));
         }
     }
 

@@ -140,8 +140,10 @@ export class Agent extends Person {
 
   #offered(head, expiresAt) {
     this.#learn(head);
+    // It comes again when what it shows has changed, such as the visitor's name.
+    const from = this.offerOf(head.id)?.from ?? Date.now();
     this.#offerEnded(head.id);
-    this.offers.push({ id: head.id, from: Date.now(), until: Date.parse(expiresAt) });
+    this.offers.push({ id: head.id, from, until: Date.parse(expiresAt) });
     this.offers.sort((a, b) => a.until - b.until);
   }
 

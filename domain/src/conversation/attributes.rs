@@ -12,7 +12,7 @@ pub enum Attribute {
     /// A text; it may have several lines.
     Text(Box<str>),
     /// A finite number that every client reads alike: at most [`Attributes::NUMBER_MAX`] on either side of 0.
-    Number(f64),
+    Number(#[serde(with = "exact")] f64),
     /// Yes or no.
     Flag(bool),
     /// Words, of the key `skills` alone: so a skill may hold a comma.
@@ -124,6 +124,55 @@ fn checked(key: &str, value: &Attribute) -> Result<usize, WrongAttribute> {
     }
 }
 
+/// A number as stores keep it: one with a fraction as a text, for a parser of numbers may give its neighbour.
+mod exact {
+    use std::fmt;
+
+    use serde::de::{Error, Unexpected, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        // Whole numbers of this size are exact as such, but not with a `.0` behind.
+        if number.fract() == 0.0 && number.abs() <= super::Attributes::NUMBER_MAX && *number != 0.0 {
+            serializer.serialize_i64(*number as i64)
+        } else if *number == 0.0 {
+            serializer.serialize_f64(*number)
+        } else {
+            serializer.serialize_str(&format!("{number:?}"))
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        deserializer.deserialize_any(Number)
+    }
+
+    struct Number;
+
+    impl Visitor<'_> for Number {
+        type Value = f64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number, or its text")
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<f64, E> {
+            Ok(number)
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<f64, E> {
+            Ok(number as f64)
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<f64, E> {
+            Ok(number as f64)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<f64, E> {
+            text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -160,12 +209,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_is_kept_as_it_is_or_refused_with_its_key(number in any::<f64>()) {
+        fn a_number_is_kept_as_it_is_or_refused_with_its_key(number in prop_oneof![any::<f64>(), -1e16..1e16]) {
             let kept = parse("n", Attribute::Number(number));
             if number.abs() <= 9_007_199_254_740_991.0 {
                 let kept = kept.unwrap();
                 let Some((_, Attribute::Number(same))) = kept.iter().next() else { panic!("{kept:?}") };
                 prop_assert_eq!(same.to_bits(), number.to_bits());
+                let stored = serde_json::to_string(&kept).unwrap();
+                let read: Attributes = serde_json::from_str(&stored).unwrap();
+                let Some((_, Attribute::Number(same))) = read.iter().next() else { panic!("{stored}") };
+                prop_assert_eq!(same.to_bits(), number.to_bits(), "{}", stored);
             } else {
                 let wrong = kept.unwrap_err();
                 prop_assert_eq!(wrong.key.as_deref(), Some("n"));

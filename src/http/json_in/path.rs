@@ -51,7 +51,7 @@ pub(super) fn of_value_ending_at(text: &str, end: usize) -> String {
 }
 
 /// How many bytes the text takes that `bytes` begin with, with its quotes.
-fn text_length(bytes: &[u8]) -> usize {
+pub(super) fn text_length(bytes: &[u8]) -> usize {
     let mut at = 1;
     while at < bytes.len() {
         match bytes[at] {

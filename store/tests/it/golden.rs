@@ -317,6 +317,9 @@ fn check_records(golden: &mut Golden) {
         became: None,
     };
     golden.check("visitor", &visitor);
+    let skills = Attribute::List(vec![line("billing, refunds"), line("vip")]);
+    let attributes = Attributes::parse([("skills".to_owned(), skills)]).unwrap();
+    golden.check("visitor.skills", &Visitor { attributes, ..visitor.clone() });
     golden.check("visitor.became", &Visitor { subject: None, generation: 3, became: Some(id(6)), ..visitor });
     let scopes = [
         ("workspace", CannedScope::Workspace),
