@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Agent, AgentId, ConversationId, Head, Load, Rejection, ReleaseReason, Status, TeamId, Timestamp,
+    Absent, Agent, AgentId, ConversationId, Head, Load, Rejection, ReleaseReason, Status, TeamId, Timestamp,
     WorkspaceId,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
@@ -211,6 +211,8 @@ struct Desk {
     queues: BTreeMap<TeamId, QueueNews>,
     /// What the routers of his teams were last told.
     told: Vec<(TeamId, AgentState)>,
+    /// What the log was told last.
+    was_online: bool,
     /// Something failed, and a sweep comes soon.
     sweeps_soon: bool,
 }
@@ -280,6 +282,7 @@ impl Actor for AgentActor {
             misses: Misses::default(),
             queues: BTreeMap::new(),
             told: Vec::new(),
+            was_online: false,
             sweeps_soon: false,
         };
         for (conversation, epoch) in surplus {
@@ -369,6 +372,7 @@ impl Desk {
         let status = if self.disabled { Status::Offline } else { self.status };
         self.presence.show(status, self.sessions.len(), self.shown_load(), self.capacity);
         let moved = self.presence.look(self.node.uptime_ms(), self.node.settings.agent_grace);
+        self.log_presence(status, moved.present);
         let told: Vec<(TeamId, AgentState)> =
             self.teams.iter().map(|team| (*team, self.state_for(*team, status, moved.present))).collect();
         for (team, state) in told.iter().filter(|state| !self.told.contains(state)) {
@@ -379,6 +383,24 @@ impl Desk {
             self.tell(*team, AgentState { status: Status::Offline, ..state.clone() });
         }
         self.told = told;
+    }
+
+    /// Tells the log when the agent begins or ceases to get conversations.
+    fn log_presence(&mut self, status: Status, present: bool) {
+        let online = status == Status::Online && present;
+        if online == self.was_online {
+            return;
+        }
+        self.was_online = online;
+        let agent = self.key.agent;
+        match status {
+            Status::Online if online => tracing::info!(%agent, "an agent is online"),
+            Status::Online => {
+                tracing::info!(%agent, "an agent is gone: no socket, and no request for a while")
+            }
+            Status::Away => tracing::info!(%agent, "an agent is away"),
+            Status::Offline => tracing::info!(%agent, "an agent went offline"),
+        }
     }
 
     fn tell(&self, team: TeamId, state: AgentState) {
@@ -423,12 +445,15 @@ impl Desk {
     }
 
     fn reserve(&mut self, conversation: ConversationId, how: Reserve) -> Result<(), Rejection> {
-        let there = match how {
-            Reserve::Asked => self.status != Status::Offline,
-            Reserve::Given => self.status != Status::Offline && self.present(),
-        };
-        if self.disabled || !there {
-            return Err(Rejection::AgentOffline);
+        if self.disabled {
+            return Err(Rejection::AgentOffline(Absent::Disabled));
+        }
+        if self.status == Status::Offline {
+            return Err(Rejection::AgentOffline(Absent::Offline));
+        }
+        match how {
+            Reserve::Given if !self.present() => return Err(Rejection::AgentOffline(Absent::AgentGone)),
+            Reserve::Given | Reserve::Asked => {}
         }
         self.load.reserve(conversation, self.capacity)?;
         self.reservations += 1;

@@ -435,7 +435,7 @@ impl Live {
             Standing::ItsVisitor => Side::Visitor,
             Standing::ItsAgent => Side::Agent,
             // A look by others moves nothing.
-            Standing::FormerAgent
+            Standing::FormerAgent(_)
             | Standing::Supervisor
             | Standing::Onlooker
             | Standing::System

@@ -3,13 +3,13 @@
 //! `apply` is the only way that the state changes, so replaying the log gives the live state. Read marks alone stand
 //! beside the log ([`Conversation::mark`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, AgentCard, AgentId, Explanation, MessageId, MessageText, Principal, Reason, Rejection, Role, Seq,
-    SiteId, Standing, Subject, Tag, TeamId, Timestamp, VisitorCard, VisitorId, may,
+    SiteId, Stale, Standing, Subject, Tag, TeamId, Timestamp, VisitorCard, VisitorId, may,
 };
 
 mod attributes;
@@ -119,8 +119,8 @@ pub struct Conversation {
     head: Head,
     /// Who its visitor was, first to last; they are one person.
     visitors: Vec<VisitorId>,
-    /// Who ever had it: such an agent hears that it moved, others that they may not.
-    held_by: BTreeSet<AgentId>,
+    /// The agents who ever had it, and why each has it no more: they are told that it moved, others that they may not.
+    held_by: BTreeMap<AgentId, Stale>,
     /// What started it, to know a repeat of the start.
     started: Option<RequestMark>,
     first_message: Option<(MessageId, Seq, Timestamp)>,
@@ -193,7 +193,7 @@ impl Conversation {
                 unread: Unread::default(),
             },
             visitors: vec![start.visitor.id],
-            held_by: BTreeSet::new(),
+            held_by: BTreeMap::new(),
             started: first.request.clone(),
             first_message: None,
             dedupe: Dedupe::default(),
@@ -220,7 +220,7 @@ impl Conversation {
 
     /// How `who` stands to it.
     pub fn standing(&self, who: &Principal) -> Standing {
-        self.head.standing(who, |agent| self.held_by.contains(&agent))
+        self.head.standing(who, |agent| self.held_by.get(&agent).copied())
     }
 
     /// Takes the next event of the log.
@@ -242,14 +242,27 @@ impl Conversation {
             EventKind::NotePosted { message_id, .. } => {
                 answered = Answered::Posted { message_id: *message_id, seq: event.seq, at: event.at };
             }
-            EventKind::Assigned { agent, assignment_epoch, .. } => {
+            EventKind::Assigned { agent, assignment_epoch, reason, .. } => {
+                self.lost_by_assignee(match reason {
+                    AssignReason::Transfer => Stale::Transfer,
+                    AssignReason::TakeOver => Stale::TakenOver,
+                    AssignReason::Accept | AssignReason::Auto | AssignReason::Reopen => Stale::Moved,
+                });
                 self.head.state = State::Assigned;
                 self.head.assignment_epoch = *assignment_epoch;
                 self.head.assigned_at = Some(event.at);
-                self.held_by.insert(agent.id);
+                self.held_by.insert(agent.id, Stale::Moved);
                 self.head.assignee = Some(agent.clone());
             }
-            EventKind::Released { .. } => {
+            EventKind::Released { reason, .. } => {
+                self.lost_by_assignee(match reason {
+                    ReleaseReason::Released => Stale::Released,
+                    ReleaseReason::Transfer => Stale::Transfer,
+                    ReleaseReason::AgentGone => Stale::AgentGone,
+                    ReleaseReason::Offline => Stale::Offline,
+                    ReleaseReason::OverCapacity => Stale::OverCapacity,
+                    ReleaseReason::Disabled => Stale::Disabled,
+                });
                 self.head.state = State::Queued;
                 self.head.assignee = None;
                 self.head.assigned_at = None;
@@ -279,6 +292,7 @@ impl Conversation {
                 self.head.end_reason = reason.clone();
             }
             EventKind::Reopened => {
+                self.lost_by_assignee(Stale::Reopened);
                 self.head.state = State::Queued;
                 self.head.assignee = None;
                 self.head.assigned_at = None;
@@ -290,6 +304,13 @@ impl Conversation {
         }
         if let (Some(mark), Some(sender)) = (&event.request, self.sender(&event.by)) {
             self.dedupe.remember(sender, mark, answered);
+        }
+    }
+
+    /// Remembers why the agent who has it now is about to lose it.
+    fn lost_by_assignee(&mut self, why: Stale) {
+        if let Some(assignee) = &self.head.assignee {
+            self.held_by.insert(assignee.id, why);
         }
     }
 
@@ -456,7 +477,7 @@ impl Conversation {
                 }
                 open()?;
                 if head.assignment_epoch != *assignment_epoch || head.state != State::Queued {
-                    return Err(Rejection::StaleAssignment);
+                    return Err(Rejection::StaleAssignment(Stale::Moved));
                 }
                 vec![self.assigned(agent, *reason, why.clone())]
             }
@@ -464,7 +485,7 @@ impl Conversation {
                 may(standing, Action::Transfer)?;
                 open()?;
                 if head.assignment_epoch != *assignment_epoch {
-                    return Err(Rejection::StaleAssignment);
+                    return Err(Rejection::StaleAssignment(Stale::Moved));
                 }
                 if head.state == State::Assigned
                     && head.assignee.as_ref().is_some_and(|now| now.id == agent.id)
@@ -495,7 +516,7 @@ impl Conversation {
                     return Err(Rejection::Conflict("the conversation is not assigned"));
                 }
                 if head.assignment_epoch != *assignment_epoch {
-                    return Err(Rejection::StaleAssignment);
+                    return Err(Rejection::StaleAssignment(Stale::Moved));
                 }
                 released.into_iter().collect()
             }
@@ -611,7 +632,7 @@ fn note_posted((message_id, text): &(MessageId, MessageText)) -> EventKind {
 
 impl Head {
     /// How `who` stands to it. A head alone does not know who had it before: `had_it` tells.
-    pub fn standing(&self, who: &Principal, had_it: impl Fn(AgentId) -> bool) -> Standing {
+    pub fn standing(&self, who: &Principal, had_it: impl Fn(AgentId) -> Option<Stale>) -> Standing {
         match who {
             Principal::System => Standing::System,
             Principal::Visitor { id, .. } if *id == self.visitor.id => Standing::ItsVisitor,
@@ -623,8 +644,8 @@ impl Head {
                     Standing::Supervisor
                 } else if !teams.contains(&self.team) {
                     Standing::Stranger
-                } else if had_it(card.id) {
-                    Standing::FormerAgent
+                } else if let Some(why) = had_it(card.id) {
+                    Standing::FormerAgent(why)
                 } else {
                     Standing::Onlooker
                 }
@@ -634,7 +655,7 @@ impl Head {
 
     /// Whether `who` sees it at all.
     pub fn seen_by(&self, who: &Principal) -> bool {
-        self.standing(who, |_| false) != Standing::Stranger
+        self.standing(who, |_| None) != Standing::Stranger
     }
 }
 

@@ -30,7 +30,7 @@ pub use id::{
     AgentId, BotId, CannedId, ConversationId, FileId, Id, Kind, MessageId, ParseIdError, SiteId, TeamId,
     VisitorId, WorkspaceId,
 };
-pub use rejection::Rejection;
+pub use rejection::{Absent, Rejection, Stale};
 pub use role::{Action, Principal, Role, Standing, may};
 pub use routing::{
     Candidate, Choice, Considered, Exclusion, Explanation, Needs, Pace, Rule, Skilled, choose,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentCard, Name, Rejection, SiteId, TeamId, VisitorId};
+use crate::{AgentCard, Name, Rejection, SiteId, Stale, TeamId, VisitorId};
 
 /// An agent's role. Ordered: each may what the one before may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,8 +48,8 @@ pub enum Standing {
     ItsVisitor,
     /// The agent who has it (after its end: who had it last).
     ItsAgent,
-    /// An agent who had it and still sees it.
-    FormerAgent,
+    /// An agent who had it and still sees it, and why they have it no more.
+    FormerAgent(Stale),
     /// A supervisor or admin of its workspace who does not hold it.
     Supervisor,
     /// An agent of its team who never had it.
@@ -103,16 +103,16 @@ pub fn may(standing: Standing, action: Action) -> Result<(), Rejection> {
         (Standing::Supervisor, Read | Note | Accept | TakeOver | End | Transfer | Release | Reopen | Tag) => {
             Ok(())
         }
-        (Standing::FormerAgent | Standing::Onlooker, Read | Note | Accept) => Ok(()),
-        (Standing::FormerAgent, Write | End | Transfer | Release | Reopen | Tag) => {
-            Err(Rejection::StaleAssignment)
+        (Standing::FormerAgent(_) | Standing::Onlooker, Read | Note | Accept) => Ok(()),
+        (Standing::FormerAgent(why), Write | End | Transfer | Release | Reopen | Tag) => {
+            Err(Rejection::StaleAssignment(why))
         }
         (Standing::Onlooker, Write | End | Transfer | Release | Reopen | Tag) => Err(Rejection::Forbidden),
         (Standing::Supervisor, Write) => Err(Rejection::Forbidden),
-        (Standing::ItsAgent | Standing::FormerAgent | Standing::Onlooker, TakeOver) => {
+        (Standing::ItsAgent | Standing::FormerAgent(_) | Standing::Onlooker, TakeOver) => {
             Err(Rejection::Forbidden)
         }
-        (Standing::ItsAgent | Standing::FormerAgent | Standing::Supervisor | Standing::Onlooker, Rate) => {
+        (Standing::ItsAgent | Standing::FormerAgent(_) | Standing::Supervisor | Standing::Onlooker, Rate) => {
             Err(Rejection::Forbidden)
         }
     }
@@ -129,7 +129,10 @@ mod tests {
         }
         assert_eq!(may(Standing::ItsVisitor, Action::Rate), Ok(()));
         assert_eq!(may(Standing::Supervisor, Action::Rate), Err(Rejection::Forbidden));
-        assert_eq!(may(Standing::FormerAgent, Action::Write), Err(Rejection::StaleAssignment));
+        assert_eq!(
+            may(Standing::FormerAgent(Stale::AgentGone), Action::Write),
+            Err(Rejection::StaleAssignment(Stale::AgentGone))
+        );
         assert_eq!(may(Standing::Onlooker, Action::Write), Err(Rejection::Forbidden));
     }
 }

@@ -31,6 +31,15 @@ impl Detail {
     pub fn new(field: impl Into<String>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self { field: field.into(), rule: rule.into() }
     }
+
+    /// For people who see only the message.
+    fn sentence(&self) -> String {
+        if self.field.is_empty() {
+            self.rule.clone().into_owned()
+        } else {
+            format!("{} {}", self.field, self.rule)
+        }
+    }
 }
 
 /// An answer that is not a success, and what the log is told beside it.
@@ -39,6 +48,8 @@ pub struct ApiError {
     code: ErrorCode,
     message: Cow<'static, str>,
     details: Vec<Detail>,
+    /// Why, where one code has several causes; a word that clients may match on.
+    reason: Option<&'static str>,
     retry_after_ms: Option<u64>,
     /// For the log alone.
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -56,6 +67,7 @@ impl ApiError {
             code,
             message: message.into(),
             details: Vec::new(),
+            reason: None,
             retry_after_ms: None,
             cause: None,
             headers: Vec::new(),
@@ -74,7 +86,8 @@ impl ApiError {
 
     /// It was understood, and breaks these rules.
     pub fn invalid(details: Vec<Detail>) -> Self {
-        Self { details, ..Self::new(ErrorCode::ValidationFailed, "the request breaks the rules in details") }
+        let rules: Vec<String> = details.iter().map(Detail::sentence).collect();
+        Self { details, ..Self::new(ErrorCode::ValidationFailed, rules.join("; ")) }
     }
 
     /// One field breaks one rule.
@@ -104,6 +117,13 @@ impl ApiError {
     /// Our own fault.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorCode::Internal, "something went wrong on our side").caused_by(cause)
+    }
+
+    /// Says which of a code's causes it was, as `details.reason`.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
     }
 
     /// Tells the client when to try again.
@@ -144,12 +164,23 @@ impl ApiError {
         &self.details
     }
 
+    /// The message and what caused it, for a person at the command line of the server itself.
+    pub(crate) fn explained(&self) -> String {
+        match self.cause.as_deref() {
+            Some(cause) => format!("{}: {}", self.message, Chain(cause)),
+            None => self.message.clone().into_owned(),
+        }
+    }
+
     /// The object that stands in an answer's body and in a socket's `error` frame.
     pub fn body<'a>(&'a self, request_id: &'a RequestId) -> ErrorBody<'a> {
         ErrorBody {
             code: self.code.as_str(),
             message: &self.message,
-            details: &self.details,
+            details: match self.reason {
+                Some(reason) => Some(DetailsBody::Cause { reason }),
+                None => Some(DetailsBody::Rules(&self.details)).filter(|_| !self.details.is_empty()),
+            },
             request_id: request_id.as_str(),
             retry_after_ms: self.retry_after_ms,
         }
@@ -208,11 +239,19 @@ impl std::fmt::Display for Chain<'_> {
 pub struct ErrorBody<'a> {
     code: &'static str,
     message: &'a str,
-    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
-    details: &'a [Detail],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<DetailsBody<'a>>,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+}
+
+/// What an error says beside its code: the rules that were broken, or which of its causes it was.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum DetailsBody<'a> {
+    Rules(&'a [Detail]),
+    Cause { reason: &'static str },
 }
 
 #[derive(Serialize)]
@@ -230,9 +269,15 @@ impl From<domain::Rejection> for ApiError {
             Rejection::Forbidden => ErrorCode::Forbidden,
             Rejection::IdempotencyConflict => ErrorCode::IdempotencyConflict,
             Rejection::AlreadyAssigned => ErrorCode::AlreadyAssigned,
-            Rejection::StaleAssignment => ErrorCode::StaleAssignment,
+            Rejection::StaleAssignment(why) => {
+                let error = Self::new(ErrorCode::StaleAssignment, rejection.to_string());
+                return error.because(why.word());
+            }
             Rejection::CapacityExceeded => ErrorCode::CapacityExceeded,
-            Rejection::AgentOffline => ErrorCode::AgentOffline,
+            Rejection::AgentOffline(why) => {
+                let error = Self::new(ErrorCode::AgentOffline, rejection.to_string());
+                return error.because(why.word());
+            }
             Rejection::ConversationEnded => ErrorCode::ConversationEnded,
             Rejection::ConversationFull => ErrorCode::ConversationFull,
         };
@@ -368,6 +413,37 @@ mod tests {
         assert_eq!(
             text,
             r#"{"error":{"code":"INTERNAL","message":"something went wrong on our side","request_id":"r-1"}}"#
+        );
+    }
+
+    #[test]
+    fn a_code_with_several_causes_says_which_it_was() {
+        use domain::{Absent, Rejection, Stale};
+        let id = RequestId::given("r-1").unwrap();
+        let gone = ApiError::from(Rejection::StaleAssignment(Stale::AgentGone)).reply(&id);
+        assert!(gone.text().contains(r#""code":"STALE_ASSIGNMENT""#), "{}", gone.text());
+        assert!(gone.text().contains(r#""details":{"reason":"agent_gone"}"#), "{}", gone.text());
+        for (rejection, reason) in [
+            (Rejection::StaleAssignment(Stale::TakenOver), "taken_over"),
+            (Rejection::StaleAssignment(Stale::Transfer), "transfer"),
+            (Rejection::StaleAssignment(Stale::Moved), "moved"),
+            (Rejection::AgentOffline(Absent::Offline), "offline"),
+            (Rejection::AgentOffline(Absent::AgentGone), "agent_gone"),
+            (Rejection::AgentOffline(Absent::Disabled), "disabled"),
+        ] {
+            let text = ApiError::from(rejection).reply(&id).text();
+            assert!(text.contains(&format!(r#""details":{{"reason":"{reason}"}}"#)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_says_the_rule_itself() {
+        let two =
+            vec![Detail::new("text", "must be at most 16384 bytes"), Detail::new("", "must be an object")];
+        let text = ApiError::invalid(two).reply(&RequestId::given("r-1").unwrap()).text();
+        assert!(
+            text.contains(r#""message":"text must be at most 16384 bytes; must be an object""#),
+            "{text}"
         );
     }
 

@@ -8,7 +8,7 @@ use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -385,7 +385,11 @@ fn error_schema() -> RefOr<Schema> {
         .property("rule", schema::text(TOLD_MAX).description(Some("What it must be, for people.")))
         .required("field")
         .required("rule");
-    let details = ArrayBuilder::new().items(detail).max_items(Some(DETAILS_MAX));
+    let reason = schema::text(TOLD_MAX)
+        .description(Some("Which of the code's causes it was, such as agent_gone; more may be added."));
+    let details = OneOfBuilder::new()
+        .item(ArrayBuilder::new().items(detail).max_items(Some(DETAILS_MAX)))
+        .item(ObjectBuilder::new().property("reason", reason).required("reason"));
     let error = ObjectBuilder::new()
         .property("code", schema::one_of(&codes).description(Some("New codes may be added.")))
         .property("message", schema::text(TOLD_MAX).description(Some("For people; may change.")))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Attributes, ClientId, ReleaseReason, Start, Status, Timestamp, VisitorCard};
+use domain::{Absent, Attributes, ClientId, ReleaseReason, Start, Status, Timestamp, VisitorCard};
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use store::{Owner, Store};
 
@@ -163,13 +163,13 @@ async fn nobody_gets_a_conversation_who_is_not_there() {
     // Two seconds after he was last heard of he is not present any more.
     fixture.until(async |fixture| !fixture.view(2).await.present).await;
     let absent = fixture.node.transfer(key(1), agent(1), None, card(2), None).await;
-    assert_eq!(rejected(absent), Some(Rejection::AgentOffline));
+    assert_eq!(rejected(absent), Some(Rejection::AgentOffline(Absent::AgentGone)));
     fixture.node.agent_seen(agent_key(2), Status::Online);
     fixture.node.transfer(key(1), agent(1), None, card(2), None).await.unwrap();
     fixture.node.set_status(agent_key(1), Status::Offline).await.unwrap();
     fixture.conversation(2).await;
     let offline = fixture.node.accept(key(2), agent(1), None, false).await;
-    assert_eq!(rejected(offline), Some(Rejection::AgentOffline));
+    assert_eq!(rejected(offline), Some(Rejection::AgentOffline(Absent::Offline)));
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ impl Node {
         client_id: Option<ClientId>,
     ) -> Result<(), ExecuteError> {
         let head = self.shared.store.heads.get(key).await?.ok_or(Rejection::NotFound)?;
-        may(head.standing(by, |_| false), Action::Read)?;
+        may(head.standing(by, |_| None), Action::Read)?;
         let Principal::Agent { card, .. } = by else { return Err(Rejection::Forbidden.into()) };
         let team = self.team_handle(TeamKey { workspace: key.workspace, team: head.team }).await?;
         let permit = team.admission.enter()?;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ClientId, Name, ParseIdError, VisitorId};
+use crate::{ClientId, Name, ParseIdError, Stale, VisitorId};
 
 fn id<K: crate::Kind>(n: u8) -> crate::Id<K> {
     crate::Id::from_hash([n; 16])
@@ -131,8 +131,8 @@ fn who_may_do_what_and_when() {
         (8, held(), agent(3, Role::Agent), taken.clone(), Err(Rejection::Forbidden)),
         (9, held(), agent(3, Role::Supervisor), taken, DONE),
         (10, held(), agent(3, Role::Supervisor), post("hi"), Err(Rejection::Forbidden)),
-        (11, moved(), agent(2, Role::Agent), post("hi"), Err(Rejection::StaleAssignment)),
-        (12, moved(), agent(2, Role::Agent), end(), Err(Rejection::StaleAssignment)),
+        (11, moved(), agent(2, Role::Agent), post("hi"), Err(Rejection::StaleAssignment(Stale::TakenOver))),
+        (12, moved(), agent(2, Role::Agent), end(), Err(Rejection::StaleAssignment(Stale::TakenOver))),
         (
             13,
             held(),
@@ -140,11 +140,11 @@ fn who_may_do_what_and_when() {
             transfer(2, 1),
             Err(Rejection::Conflict("the agent has this conversation already")),
         ),
-        (14, held(), agent(2, Role::Agent), transfer(3, 0), Err(Rejection::StaleAssignment)),
+        (14, held(), agent(2, Role::Agent), transfer(3, 0), Err(Rejection::StaleAssignment(Stale::Moved))),
         (15, vec![], agent(2, Role::Agent), transfer(3, 0), Err(Rejection::Forbidden)),
         (16, vec![], agent(2, Role::Supervisor), transfer(3, 0), DONE),
         (17, held(), agent(2, Role::Agent), release(1), DONE),
-        (18, held(), agent(2, Role::Agent), release(0), Err(Rejection::StaleAssignment)),
+        (18, held(), agent(2, Role::Agent), release(0), Err(Rejection::StaleAssignment(Stale::Moved))),
         (
             19,
             vec![],
