@@ -26,11 +26,14 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Takes the records of those who belong to the team now; what is known of them stays.
-    pub(super) fn set(&mut self, agents: &[Agent]) {
+    /// Takes the records of those who belong to the team now; what is known of them stays. Says whether somebody came
+    /// who was not in it: what a newcomer's actor told before that was of no use, and is to be asked for.
+    pub(super) fn set(&mut self, agents: &[Agent]) -> bool {
+        let mut newcomers = false;
         let mut before = std::mem::take(&mut self.all);
         for agent in agents {
             let known = before.remove(&agent.id);
+            newcomers |= known.is_none();
             let member = Member {
                 card: agent.card(),
                 skilled: Skilled::of(agent),
@@ -40,6 +43,7 @@ impl Members {
             };
             self.all.insert(agent.id, member);
         }
+        newcomers
     }
 
     /// Keeps what the agent's actor reports; says whether the agent attends to the queue now and did not before.

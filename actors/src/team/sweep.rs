@@ -41,10 +41,12 @@ impl Desk {
         match loaded {
             Ok(Roster { team, agents }) => {
                 let first = self.team.is_none();
-                self.members.set(&agents);
+                let newcomers = self.members.set(&agents);
                 self.team = team;
-                if first {
+                if first || newcomers {
                     self.node.outbox.put(Notice::CallOut { team: self.key });
+                }
+                if first {
                     self.sweep();
                 }
                 self.route_soon();
