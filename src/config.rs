@@ -1,39 +1,57 @@
 //! The configuration: a TOML file, over it the environment, over that the command line's flags. The only file that
 //! reads the environment. Called once at start; nothing here changes while the server runs.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use documented::DocumentedFields;
 use domain::Origin;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+mod address;
 mod blobs;
+mod error;
 mod forwarding;
+mod hints;
 mod limits;
+mod log;
 mod networks;
+mod routing;
 mod secret;
 mod store;
 
+pub use address::parse_listen;
 pub use blobs::{BlobsConfig, BlobsKind};
+pub use error::ConfigError;
 pub use forwarding::ForwardingHeader;
 pub use limits::Limits;
+pub use log::{LogConfig, LogFormat, LogLevel};
+pub use routing::RoutingConfig;
 pub use secret::read_secret;
 pub use store::{Consistency, CqlConfig, StoreConfig, StoreKind};
 
 /// All settings, as they hold after file, environment and flags.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// The first comment of each field is what `config show --markdown` prints of the setting: it says unit, bounds and what
+/// 0 means, and of a setting without a default an example between backquotes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the server listens; port 0 takes a free one.
+    /// Where the server listens: an address and a port. A port alone (`8080`, `:8080`, `localhost:8080`) is one of this
+    /// machine alone; port 0 takes a free one.
+    #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
-    /// How browsers reach it, as an origin (`https://chat.example.org`, no path). None: by the listen address, which
-    /// must be a loopback one then. See [`Config::own_origin`].
+    /// How browsers reach the server: an origin such as `https://chat.example.org`, without a path. Without it: by the
+    /// listen address, which must be a loopback one then.
     pub public_url: Option<String>,
-    /// Where everything is kept that must survive.
+    /// The folder where everything is kept that must survive. It is made when it is not there.
     pub data_dir: PathBuf,
-    /// Where `/metrics` is served; none: beside everything else.
+    /// An address of their own for the metrics, such as `127.0.0.1:9090`. Without it they are served beside everything
+    /// else, at `/metrics`.
+    #[serde(deserialize_with = "address::deserialize_some")]
     pub metrics_listen: Option<SocketAddr>,
     /// Proxies that are believed when they name the client they speak for: addresses, or networks such as
     /// `10.0.0.0/8`.
@@ -49,62 +67,6 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged, to standard error.
     pub log: LogConfig,
-}
-
-/// `[routing]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RoutingConfig {
-    /// Seconds until an offer goes to the next agent, in teams that set none of their own.
-    pub accept_timeout_s: u32,
-    /// Seconds for which an agent counts as present after his last socket or request.
-    pub agent_grace_s: u32,
-}
-
-impl Default for RoutingConfig {
-    fn default() -> Self {
-        Self { accept_timeout_s: 30, agent_grace_s: 20 }
-    }
-}
-
-/// `[log]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// What is left out.
-    pub level: LogLevel,
-    /// How a line looks.
-    pub format: LogFormat,
-}
-
-/// Lines below this level are left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogLevel {
-    /// Nothing is logged.
-    Off,
-    /// A person must act.
-    Error,
-    /// Unexpected, and it went on.
-    Warn,
-    /// A state changed.
-    #[default]
-    Info,
-    /// What helps to find a fault.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// One JSON object a line.
-    #[default]
-    Json,
-    /// For people.
-    Text,
 }
 
 impl Default for Config {
@@ -131,56 +93,28 @@ pub struct Flags {
     pub listen: Option<SocketAddr>,
     /// `--data`.
     pub data_dir: Option<PathBuf>,
+    /// `--public-url`.
+    pub public_url: Option<String>,
 }
 
-/// A setting is wrong. The message names the key or variable, its value and the rule.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file is not there or cannot be read.
-    #[error("cannot read the config file {path}: {cause}")]
-    Unreadable {
-        /// As it was given.
-        path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// The file is not TOML, or has a key or a type that no setting has; the message shows the line.
-    #[error("the config file {path} is wrong: {message}")]
-    File {
-        /// As it was given.
-        path: PathBuf,
-        /// Line, column and what was expected.
-        message: String,
-    },
-    /// A `SWITCHBOARD_` variable that no setting has.
-    #[error("the environment variable {0} names no setting")]
-    UnknownVariable(String),
-    /// A variable's value does not fit its setting.
-    #[error("the environment variable {variable} = {value:?}: {rule}")]
-    Variable {
-        /// Its name.
-        variable: String,
-        /// As it was given.
-        value: String,
-        /// What it must be.
-        rule: String,
-    },
-    /// A value that a rule refuses, wherever it came from.
-    #[error("{key} = {value}: {rule}")]
-    Value {
-        /// Its path in the file.
-        key: String,
-        /// As it would have held.
-        value: String,
-        /// What it must be.
-        rule: String,
-    },
+/// Where a value came from; what is in none of these is a default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// The config file.
+    File(PathBuf),
+    /// This environment variable.
+    Variable(String),
+    /// This flag.
+    Flag(&'static str),
 }
 
-impl ConfigError {
-    fn value(key: impl Into<String>, value: impl ToString, rule: impl Into<String>) -> Self {
-        Self::Value { key: key.into(), value: value.to_string(), rule: rule.into() }
-    }
+/// A configuration, and where its values came from.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// As it holds.
+    pub config: Config,
+    /// By the path of the setting, such as `limits.page_max`.
+    pub given: BTreeMap<String, Given>,
 }
 
 /// How a variable's text becomes a value.
@@ -222,45 +156,101 @@ const PREFIX: &str = "SWITCHBOARD_";
 
 impl Config {
     /// File, environment and flags, in this order, and then the rules.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place and its rule; the caller tells the person who started the program.
     pub fn load(file: Option<&Path>, flags: Flags) -> Result<Self, ConfigError> {
+        Self::explain(file, flags).map(|explained| explained.config)
+    }
+
+    /// The same, and where each value came from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn explain(file: Option<&Path>, flags: Flags) -> Result<Explained, ConfigError> {
         let text = file.map(read).transpose()?;
-        Self::from_sources(file.zip(text.as_deref()), environment()?, flags)
+        Self::gather(file.zip(text.as_deref()), environment()?, flags)
     }
 
     /// The same without the environment, for a command that has two files.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
     pub fn from_file_alone(file: &Path, flags: Flags) -> Result<Self, ConfigError> {
-        Self::from_sources(Some((file, &read(file)?)), Vec::new(), flags)
+        Self::gather(Some((file, &read(file)?)), Vec::new(), flags).map(|explained| explained.config)
     }
 
-    fn from_sources(
+    fn gather(
         file: Option<(&Path, &str)>,
         variables: Vec<(String, String)>,
         flags: Flags,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Explained, ConfigError> {
         let mut table = Table::new();
+        let mut given = BTreeMap::new();
         if let Some((path, text)) = file {
-            let wrong = |error: toml::de::Error| ConfigError::File {
-                path: path.to_owned(),
-                message: error.to_string().trim_end().to_owned(),
-            };
             // Read as a whole first: only then do messages have lines.
-            toml::from_str::<Self>(text).map_err(wrong)?;
-            table = toml::from_str(text).map_err(wrong)?;
+            toml::from_str::<Self>(text).map_err(|error| ConfigError::File {
+                path: path.to_owned(),
+                message: format!("{}{}", error.to_string().trim_end(), hint(text)),
+            })?;
+            table = toml::from_str(text).expect("it was read as a config");
+            let leaves = leaves(&table).into_iter().map(|(leaf, _)| leaf);
+            given.extend(leaves.map(|leaf| (leaf, Given::File(path.to_owned()))));
         }
         for (variable, value) in variables {
-            set_variable(&mut table, &variable, &value)?;
+            let path = set_variable(&mut table, &variable, &value)?;
+            given.insert(path, Given::Variable(variable));
         }
         let mut config: Self = table
             .try_into()
             .expect("the file was read as a config, and each variable was tried when it was set");
         if let Some(listen) = flags.listen {
             config.listen = listen;
+            given.insert("listen".to_owned(), Given::Flag("--listen"));
         }
         if let Some(data_dir) = flags.data_dir {
             config.data_dir = data_dir;
+            given.insert("data_dir".to_owned(), Given::Flag("--data"));
+        }
+        if let Some(public_url) = flags.public_url {
+            config.public_url = Some(public_url);
+            given.insert("public_url".to_owned(), Given::Flag("--public-url"));
+        }
+        // As an address bar shows it.
+        if let Some(url) = config.public_url.as_mut().filter(|url| url.ends_with('/')) {
+            url.pop();
         }
         config.check()?;
-        Ok(config)
+        Ok(Explained { config, given })
+    }
+
+    /// The paths of all settings and what their limits are, in the order in which they are shown: those of a section
+    /// together, as the sections' structs have them.
+    pub fn settings() -> Vec<Setting> {
+        let mut settings = Vec::new();
+        let mut section = |name: &str, names: &[&str], docs: &'static [&'static str]| {
+            for (key, doc) in names.iter().zip(docs) {
+                let path = if name.is_empty() { (*key).to_owned() } else { format!("{name}.{key}") };
+                if find_setting(&variable_name(&path)).is_some() {
+                    let bounds = path.strip_prefix("limits.").and_then(Limits::bounds);
+                    settings.push(Setting { variable: variable_name(&path), path, doc, bounds });
+                }
+            }
+        };
+        section("", Self::FIELD_NAMES, Self::FIELD_DOCS);
+        section("store", StoreConfig::FIELD_NAMES, StoreConfig::FIELD_DOCS);
+        section("store.cql", CqlConfig::FIELD_NAMES, CqlConfig::FIELD_DOCS);
+        section("store.blobs", BlobsConfig::FIELD_NAMES, BlobsConfig::FIELD_DOCS);
+        section("routing", RoutingConfig::FIELD_NAMES, RoutingConfig::FIELD_DOCS);
+        section("limits", Limits::FIELD_NAMES, Limits::FIELD_DOCS);
+        section("log", LogConfig::FIELD_NAMES, LogConfig::FIELD_DOCS);
+        settings
+    }
+
+    /// The values that are set, by path; a setting that may be left out and is has none.
+    pub fn values(&self) -> BTreeMap<String, Value> {
+        let table = Table::try_from(self).expect("settings are strings, numbers and tables with string keys");
+        leaves(&table).into_iter().collect()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -278,13 +268,15 @@ impl Config {
             }
             None if self.listen.ip().is_loopback() => {}
             None => {
-                let rule = "is not a loopback address, so public_url must say how browsers reach the server";
+                let rule = format!(
+                    "is not a loopback address, so public_url must say how browsers reach the server, such as \
+                     https://chat.example.org: give the flag --public-url, the variable {} or public_url in the file",
+                    variable_name("public_url")
+                );
                 return Err(ConfigError::value("listen", self.listen, rule));
             }
         }
-        if self.data_dir.as_os_str().is_empty() {
-            return Err(ConfigError::value("data_dir", "\"\"", "must be a folder"));
-        }
+        self.check_data_dir()?;
         for (key, value) in [
             ("routing.accept_timeout_s", self.routing.accept_timeout_s),
             ("routing.agent_grace_s", self.routing.agent_grace_s),
@@ -297,6 +289,23 @@ impl Config {
         self.limits.check()
     }
 
+    fn check_data_dir(&self) -> Result<(), ConfigError> {
+        let dir = &self.data_dir;
+        let wrong = |why: String| {
+            let rule = format!("{why}must be a folder, such as ./data (the flag --data)");
+            Err(ConfigError::value("data_dir", format!("\"{}\"", dir.display()), rule))
+        };
+        if dir.as_os_str().is_empty() {
+            return wrong(String::new());
+        }
+        // What is not there is made.
+        match dir.ancestors().find(|part| part.is_file()) {
+            Some(file) if file == dir => wrong("is a file: it ".to_owned()),
+            Some(file) => wrong(format!("{} is a file: it ", file.display())),
+            None => Ok(()),
+        }
+    }
+
     /// The origin that browsers know the server by: `public_url`, or the address that was bound.
     pub fn own_origin(&self, bound: SocketAddr) -> Origin {
         let url = match &self.public_url {
@@ -306,10 +315,67 @@ impl Config {
         };
         Origin::parse(&url).expect("public_url was checked, and an address has the form of an origin")
     }
+}
 
-    /// The settings as a config file. It holds no secret: where one is needed, a setting names its file.
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("settings are strings, numbers and tables with string keys")
+/// One setting, as people read of it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its key with its sections, such as `limits.page_max`.
+    pub path: String,
+    /// The environment variable that sets it.
+    pub variable: String,
+    /// What it means: the comment of its field.
+    pub doc: &'static str,
+    /// The range of a limit, in words.
+    pub bounds: Option<String>,
+}
+
+/// All values of a table and of those in it, by path.
+fn leaves(table: &Table) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => {
+                found.extend(leaves(inner).into_iter().map(|(path, value)| (format!("{key}.{path}"), value)));
+            }
+            other => found.push((key.clone(), other.clone())),
+        }
+    }
+    found
+}
+
+/// What to write instead, of a file that is no config: the setting that was probably meant, or an example of the one
+/// whose value has a wrong type.
+fn hint(text: &str) -> String {
+    let Ok(table) = toml::from_str::<Table>(text) else { return String::new() };
+    let defaults = Config::default().values();
+    let known: Vec<String> = known().map(|(path, _)| path).collect();
+    for (path, value) in leaves(&table) {
+        let Some(at) = known.iter().position(|known| *known == path) else {
+            let near = hints::nearest(&path, known.iter().map(String::as_str));
+            return near.map_or_else(
+                || format!("\nno setting is called {path}: `switchboard config show` lists them all"),
+                |near| format!("\nno setting is called {path}: did you mean {near}?"),
+            );
+        };
+        if alone(&known[at], value).try_into::<Config>().is_err()
+            && let Some(default) = defaults.get(&path)
+        {
+            return format!("\nfor example: {} = {default}", path.rsplit('.').next().unwrap_or(&path));
+        }
+    }
+    String::new()
+}
+
+/// A table with nothing but this value.
+fn alone(path: &str, value: Value) -> Table {
+    let mut value = value;
+    for key in path.rsplit('.') {
+        value = Value::Table(Table::from_iter([(key.to_owned(), value)]));
+    }
+    match value {
+        Value::Table(table) => table,
+        _ => Table::new(),
     }
 }
 
@@ -341,11 +407,10 @@ fn environment() -> Result<Vec<(String, String)>, ConfigError> {
 }
 
 /// Puts a variable's value where its name says, and tries whether the whole is still a config.
-fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<(), ConfigError> {
+fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<String, ConfigError> {
     let wrong =
         |rule: String| ConfigError::Variable { variable: variable.to_owned(), value: value.to_owned(), rule };
-    let (path, form) =
-        find_setting(variable).ok_or_else(|| ConfigError::UnknownVariable(variable.to_owned()))?;
+    let (path, form) = find_setting(variable).ok_or_else(|| unknown(variable))?;
     let parsed = match form {
         Form::Text => Value::String(value.to_owned()),
         Form::WholeNumber => {
@@ -354,7 +419,7 @@ fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<(), Co
         Form::Truth => Value::Boolean(value.parse().map_err(|_| wrong("must be true or false".to_owned()))?),
         Form::List => {
             let list: Vec<String> = serde_json::from_str(value)
-                .map_err(|_| wrong("must be a JSON list of strings, such as [\"10.0.0.0/8\"]".to_owned()))?;
+                .map_err(|_| wrong(format!("must be a JSON list of strings, such as {}", as_list(value))))?;
             Value::from(list)
         }
     };
@@ -366,14 +431,37 @@ fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<(), Co
     }
     section.insert(key.to_owned(), parsed);
     let tried: Result<Config, _> = table.clone().try_into();
-    tried.map(drop).map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
+    tried.map(|_| path).map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
+}
+
+/// What was probably meant by a list that is not JSON: its words.
+fn as_list(text: &str) -> String {
+    let words = text.split([',', ' ', ';', '[', ']', '"', '\'']).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.take(9).collect();
+    if words.is_empty() { "[\"10.0.0.0/8\"]".to_owned() } else { format!("{words:?}") }
+}
+
+fn unknown(variable: &str) -> ConfigError {
+    let known: Vec<String> = known().map(|(path, _)| path).collect();
+    let path = variable.strip_prefix(PREFIX).unwrap_or(variable).to_lowercase().replace("__", ".");
+    let meant = hints::nearest(&path, known.iter().map(String::as_str));
+    let hint = meant.map_or_else(
+        || ": `switchboard config show` lists them all".to_owned(),
+        |meant| format!(": did you mean {}?", variable_name(meant)),
+    );
+    ConfigError::UnknownVariable { variable: variable.to_owned(), hint }
 }
 
 /// `SWITCHBOARD_LIMITS__PAGE_MAX` is `limits.page_max`.
 fn find_setting(variable: &str) -> Option<(String, Form)> {
+    known().find(|(path, _)| variable == variable_name(path))
+}
+
+/// Every setting by path.
+fn known() -> impl Iterator<Item = (String, Form)> {
     let limits = Limits::keys().map(|key| (format!("limits.{key}"), Form::WholeNumber));
     let settings = SETTINGS.iter().chain(BlobsConfig::SETTINGS).map(|&(path, form)| (path.to_owned(), form));
-    settings.chain(limits).find(|(path, _)| variable == variable_name(path))
+    settings.chain(limits)
 }
 
 fn variable_name(path: &str) -> String {

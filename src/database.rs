@@ -13,6 +13,10 @@ use store::{Dump, Store};
 use crate::blobs;
 use crate::config::{Config, ConfigError, StoreKind};
 
+mod advice;
+
+pub use advice::advice;
+
 /// The store was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -20,7 +24,7 @@ pub enum DatabaseError {
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
     /// The one on CQL servers.
-    #[error(transparent)]
+    #[error("{}", in_words(.0))]
     Cql(#[from] cql::OpenError),
     /// The data folder, where files are also beside CQL servers.
     #[error(transparent)]
@@ -30,8 +34,25 @@ pub enum DatabaseError {
     Config(#[from] ConfigError),
 }
 
+/// Servers that are away are told with what to do; what the driver says of them stands in the log at `debug`.
+fn in_words(error: &cql::OpenError) -> String {
+    match error {
+        cql::OpenError::Unreachable { nodes, cause } => {
+            let todo = advice(cause).unwrap_or("are the servers up, and are their addresses right?");
+            format!("no CQL server answers at {nodes}: {todo} `switchboard doctor` says more")
+        }
+        cql::OpenError::Setting { .. }
+        | cql::OpenError::Unfit(_)
+        | cql::OpenError::Newer { .. }
+        | cql::OpenError::Rights { .. }
+        | cql::OpenError::Locked(_)
+        | cql::OpenError::Schema(_)
+        | cql::OpenError::Statement { .. } => error.to_string(),
+    }
+}
+
 impl DatabaseError {
-    /// 2 for what whoever started the program can put right there, 1 for servers that are not there.
+    /// 2 for what can be put right where the program was started, 1 for servers that are not there.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Sqlite(_) | Self::Folder(_) | Self::Config(_) => 2,
@@ -83,6 +104,9 @@ impl Database {
                 let clock = Clock::system();
                 let opened =
                     CqlStore::open(&config.store.cql.options()?, Arc::new(move || clock.now())).await;
+                if let Err(cql::OpenError::Unreachable { cause, .. }) = &opened {
+                    tracing::debug!(cause, "what the driver says");
+                }
                 Ok(Self::Cql(opened?, lock))
             }
         }
@@ -147,7 +171,7 @@ impl Database {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(sqlite) => sqlite.close().await,
-            // What is not answered yet is asked again by whoever wants to know.
+            // What is not answered yet is asked again by its caller.
             Self::Cql(..) => {}
         }
     }

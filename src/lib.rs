@@ -18,6 +18,7 @@ mod schema;
 pub mod server;
 pub mod simulate;
 pub mod socket;
+mod staffing;
 pub mod storage;
 pub mod talk;
 pub mod telemetry;

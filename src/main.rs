@@ -1,13 +1,13 @@
 //! The program: reads the command line, runs one command, and ends with its exit code.
 
 use std::fs::Permissions;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs};
+use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs, welcome};
 use switchboard::config::Config;
 use switchboard::http::openapi;
 use switchboard::server::{Server, ServerError};
@@ -64,7 +64,16 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo(args).await,
         Command::Serve(args) => serve(args).await,
         Command::Openapi => Ok(print(&openapi::text(&Config::default()))?),
-        Command::Tool(tool) => Ok(print(&tool.run().await?)?),
+        Command::Tool(tool) => match tool.run().await {
+            Ok(text) => Ok(print(&text)?),
+            Err(error) => {
+                // What was found is the command's output, also when some of it is bad.
+                if let CliError::Unwell { report, .. } = &error {
+                    print(report.trim_end())?;
+                }
+                Err(error.into())
+            }
+        },
     }
 }
 
@@ -88,15 +97,13 @@ async fn demo(mut args: DemoArgs) -> Result<(), Failure> {
     }
     let config = args.load().map_err(CliError::from)?;
     start_log(&config);
+    let data_dir = config.data_dir.clone();
     let (server, demo) = Server::start_demo(config).await?;
     if ready_json {
         print(&Ready { url: &server.url, pid: std::process::id(), demo: Some(&demo) }.to_line())?;
     } else {
-        print(&format!(
-            "Switchboard is running: open {url}\n\nThe left pane is a visitor, the right one an agent; write in both.\n\
-             The API is described at {url}/docs\n",
-            url = server.url
-        ))?;
+        let kept = ephemeral.is_none().then_some(data_dir.as_path());
+        print(&welcome(&server.url, &demo, kept, io::stdout().is_terminal()))?;
     }
     let visiting = simulate::visitors(&server.url, &demo, visitors);
     let served = server.run().await;

@@ -29,6 +29,7 @@ use crate::http::{App, Parts, api, routes};
 use crate::identity::{Identity, Keys};
 use crate::metrics::Figures;
 use crate::socket;
+use crate::staffing;
 
 /// Connections that the system keeps until they are accepted: a burst of clients who come back together. A shorter queue
 /// has them try again after a second.
@@ -128,6 +129,13 @@ impl Foundation {
         if let Err(error) = descriptors::raise() {
             tracing::warn!(%error, "the limit of open files stays as it is");
         }
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            listen = %config.listen,
+            store = config.store.kind.word(),
+            data_dir = %config.data_dir.display(),
+            "starting"
+        );
         let database = Database::open(&config, Access::Server).await?;
         let listener = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
@@ -244,6 +252,7 @@ impl Server {
         let mut chores = JoinSet::new();
         chores.spawn(Arc::clone(&app.sockets).follow(Arc::clone(&app.identity)));
         chores.spawn(expire(Arc::clone(&app)));
+        chores.spawn(staffing::follow(Arc::clone(&app)));
         chores.spawn(reach_files(Arc::clone(&app)));
         chores.spawn(save_counts(Arc::clone(&app)));
         let files = Arc::clone(&app.files);

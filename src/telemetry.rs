@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -19,14 +20,15 @@ use tracing_subscriber::{Layer, Registry};
 mod sparing;
 
 use sparing::Spared;
-pub use sparing::{Sparing, WARNINGS_MAX, WINDOW};
+pub use sparing::{OFTEN, Sparing, WARNINGS_MAX, WINDOW};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Our crates. Of all others only what is unexpected is told.
 const OURS: [&str; 5] = ["switchboard", "cluster", "actors", "store", "domain"];
 
-/// Logs from now on, to standard error. Whoever gets what spares it lines has it [tell](Sparing::tell) what it leaves out.
+/// Logs from now on, to standard error. The caller spawns [`Sparing::tell`] of what it gets, so that the log says
+/// what was left out.
 ///
 /// # Errors
 /// When it was started before.
@@ -58,7 +60,8 @@ where
                 } else {
                     write!(line, "{}={value:?}", field.name())
                 }
-            });
+            })
+            .delimited(" ");
             let lines = Spared { lines: tracing_subscriber::fmt::format(), sparing };
             let layer = tracing_subscriber::fmt::layer().fmt_fields(fields);
             let text = layer.event_format(lines).with_ansi(colors);
@@ -80,7 +83,9 @@ fn level(level: LogLevel) -> LevelFilter {
 }
 
 fn filter(level: LevelFilter) -> Targets {
-    let driver = (store::cql::DRIVER_LOG, level.min(LevelFilter::ERROR));
+    // That its servers are away is told in our own words; the driver's are for a search for the fault.
+    let aloud = if level >= LevelFilter::DEBUG { LevelFilter::ERROR } else { LevelFilter::OFF };
+    let driver = (store::cql::DRIVER_LOG, aloud);
     let others = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets([driver]);
     others.with_targets(OURS.map(|target| (target, level)))
 }
@@ -169,14 +174,30 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_text_is_read_at_a_glance() {
+        let lines = logged(LogFormat::Text, LogLevel::Info, || {
+            let _span = tracing::info_span!("request", request_id = "r-1", traceparent = "t").entered();
+            tracing::info!(count = 2, name = "two words", other = %"plain", none = None::<u8>, "it went on");
+        });
+        let (time, rest) = lines.split_once("  INFO ").unwrap();
+        assert!(time.ends_with('Z') && time.contains('T'), "{lines}");
+        let said = "request{request_id=\"r-1\" traceparent=\"t\"}: switchboard::telemetry::tests: it went on count=2 \
+            name=\"two words\" other=plain\n";
+        assert_eq!(rest, said);
+    }
+
+    #[test]
     fn the_level_holds_for_us_and_others_are_heard_only_when_something_is_wrong() {
         let log = || {
             tracing::debug!("ours");
             tracing::info!(target: "hyper", "theirs");
             tracing::warn!(target: "hyper", "trouble");
+            tracing::error!(target: "scylla::cluster", "away");
         };
         let debug = logged(LogFormat::Json, LogLevel::Debug, log);
         assert!(debug.contains("ours") && !debug.contains("theirs") && debug.contains("trouble"));
+        let info = logged(LogFormat::Json, LogLevel::Info, log);
+        assert!(debug.contains("away") && !info.contains("away") && info.contains("trouble"));
         assert_eq!(logged(LogFormat::Json, LogLevel::Off, log), "");
     }
 
@@ -186,16 +207,17 @@ mod tests {
             for n in 0..100 {
                 tracing::warn!(n, "flood");
                 tracing::info!(n, "information");
+                tracing::info!(target: OFTEN, n, "refused");
                 tracing::error!(n, "broken");
-                tracing::error!(target: "scylla::cluster", n, "their own");
+                tracing::error!(target: "hyper::proto", n, "their own");
                 if n < 3 {
                     tracing::warn!(n, "and there");
                 }
             }
         });
         let told = |text: &str| lines.lines().filter(|line| line.contains(text)).count();
-        let counts =
-            [told("flood"), told("and there"), told("information"), told("broken"), told("their own")];
-        assert_eq!(counts, [WARNINGS_MAX as usize, 3, 100, 100, WARNINGS_MAX as usize]);
+        let counts = ["flood", "and there", "information", "refused", "broken", "their own"].map(told);
+        let few = WARNINGS_MAX as usize;
+        assert_eq!(counts, [few, 3, 100, few, 100, few]);
     }
 }

@@ -25,6 +25,7 @@ mod presence;
 mod sweep;
 mod will;
 
+use presence::LogTold;
 pub(crate) use presence::Presence;
 pub(crate) use will::write_status;
 
@@ -211,8 +212,7 @@ struct Desk {
     queues: BTreeMap<TeamId, QueueNews>,
     /// What the routers of his teams were last told.
     told: Vec<(TeamId, AgentState)>,
-    /// What the log was told last.
-    was_online: bool,
+    log_told: LogTold,
     /// Something failed, and a sweep comes soon.
     sweeps_soon: bool,
 }
@@ -282,7 +282,7 @@ impl Actor for AgentActor {
             misses: Misses::default(),
             queues: BTreeMap::new(),
             told: Vec::new(),
-            was_online: false,
+            log_told: LogTold::default(),
             sweeps_soon: false,
         };
         for (conversation, epoch) in surplus {
@@ -372,7 +372,7 @@ impl Desk {
         let status = if self.disabled { Status::Offline } else { self.status };
         self.presence.show(status, self.sessions.len(), self.shown_load(), self.capacity);
         let moved = self.presence.look(self.node.uptime_ms(), self.node.settings.agent_grace);
-        self.log_presence(status, moved.present);
+        self.log_told.tell(self.key.agent, status, moved.present);
         let told: Vec<(TeamId, AgentState)> =
             self.teams.iter().map(|team| (*team, self.state_for(*team, status, moved.present))).collect();
         for (team, state) in told.iter().filter(|state| !self.told.contains(state)) {
@@ -383,24 +383,6 @@ impl Desk {
             self.tell(*team, AgentState { status: Status::Offline, ..state.clone() });
         }
         self.told = told;
-    }
-
-    /// Tells the log when the agent begins or ceases to get conversations.
-    fn log_presence(&mut self, status: Status, present: bool) {
-        let online = status == Status::Online && present;
-        if online == self.was_online {
-            return;
-        }
-        self.was_online = online;
-        let agent = self.key.agent;
-        match status {
-            Status::Online if online => tracing::info!(%agent, "an agent is online"),
-            Status::Online => {
-                tracing::info!(%agent, "an agent is gone: no socket, and no request for a while")
-            }
-            Status::Away => tracing::info!(%agent, "an agent is away"),
-            Status::Offline => tracing::info!(%agent, "an agent went offline"),
-        }
     }
 
     fn tell(&self, team: TeamId, state: AgentState) {

@@ -1,50 +1,63 @@
-//! `admin create` and `admin reset-password`. A password comes from a file, or is made and printed once: never from
-//! the command line, where other users of the machine could read it.
+//! `admin create` and `admin reset-password`.
 
-use std::path::{Path, PathBuf};
-
-use clap::Subcommand;
-use domain::{Agent, Email, Name, Role, Workspace};
+use clap::{Args, Subcommand};
+use domain::{Agent, Email, Workspace, WorkspaceId};
 use serde::Serialize;
 use store::{INSTALLATION, StoreError};
 
-use super::{CliError, Desk, Source, printed};
-use crate::config::read_secret;
-use crate::identity::{NewAgent, Password};
+use super::agent::add;
+use super::desk::Desk;
+use super::error::CliError;
+use super::given::{Given, refused};
+use super::password::{Chosen, PasswordArgs};
+use super::source::{Form, Source};
+use super::table::json;
+use crate::http::api::admin::agents::Draft;
 
 /// `admin`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Admin {
     /// Make an admin; the installation's first one is its operator, who may make workspaces
-    Create {
-        /// What he logs in with
-        #[arg(long)]
-        email: String,
-        /// What people call him
-        #[arg(long)]
-        name: String,
-        /// His workspace; not needed while there is only one
-        #[arg(long, value_name = "ID")]
-        workspace: Option<String>,
-        /// A file with his password; without it one is made and printed
-        #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
-        /// Where he is made.
-        #[command(flatten)]
-        source: Source,
-    },
-    /// Give an admin or agent a new password, and end all his log-ins
-    ResetPassword {
-        /// What he logs in with
-        #[arg(long)]
-        email: String,
-        /// A file with his password; without it one is made and printed
-        #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
-        /// Where he is.
-        #[command(flatten)]
-        source: Source,
-    },
+    #[command(after_help = "Examples:\n  switchboard admin create --email ada@example.org --name Ada\n  \
+                      switchboard admin create --email ada@example.org --name Ada --password-prompt")]
+    Create(Create),
+    /// Give an admin or agent a new password, and end all their log-ins
+    #[command(after_help = "Example:\n  switchboard admin reset-password --email ada@example.org")]
+    ResetPassword(ResetPassword),
+}
+
+/// `admin create`.
+#[derive(Clone, Debug, Args)]
+pub struct Create {
+    /// What they log in with
+    #[arg(long)]
+    email: String,
+    /// What people call them
+    #[arg(long)]
+    name: String,
+    /// Their workspace, by name or id; not needed while there is only one
+    #[arg(long, value_name = "WORKSPACE")]
+    workspace: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// `admin reset-password`.
+#[derive(Clone, Debug, Args)]
+pub struct ResetPassword {
+    /// What they log in with
+    #[arg(long)]
+    email: String,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    source: Source,
 }
 
 #[derive(Serialize)]
@@ -59,7 +72,7 @@ struct Made {
 }
 
 impl Made {
-    fn new(workspace: domain::WorkspaceId, agent: &Agent, password: Option<String>) -> Self {
+    fn new(workspace: WorkspaceId, agent: &Agent, password: Option<String>) -> Self {
         Self {
             agent_id: agent.id.to_string(),
             workspace_id: workspace.to_string(),
@@ -72,51 +85,42 @@ impl Made {
 
 pub(super) async fn run(command: Admin) -> Result<String, CliError> {
     match command {
-        Admin::Create { email, name, workspace, password_file, source } => {
-            let email = Email::parse(&email).map_err(CliError::flag("--email"))?;
-            let name = Name::parse(&name).map_err(CliError::flag("--name"))?;
-            let (password, generated) = password(password_file.as_deref())?;
-            let desk = Desk::open(source).await?;
-            let made = create(&desk, email, name, workspace.as_deref(), password, generated).await;
+        Admin::Create(create) => {
+            let chosen = create.password.choose()?;
+            let body = Given::default()
+                .with("email", create.email.clone())
+                .with("name", create.name.clone())
+                .with("role", "admin")
+                .with("password", chosen.password.as_str())
+                .body();
+            let draft = Draft::parse(&body).map_err(|error| refused(&error))?;
+            let desk = Desk::open(&create.source).await?;
+            let made = make(&desk, &create, draft, chosen).await;
             desk.close().await;
-            made.map(|made| printed(&made))
+            Ok(json(&made?))
         }
-        Admin::ResetPassword { email, password_file, source } => {
-            let email = Email::parse(&email).map_err(CliError::flag("--email"))?;
-            let (password, generated) = password(password_file.as_deref())?;
-            let desk = Desk::open(source).await?;
-            let made = reset(&desk, &email, password, generated).await;
+        Admin::ResetPassword(asked) => {
+            let email = Email::parse(&asked.email).map_err(CliError::flag("--email"))?;
+            let chosen = asked.password.choose()?;
+            let desk = Desk::open_there(&asked.source).await?;
+            let made = reset(&desk, &email, chosen).await;
             desk.close().await;
-            made.map(|made| printed(&made))
+            Ok(json(&made?))
         }
     }
 }
 
-async fn create(
-    desk: &Desk,
-    email: Email,
-    name: Name,
-    workspace: Option<&str>,
-    password: Password,
-    generated: Option<String>,
-) -> Result<Made, CliError> {
-    let workspace = desk.workspace(workspace).await?;
+async fn make(desk: &Desk, create: &Create, draft: Draft, chosen: Chosen) -> Result<Made, CliError> {
+    let workspace = desk.workspace(create.workspace.as_deref()).await?;
     let operator = !has_operator(desk).await?;
-    let new = NewAgent { operator, ..NewAgent::new(email, name, Role::Admin) };
-    let agent = desk.identity.create_agent(workspace, new, password).await?.document;
-    Ok(Made::new(workspace, &agent, generated))
+    let made = add(desk, workspace, draft.with_operator(operator), &create.email).await?;
+    Ok(Made::new(workspace, &made.document, chosen.shown))
 }
 
-async fn reset(
-    desk: &Desk,
-    email: &Email,
-    password: Password,
-    generated: Option<String>,
-) -> Result<Made, CliError> {
-    let found = desk.identity.find_agent(email).await?;
-    let found = found.ok_or_else(|| CliError::Usage(format!("nobody has the e-mail {}", email.as_str())))?;
-    desk.identity.set_password(found.workspace, found.document.id, password).await?;
-    Ok(Made::new(found.workspace, &found.document, generated))
+async fn reset(desk: &Desk, email: &Email, chosen: Chosen) -> Result<Made, CliError> {
+    let found = desk.agent(email.as_str()).await?;
+    desk.identity.set_password(found.workspace, found.document.id, chosen.password).await?;
+    Ok(Made::new(found.workspace, &found.document, chosen.shown))
 }
 
 async fn has_operator(desk: &Desk) -> Result<bool, StoreError> {
@@ -127,18 +131,4 @@ async fn has_operator(desk: &Desk) -> Result<bool, StoreError> {
         }
     }
     Ok(false)
-}
-
-/// The password, and its text when it was made here and must be shown.
-fn password(file: Option<&Path>) -> Result<(Password, Option<String>), CliError> {
-    let Some(file) = file else {
-        let password = Password::generate();
-        let shown = password.as_str().to_owned();
-        return Ok((password, Some(shown)));
-    };
-    let unreadable = |error| CliError::Usage(format!("--password-file {}: {error}", file.display()));
-    let text = read_secret(file).map_err(unreadable)?;
-    let password =
-        Password::parse(&text).map_err(|error| CliError::Usage(format!("the password {error}")))?;
-    Ok((password, None))
 }

@@ -1,20 +1,21 @@
 //! `copy`: moves a whole installation to another store: from SQLite to CQL servers when it grows, and back. Both ends are
 //! configuration files, so that files of uploads move too. The server is stopped meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use futures_util::TryStreamExt;
 use store::copy::{Tally, Whole};
+use store::cql::CqlStore;
 use store::sqlite::Access;
 use store::{BlobKey, Blobs};
 use tokio::io::AsyncWriteExt;
 
-use super::CliError;
+use super::error::CliError;
 use crate::blobs;
-use crate::config::{BlobsKind, Config, Flags};
-use crate::database::Database;
+use crate::config::{BlobsKind, Config, Flags, StoreKind};
+use crate::database::{Database, DatabaseError};
 
 /// After so many conversations or documents it says how far it is.
 const TELL_EVERY: u64 = 10_000;
@@ -52,6 +53,7 @@ pub(super) async fn run(command: Copy) -> Result<String, CliError> {
     if from.store.kind == to.store.kind && from.data_dir == to.data_dir && from.store.cql == to.store.cql {
         return Err(CliError::Usage("--from and --to are the same store".into()));
     }
+    there(&command.from, &from).await?;
     // One folder may serve both, and is taken once.
     let shared = same_folder(&from, &to);
     let from = End::open(from, Access::Server).await?;
@@ -61,6 +63,27 @@ pub(super) async fn run(command: Copy) -> Result<String, CliError> {
     from.database.close().await;
     let (tally, files) = copied?;
     Ok(format!("copied and compared: {tally}; {files}"))
+}
+
+/// Refuses to copy from a store that is not there, which opening it would make.
+async fn there(file: &Path, from: &Config) -> Result<(), CliError> {
+    let absent = |what: String| {
+        let file = file.display();
+        Err(CliError::Usage(format!("--from {file}: {what}: is it the config of the server to copy from?")))
+    };
+    match from.store.kind {
+        StoreKind::Sqlite if !store::sqlite::is_there(&from.data_dir) => {
+            absent(format!("there is no store in its data folder {}", from.data_dir.display()))
+        }
+        StoreKind::Sqlite => Ok(()),
+        StoreKind::Cql => match CqlStore::survey(&from.store.cql.options()?).await {
+            Ok(survey) if survey.schema.is_none() => {
+                absent(format!("there are no tables in its keyspace {}", from.store.cql.keyspace))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(DatabaseError::from(error).into()),
+        },
+    }
 }
 
 fn same_folder(from: &Config, to: &Config) -> bool {

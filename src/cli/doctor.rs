@@ -1,122 +1,127 @@
-//! `doctor`: looks at the configuration, the data folder and the store, changes nothing, and says in words what is
-//! wrong and what to do.
+//! `doctor`: looks at the configuration, this machine, the store, the people in it and how the server is reached. It
+//! changes nothing, and says in words what is wrong and what to do.
 
-use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
+use actors::Clock;
 use clap::Args;
 use store::cql::{CqlOptions, CqlStore, OpenError, Product, Survey};
-use store::sqlite::{Access, SqliteOptions, SqliteStore};
+use store::sqlite::Access;
 
-use super::{CliError, Source};
+use super::error::CliError;
+use super::source::Source;
 use crate::config::{Config, StoreKind};
+use crate::database::{Database, advice};
+
+mod machine;
+mod reach;
+mod report;
+mod staff;
+
+use report::Report;
 
 /// `doctor`.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  switchboard doctor --config /etc/switchboard/switchboard.toml\n\nIt exits with 0 when \
+                  nothing failed, with 1 when something did, with 2 when the configuration is wrong."
+)]
 pub struct Doctor {
     /// What is looked at.
     #[command(flatten)]
     source: Source,
 }
 
-/// What was found: lines for people, and whether one of them tells of something wrong.
-#[derive(Debug, Default)]
-struct Report {
-    text: String,
-    wrong: usize,
-}
-
-impl Report {
-    fn fine(&mut self, what: &str, says: impl AsRef<str>) {
-        self.line("ok   ", what, says.as_ref());
-    }
-
-    fn note(&mut self, what: &str, says: impl AsRef<str>) {
-        self.line("note ", what, says.as_ref());
-    }
-
-    fn wrong(&mut self, what: &str, says: impl AsRef<str>) {
-        self.wrong += 1;
-        self.line("WRONG", what, says.as_ref());
-    }
-
-    fn line(&mut self, mark: &str, what: &str, says: &str) {
-        writeln!(self.text, "{mark}  {what}: {says}").expect("a string takes what is written to it");
-    }
-}
-
 pub(super) async fn run(doctor: Doctor) -> Result<String, CliError> {
     let config = doctor.source.load()?;
     let mut report = Report::default();
-    report.fine("configuration", "right");
+    report.ok("configuration", "right");
     look_at_folder(&config.data_dir, &mut report);
-    match config.store.kind {
-        StoreKind::Sqlite => look_at_sqlite(&config, &mut report),
+    machine::open_files(&mut report);
+    machine::disk(&config.data_dir, &mut report);
+    machine::time_service(&mut report);
+    let tables_made = match config.store.kind {
+        StoreKind::Sqlite => true,
         StoreKind::Cql => look_at_cql(&config.store.cql.options()?, &mut report).await,
-    }
-    match report.wrong {
-        0 => Ok(report.text.trim_end().to_owned()),
-        count => Err(CliError::Unwell { report: report.text, count }),
-    }
+    };
+    look_into_store(&config, tables_made, &mut report).await;
+    let serves = reach::port(config.listen, &mut report).await;
+    reach::public_url(&config, serves, &mut report).await;
+    reach::proxies(&config, &mut report);
+    report.end()
 }
 
 fn look_at_folder(dir: &Path, report: &mut Report) {
     let what = format!("data folder {}", dir.display());
     if !dir.exists() {
-        return report.note(&what, "is not there yet; the server makes it");
+        return report.warn(&what, "is not there yet; the server makes it");
     }
     match tempfile::tempfile_in(dir) {
-        Ok(_) => report.fine(&what, "can be written"),
-        Err(error) => report.wrong(&what, format!("cannot be written: {error}")),
+        Ok(_) => report.ok(&what, "can be written"),
+        Err(error) => {
+            report.fail(
+                &what,
+                format!("cannot be written: {error}; give it to the user that the server runs as"),
+            );
+        }
     }
 }
 
-fn look_at_sqlite(config: &Config, report: &mut Report) {
-    let what = "store (sqlite)";
-    if !config.data_dir.exists() {
-        return report.note(what, "is not there yet; the server makes it");
+/// Opens the store beside a server; one that is not there yet is not made.
+async fn look_into_store(config: &Config, tables_made: bool, report: &mut Report) {
+    let what = format!("store ({})", config.store.kind.word());
+    match config.store.kind {
+        StoreKind::Sqlite if !store::sqlite::is_there(&config.data_dir) => {
+            return report.warn(&what, "is not there yet; the server makes it");
+        }
+        StoreKind::Cql if !tables_made => return,
+        StoreKind::Sqlite | StoreKind::Cql => {}
     }
-    match SqliteStore::open(&config.data_dir, Access::Beside, SqliteOptions::default()) {
-        Ok(_) => report.fine(what, "opens"),
-        Err(error) => report.wrong(what, error.to_string()),
+    let database = match Database::open(config, Access::Beside).await {
+        Ok(database) => database,
+        Err(error) => return report.fail(&what, error.to_string()),
+    };
+    let records = Arc::clone(&database.store().records);
+    match staff::look(records.as_ref()).await {
+        Ok(found) => {
+            report.ok(&what, "opens");
+            machine::clock(Clock::system().now(), found.newest, report);
+            found.tell(report);
+        }
+        Err(error) => report.fail(&what, error.to_string()),
     }
+    database.close().await;
 }
 
-async fn look_at_cql(options: &CqlOptions, report: &mut Report) {
+/// Says whether the servers are fit and the tables are there, so that the store can be opened and changes nothing.
+async fn look_at_cql(options: &CqlOptions, report: &mut Report) -> bool {
     match CqlStore::survey(options).await {
-        Ok(survey) => tell(&survey, options, report),
-        Err(error) => report.wrong("store (cql)", advice(&error)),
+        Ok(survey) => {
+            tell(&survey, options, report);
+            survey.schema.is_some() && survey.complaints(options).is_empty()
+        }
+        Err(error) => {
+            report.fail("store (cql)", in_words(&error));
+            false
+        }
     }
 }
 
-fn advice(error: &OpenError) -> String {
-    let text = error.to_string();
-    let OpenError::Unreachable { cause, .. } = error else { return text };
-    let known = [
-        ("Authentication", "the role or its password is wrong: see store.cql.user and password_file"),
-        (
-            "refused",
-            "nothing listens there: is the server up, and is 9042 its port for clients (native_transport_port)?",
-        ),
-        ("timeout", "nothing answers there: is the address right, and does a firewall let us through?"),
-        (
-            "certificate",
-            "the server's certificate is not signed by the authority in store.cql.tls_ca, or not for this address",
-        ),
-        (
-            "InvalidContentType",
-            "the server speaks no TLS there: leave store.cql.tls_ca out, or turn TLS on (client_encryption_options)",
-        ),
-        (
-            "reset",
-            "the server closes the connection: if it speaks only TLS, store.cql.tls_ca must name who signed its certificate",
-        ),
-        ("resolve", "the name is not known: is it written right?"),
-    ];
-    let lower = cause.to_lowercase();
-    match known.iter().find(|(word, _)| lower.contains(&word.to_lowercase())) {
-        Some((_, hint)) => format!("{text}\n       {hint}"),
-        None => text,
+/// What to do first, and then what the driver says.
+fn in_words(error: &OpenError) -> String {
+    match error {
+        OpenError::Unreachable { nodes, cause } => {
+            let todo = advice(cause).unwrap_or("are the servers up, and are their addresses right?");
+            format!("no CQL server answers at {nodes}: {todo}\n      the driver says: {cause}")
+        }
+        OpenError::Setting { .. }
+        | OpenError::Unfit(_)
+        | OpenError::Newer { .. }
+        | OpenError::Rights { .. }
+        | OpenError::Locked(_)
+        | OpenError::Schema(_)
+        | OpenError::Statement { .. } => error.to_string(),
     }
 }
 
@@ -129,29 +134,29 @@ fn tell(survey: &Survey, options: &CqlOptions, report: &mut Report) {
         let what = format!("server {}", node.address);
         let datacenter = node.datacenter.as_deref().unwrap_or("no datacenter");
         match &node.said {
-            Some(said) => report.fine(
+            Some(said) => report.ok(
                 &what,
                 format!("{product} {}, {datacenter}, commitlog_sync {}", said.version, said.commitlog_sync),
             ),
-            None => report.wrong(&what, format!("does not answer ({datacenter})")),
+            None => report.fail(&what, format!("does not answer ({datacenter})")),
         }
     }
     let keyspace = format!("keyspace {}", options.keyspace);
     match (survey.replication, survey.schema) {
-        (None, _) => report.note(
+        (None, _) => report.warn(
             &keyspace,
             format!("is not there yet; the server makes it with {} copies", survey.copies(options)),
         ),
         (Some(copies), schema) => {
             let tables = schema.map_or("no tables yet".to_owned(), |schema| format!("schema {schema}"));
-            report.fine(&keyspace, format!("{copies} copies, {tables}"));
+            report.ok(&keyspace, format!("{copies} copies, {tables}"));
             if copies < 3 {
-                report.note(&keyspace, "with fewer than three copies no server may be gone, and one that is lost takes data with it");
+                report.warn(&keyspace, "with fewer than three copies no server may be gone, and one that is lost takes data with it");
             }
         }
     }
     for complaint in survey.complaints(options) {
-        report.wrong("store (cql)", complaint.to_string());
+        report.fail("store (cql)", complaint.to_string());
     }
 }
 
@@ -180,14 +185,14 @@ mod tests {
         let survey = Survey { product: Product::Cassandra, nodes, replication: Some(3), schema: Some(1) };
         let mut report = Report::default();
         tell(&survey, &options(), &mut report);
-        assert_eq!(report.wrong, 2, "{}", report.text);
+        assert_eq!(report.failed(), 2, "{}", report.text());
         for line in [
-            "ok     server 10.0.0.1:9042: Apache Cassandra 5.0.8, dc1, commitlog_sync batch",
-            "WRONG  server 10.0.0.3:9042: does not answer (dc1)",
-            "ok     keyspace shop: 3 copies, schema 1",
-            "WRONG  store (cql): commitlog_sync is periodic on 10.0.0.2:9042",
+            "ok    server 10.0.0.1:9042: Apache Cassandra 5.0.8, dc1, commitlog_sync batch",
+            "fail  server 10.0.0.3:9042: does not answer (dc1)",
+            "ok    keyspace shop: 3 copies, schema 1",
+            "fail  store (cql): commitlog_sync is periodic on 10.0.0.2:9042",
         ] {
-            assert!(report.text.lines().any(|found| found.starts_with(line)), "{line}\n{}", report.text);
+            assert!(report.text().lines().any(|found| found.starts_with(line)), "{line}\n{}", report.text());
         }
     }
 
@@ -197,25 +202,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut report = Report::default();
         look_at_cql(&CqlOptions { nodes: vec![free.to_string()], ..options() }, &mut report).await;
-        assert_eq!(report.wrong, 1);
-        assert!(report.text.contains("nothing listens there"), "{}", report.text);
-    }
-
-    #[test]
-    fn what_the_driver_says_is_told_with_what_to_do() {
-        // As it said each, to a server that spoke only TLS and asked for a log-in, and to one that did neither.
-        for (cause, todo) in [
-            ("Database returned an error: Authentication failed - bad credentials", "password_file"),
-            (
-                "Last connection failed with: invalid peer certificate: UnknownIssuer",
-                "not signed by the authority",
-            ),
-            ("Failed to read the frame header: Connection reset by peer (os error 104)", "speaks only TLS"),
-            ("received corrupt message of type InvalidContentType", "speaks no TLS"),
-        ] {
-            let error = OpenError::Unreachable { nodes: "10.0.0.1:9042".into(), cause: cause.into() };
-            let advice = advice(&error);
-            assert!(advice.contains(cause) && advice.contains(todo), "{advice}");
-        }
+        assert_eq!(report.failed(), 1);
+        assert!(report.text().contains("nothing listens there"), "{}", report.text());
     }
 }

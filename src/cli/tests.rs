@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::desk::Desk;
 use super::*;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
@@ -11,11 +12,16 @@ fn parse(line: &str) -> Result<Command, clap::Error> {
 }
 
 /// Runs a command on a data folder.
-async fn run(dir: &TempDir, line: &str) -> Result<Value, CliError> {
+async fn printed(dir: &TempDir, line: &str) -> Result<String, CliError> {
     match parse(&format!("{line} --data {}", dir.path().display())).unwrap() {
-        Command::Tool(tool) => tool.run().await.map(|printed| serde_json::from_str(&printed).unwrap()),
+        Command::Tool(tool) => tool.run().await,
         other => panic!("{other:?} is no tool"),
     }
+}
+
+/// The same of a command that prints JSON.
+async fn run(dir: &TempDir, line: &str) -> Result<Value, CliError> {
+    printed(dir, line).await.map(|printed| serde_json::from_str(&printed).unwrap())
 }
 
 async fn usage(dir: &TempDir, line: &str) -> String {
@@ -35,6 +41,20 @@ fn the_command_line_is_as_published() {
         "admin create --email a@b --name A",
         "admin reset-password --email a@b --password-file f",
         "workspace create --name A",
+        "workspace list --json",
+        "agent create --email a@b --name A --role supervisor --team Support --capacity 3 --skill x --language en",
+        "agent create --email a@b --name A --password-stdin --json",
+        "agent list --team Support",
+        "agent disable --email a@b",
+        "agent enable --email a@b",
+        "team create --name A --agent a@b --agent c@d --assignment auto --queue-max 0 --accept-timeout-s 5",
+        "team list",
+        "team add --team A --agent a@b",
+        "team remove --team A --agent a@b",
+        "site list",
+        "serve --listen :8080 --public-url https://chat.example.org",
+        "demo --listen 8080 --public-url http://localhost:8080",
+        "config show --json",
         "site create --name A --origin https://a.org --origin https://b.org",
         "config check --config f",
         "config show",
@@ -46,7 +66,17 @@ fn the_command_line_is_as_published() {
     for line in right {
         assert!(parse(line).is_ok(), "{line}");
     }
-    for line in ["", "serf", "demo --data d --ephemeral", "serve --listen x", "admin create", "config"] {
+    for line in [
+        "",
+        "serf",
+        "demo --data d --ephemeral",
+        "serve --listen x",
+        "admin create",
+        "config",
+        "config show --json --markdown",
+        "agent create --email a@b --name A --password-stdin --password-prompt",
+        "agent create --email a@b --name A --password x",
+    ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }
 }
@@ -64,11 +94,127 @@ async fn an_operator_makes_a_workspace_an_admin_and_a_site() {
     assert_eq!(site["team_id"], second["team_id"]);
     assert_ne!(site["site_key"], second["site_key"]);
 
-    let desk = Desk::open(Source { data: Some(dir.path().into()), config: None }).await.unwrap();
+    let desk = Desk::open(&Source { data: Some(dir.path().into()), config: None }).await.unwrap();
     let login = desk.identity.login("a@x.org", admin["password"].as_str().unwrap()).await.unwrap();
     let teams = desk.identity.teams_of(login.workspace, login.agent.id).await.unwrap();
     assert_eq!(teams.len(), 1, "the team that was made has who was there");
     assert!(desk.identity.site(site["site_key"].as_str().unwrap()).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_installation_is_staffed_by_commands_alone() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, "workspace create --name Shop").await.unwrap();
+    let ann = run(&dir, "agent create --email ann@x.org --name Ann --capacity 3 --skill vip").await.unwrap();
+    assert_eq!(
+        (&ann["role"], &ann["capacity"], &ann["skills"][0]),
+        (&"agent".into(), &3.into(), &"vip".into())
+    );
+    assert_eq!(ann["team_ids"], serde_json::json!([]));
+    let team =
+        "team create --name Support --agent ann@x.org --assignment auto --queue-max 9 --idle-end-min 5";
+    let team = run(&dir, team).await.unwrap();
+    assert_eq!(team["agent_ids"], serde_json::json!([ann["agent_id"]]));
+    assert_eq!(
+        (&team["assignment"], &team["queue_max"], &team["idle_end_min"]),
+        (&"auto".into(), &9.into(), &5.into())
+    );
+    let bob = run(&dir, "agent create --email bob@x.org --name Bob --role supervisor --team Support")
+        .await
+        .unwrap();
+    assert_eq!(bob["team_ids"], serde_json::json!([team["team_id"]]), "a team by its name");
+    let site = run(&dir, "site create --name Shop --origin https://a.org/ --team Support").await.unwrap();
+    assert_eq!((&site["team_id"], &site["origins"][0]), (&team["team_id"], &"https://a.org".into()));
+
+    let left = run(&dir, "team remove --team Support --agent ann@x.org").await.unwrap();
+    assert_eq!(left["agent_ids"], serde_json::json!([bob["agent_id"]]));
+    let id = ann["agent_id"].as_str().unwrap();
+    let back = run(&dir, &format!("team add --team Support --agent {id} --agent {id}")).await.unwrap();
+    assert_eq!(back["agent_ids"], serde_json::json!([bob["agent_id"], ann["agent_id"]]), "once");
+
+    let disabled = run(&dir, "agent disable --email ann@x.org").await.unwrap();
+    assert_eq!((&disabled["disabled"], &disabled["agent_id"]), (&true.into(), &ann["agent_id"]));
+    let desk = Desk::open(&Source { data: Some(dir.path().into()), config: None }).await.unwrap();
+    let password = ann["password"].as_str().unwrap();
+    assert!(desk.identity.login("ann@x.org", password).await.is_err());
+    run(&dir, &format!("agent enable --email {id}")).await.unwrap();
+    assert!(desk.identity.login("ann@x.org", password).await.is_ok());
+
+    for (line, rows, field, value) in [
+        ("agent list --json", 2, "email", "ann@x.org"),
+        ("agent list --team Support --json", 2, "email", "ann@x.org"),
+        ("team list --json", 1, "name", "Support"),
+        ("site list --json", 1, "site_key", site["site_key"].as_str().unwrap()),
+        ("workspace list --json", 1, "name", "Shop"),
+    ] {
+        let listed = run(&dir, line).await.unwrap();
+        assert_eq!(listed.as_array().unwrap().len(), rows, "{line}: {listed}");
+        assert_eq!(listed[0][field], value, "{line}: {listed}");
+    }
+    for (line, words) in [
+        ("agent list", ["E-MAIL", "bob@x.org", "supervisor", "Support"]),
+        ("team list", ["ASSIGNMENT", "bob@x.org, ann@x.org", "auto", "5 min"]),
+        ("site list", ["KEY", "https://a.org", "Support", "Shop"]),
+        ("workspace list", ["TIME ZONE", "Shop", "UTC", "ws_"]),
+    ] {
+        let table = printed(&dir, line).await.unwrap();
+        assert!(words.iter().all(|word| table.contains(word)), "{line}:\n{table}");
+    }
+}
+
+#[tokio::test]
+async fn staffing_is_refused_by_the_rules_of_the_api_in_the_words_of_flags() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, "workspace create --name Shop").await.unwrap();
+    run(&dir, "admin create --email ada@x.org --name Ada").await.unwrap();
+    run(&dir, "team create --name Support").await.unwrap();
+    let create = "agent create --email ann@x.org --name Ann";
+    for (line, said) in [
+        (format!("{create} --role boss"), "--role "),
+        (format!("{create} --capacity 1001"), "--capacity must be 0 to 1000"),
+        (format!("{create} --language x_y_z!"), "--language must be a language tag"),
+        (format!("{create} --team Sales"), "the workspace has no team Sales: see `switchboard team list`"),
+        ("agent create --email ann --name Ann".to_owned(), "--email must be"),
+        ("team create --name X --agent nobody@x.org".to_owned(), "nobody has the e-mail or id nobody@x.org"),
+        ("team create --name X --assignment magic".to_owned(), "--assignment "),
+        ("team create --name X --idle-end-min 0".to_owned(), "--idle-end-min must be 1 to 10080"),
+        ("team add --team Sales --agent ada@x.org".to_owned(), "no team Sales"),
+        ("agent disable --email nobody@x.org".to_owned(), "nobody has"),
+        ("agent list --workspace Blog".to_owned(), "there is no workspace Blog"),
+    ] {
+        let error = usage(&dir, &line).await;
+        assert!(error.contains(said), "{line}: {error}");
+    }
+    for (line, said) in [
+        ("agent create --email ADA@x.org --name Ada", "somebody in this installation has it already"),
+        ("team create --name Support", "another team has this name already"),
+        ("agent disable --email ada@x.org", "the workspace would be left without an admin"),
+    ] {
+        let error = run(&dir, line).await.unwrap_err();
+        assert_eq!(error.exit_code(), 1, "{line}: {error}");
+        assert!(error.to_string().contains(said), "{line}: {error}");
+    }
+    let (gone, from, to) =
+        (dir.path().join("gone"), dir.path().join("from.toml"), dir.path().join("to.toml"));
+    for (file, folder) in [(&from, &gone), (&to, &dir.path().join("to"))] {
+        std::fs::write(file, format!("data_dir = '{}'", folder.display())).unwrap();
+    }
+    let copy = format!("copy --from {} --to {}", from.display(), to.display());
+    let Command::Tool(tool) = parse(&copy).unwrap() else { panic!() };
+    let error = tool.run().await.unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
+    assert!(error.to_string().contains("there is no store in its data folder"), "{error}");
+    for line in ["agent list", "team list", "site list", "workspace list", "agent disable --email a@b.org"] {
+        let Command::Tool(tool) = parse(&format!("{line} --data {}", gone.display())).unwrap() else {
+            panic!()
+        };
+        let error = tool.run().await.unwrap_err();
+        assert!(
+            error.exit_code() == 2 && error.to_string().contains("there is no data folder"),
+            "{line}: {error}"
+        );
+        assert!(!gone.exists(), "{line} made a folder");
+    }
 }
 
 #[tokio::test]
@@ -93,7 +239,7 @@ async fn what_is_ambiguous_or_wrong_is_said_and_exits_with_2() {
     run(&dir, &format!("admin create --email a@x.org --name A --workspace {id}")).await.unwrap();
     let taken =
         run(&dir, &format!("admin create --email A@x.org --name A --workspace {id}")).await.unwrap_err();
-    assert_eq!((taken.exit_code(), taken.to_string().as_str()), (1, "another document has email:a@x.org"));
+    assert_eq!(taken.exit_code(), 1);
 }
 
 #[tokio::test]
@@ -106,7 +252,7 @@ async fn a_password_comes_from_a_file_and_a_reset_ends_log_ins() {
     let admin = run(&dir, &format!("admin create --email a@x.org --name A {from_file}")).await.unwrap();
     assert!(admin.get("password").is_none());
 
-    let server = Desk::open(Source { data: Some(dir.path().into()), config: None }).await.unwrap();
+    let server = Desk::open(&Source { data: Some(dir.path().into()), config: None }).await.unwrap();
     let login = server.identity.login("a@x.org", "correct horse").await.unwrap();
     let reset = run(&dir, "admin reset-password --email a@x.org").await.unwrap();
     tokio::time::pause();

@@ -1,54 +1,104 @@
-//! `workspace create`.
+//! `workspace create` and `workspace list`.
 
-use clap::Subcommand;
-use domain::{Name, Workspace, WorkspaceId};
+use clap::{Args, Subcommand};
+use domain::{Agent, Name, Site, Team, Workspace, WorkspaceId};
 use serde::Serialize;
 use store::INSTALLATION;
 
-use super::{CliError, Desk, Source, printed};
+use super::desk::Desk;
+use super::error::CliError;
+use super::source::{Form, Source};
+use super::table::{json, table};
+use crate::http::api::admin::workspaces::{WorkspaceJson, time_zone};
 
 /// `workspace`.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Create {
-    /// Make a workspace; then give it an admin (`admin create`) and a site (`site create`)
-    Create {
-        /// What it is called
-        #[arg(long)]
-        name: String,
-        /// Its time zone, an IANA name such as Europe/Berlin
-        #[arg(long, default_value = "UTC")]
-        time_zone: String,
-        /// Where it is made.
-        #[command(flatten)]
-        source: Source,
-    },
+pub enum WorkspaceCommand {
+    /// Make a workspace; then give it an admin (`admin create`), a team (`team create`) and a site (`site create`)
+    #[command(after_help = "Example:\n  switchboard workspace create --name Shop --time-zone Europe/Berlin")]
+    Create(Create),
+    /// List the workspaces
+    #[command(after_help = "Examples:\n  switchboard workspace list\n  switchboard workspace list --json")]
+    List(List),
+}
+
+/// `workspace create`.
+#[derive(Clone, Debug, Args)]
+pub struct Create {
+    /// What it is called
+    #[arg(long)]
+    name: String,
+    /// Its time zone, an IANA name such as Europe/Berlin
+    #[arg(long, default_value = "UTC")]
+    time_zone: String,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// `workspace list`.
+#[derive(Clone, Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    source: Source,
 }
 
 #[derive(Serialize)]
-struct Made {
+struct Shown {
     workspace_id: String,
-    name: String,
-    time_zone: String,
+    #[serde(flatten)]
+    workspace: WorkspaceJson,
 }
 
-pub(super) async fn run(command: Create) -> Result<String, CliError> {
-    let Create::Create { name, time_zone, source } = command;
-    let name = Name::parse(&name).map_err(CliError::flag("--name"))?;
-    if jiff::tz::TimeZone::get(&time_zone).is_err() {
-        return Err(CliError::Usage(format!(
-            "--time-zone {time_zone} is no time zone, such as Europe/Berlin"
-        )));
+pub(super) async fn run(command: WorkspaceCommand) -> Result<String, CliError> {
+    match command {
+        WorkspaceCommand::Create(create) => make(create).await,
+        WorkspaceCommand::List(list) => {
+            let desk = Desk::open_there(&list.source).await?;
+            let found = found(&desk, list.form.json).await;
+            desk.close().await;
+            found
+        }
     }
-    let time_zone = Name::parse(&time_zone).map_err(CliError::flag("--time-zone"))?;
-    let desk = Desk::open(source).await?;
+}
+
+async fn make(create: Create) -> Result<String, CliError> {
+    let name = Name::parse(&create.name).map_err(CliError::flag("--name"))?;
+    let zone = &create.time_zone;
+    let time_zone = time_zone(zone)
+        .map_err(|rule| CliError::Usage(format!("--time-zone {zone} is no time zone: it {rule}")))?;
+    let desk = Desk::open(&create.source).await?;
     let now = desk.clock.now();
     let workspace = Workspace { id: WorkspaceId::new(now, rand::random()), name, time_zone };
     let made = store::insert(desk.records.as_ref(), INSTALLATION, workspace, now).await;
     desk.close().await;
-    let workspace = made?.document;
-    Ok(printed(&Made {
-        workspace_id: workspace.id.to_string(),
-        name: workspace.name.as_str().to_owned(),
-        time_zone: workspace.time_zone.as_str().to_owned(),
-    }))
+    let made = made?;
+    Ok(json(&Shown { workspace_id: made.document.id.to_string(), workspace: WorkspaceJson::of(&made) }))
+}
+
+async fn found(desk: &Desk, as_json: bool) -> Result<String, CliError> {
+    let workspaces = desk.workspaces(None).await?;
+    if as_json {
+        let shown = |workspace| WorkspaceJson::of(workspace);
+        let all: Vec<Shown> = workspaces
+            .iter()
+            .map(|one| Shown { workspace_id: one.document.id.to_string(), workspace: shown(one) })
+            .collect();
+        return Ok(json(&all));
+    }
+    let mut rows = Vec::new();
+    for Workspace { id, name, time_zone } in workspaces.iter().map(|workspace| &workspace.document) {
+        rows.push(vec![
+            name.as_str().to_owned(),
+            time_zone.as_str().to_owned(),
+            desk.all::<Site>(*id).await?.len().to_string(),
+            desk.all::<Team>(*id).await?.len().to_string(),
+            desk.all::<Agent>(*id).await?.len().to_string(),
+            id.to_string(),
+        ]);
+    }
+    Ok(table(&["NAME", "TIME ZONE", "SITES", "TEAMS", "AGENTS", "ID"], &rows))
 }

@@ -2,29 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Form};
+use super::Form;
+use super::error::ConfigError;
 
 /// `[store.blobs]`. All but `kind` is for [`BlobsKind::S3`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct BlobsConfig {
-    /// Which backend.
+    /// What keeps the bytes of uploaded files: `folder`, in the data folder, for one server; or `s3`, a bucket of an object
+    /// store that speaks S3. All other settings of this section are for `s3`.
     pub kind: BlobsKind,
-    /// The bucket's name; it must be there.
+    /// The bucket's name, such as `uploads`; it must be there. Needed with `s3`.
     pub bucket: Option<String>,
-    /// Where it is; other servers than Amazon's mostly take any.
+    /// The bucket's region; other servers than Amazon's mostly take any.
     pub region: String,
-    /// The server's URL; none: Amazon's of the region.
+    /// The server's URL, such as `https://s3.example.org`. Without it: Amazon's of the region.
     pub endpoint: Option<String>,
     /// Stands before every key, with `/` between its parts. Two installations must not share one.
     pub prefix: String,
-    /// The file with the access key's name.
+    /// A file with the access key's name, such as `/run/secrets/s3_access`. Needed with `s3`.
     pub access_key_file: Option<PathBuf>,
-    /// The file with the secret.
+    /// A file with the secret, such as `/run/secrets/s3_secret`. Needed with `s3`.
     pub secret_key_file: Option<PathBuf>,
-    /// The endpoint may be one without TLS.
+    /// The endpoint may be one without TLS, an `http://` URL.
     pub allow_http: bool,
 }
 

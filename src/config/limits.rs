@@ -1,18 +1,19 @@
 //! The installation's limits: how large, how many, how often, how long. Each has a default and a range, and each is
 //! held by the part that its documentation names; nothing here acts.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// `[limits]` of the config, by their public names. Bytes, counts, seconds (`_s`) and pixels; 0 turns a limit off
 /// only where it says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest frame that a socket takes; a larger one closes it with 1009.
     pub frame_bytes_max: usize,
-    /// The longest message, note or canned text, in bytes of UTF-8; at most [`domain::MessageText::BYTES_MAX`].
+    /// The longest message, note or canned text, in bytes of UTF-8.
     pub text_bytes_max: usize,
     /// The largest request body that is not an upload.
     pub body_bytes_max: usize,
@@ -26,8 +27,8 @@ pub struct Limits {
     pub upload_bytes_per_day_per_site: u64,
     /// Bytes that all visitors and agents of one workspace may upload in a day of UTC. 0: any number.
     pub upload_bytes_per_day_per_workspace: u64,
-    /// Bytes of the disk of `data_dir` that uploads leave to messages and log-ins: with less free, an upload gets 507.
-    /// Left out: a twentieth of the disk, and not more than 1 GiB. 0: uploads leave nothing.
+    /// Bytes of the data folder's disk that uploads leave to messages and log-ins, such as `1073741824`: with less free, an
+    /// upload gets 507. Left out: a twentieth of the disk, and not more than 1 GiB. 0: uploads leave nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_reserve_bytes: Option<u64>,
     /// The largest header section of a request, in bytes, without its first line.
@@ -38,9 +39,9 @@ pub struct Limits {
     pub uri_bytes_max: usize,
     /// The most rows that one page of a list has.
     pub page_max: usize,
-    /// Sockets of one visitor at once; over it his oldest is closed with 4409. 0: any number.
+    /// Sockets of one visitor at once; over it their oldest is closed with 4409. 0: any number.
     pub sockets_per_visitor: usize,
-    /// Sockets of one agent at once; over it his oldest is closed with 4409. 0: any number.
+    /// Sockets of one agent at once; over it their oldest is closed with 4409. 0: any number.
     pub sockets_per_agent: usize,
     /// Sockets of one address at once; over it the upgrade is refused with 429. 0: any number.
     pub sockets_per_address: usize,
@@ -332,18 +333,21 @@ impl Limits {
         RULES.iter().map(|rule| rule.0)
     }
 
+    /// The range of a limit, in words; none: it is no limit's name.
+    pub(super) fn bounds(key: &str) -> Option<String> {
+        let Rule(_, _, zero, least, most) = RULES.iter().find(|rule| rule.0 == key)?;
+        let off = if *zero == Zero::Off { "0 (off), or " } else { "" };
+        Some(format!("{off}{least} to {most}"))
+    }
+
     /// Holds each limit to its range, and those that depend on each other.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for Rule(key, value, zero, least, most) in RULES {
             let value = value(self);
             let off = value == 0 && *zero == Zero::Off;
             if !off && !(*least..=*most).contains(&value) {
-                let off = if *zero == Zero::Off { "0 (off), or " } else { "" };
-                return Err(ConfigError::value(
-                    format!("limits.{key}"),
-                    value,
-                    format!("must be {off}{least} to {most}"),
-                ));
+                let bounds = Self::bounds(key).unwrap_or_default();
+                return Err(ConfigError::value(format!("limits.{key}"), value, format!("must be {bounds}")));
             }
         }
         for Larger { key, value, than, least } in LARGER {

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ::store::cql::{CqlOptions, Login, Reach};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-use super::{BlobsConfig, ConfigError, read_secret};
+use super::blobs::BlobsConfig;
+use super::error::ConfigError;
+use super::secret::read_secret;
 
 /// The longest name of a keyspace that every server takes.
 const KEYSPACE_MAX: usize = 48;
@@ -13,10 +16,11 @@ const KEYSPACE_MAX: usize = 48;
 const REPLICATION_MAX: u8 = 9;
 
 /// `[store]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// Which backend.
+    /// What keeps the data: `sqlite`, embedded, in the data folder, for one server; or `cql`, servers of ScyllaDB or
+    /// Apache Cassandra (docs/storage.md).
     pub kind: StoreKind,
     /// How `cql` is reached.
     pub cql: CqlConfig,
@@ -36,26 +40,29 @@ pub enum StoreKind {
 }
 
 /// `[store.cql]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct CqlConfig {
-    /// Servers to begin with, as `host` or `host:port`; the others are found through them.
+    /// Servers to begin with, such as `["10.0.0.1:9042"]`; the others are found through them. Needed with `cql`.
     pub nodes: Vec<String>,
-    /// Whose tables they are. It is made when it is missing and the role may.
+    /// The keyspace of the tables: 1 to 48 of a-z, 0-9 and _, a letter first. It is made when it is missing and the role
+    /// may.
     pub keyspace: String,
-    /// Copies of everything when the keyspace is made. None: 3, or one on each server when there are fewer.
+    /// Copies of everything when the keyspace is made, 1 to 9, such as `3`. Without it: 3, or one on each server when
+    /// there are fewer.
     pub replication: Option<u8>,
-    /// How far a quorum reaches.
+    /// How far a quorum reaches: `local_quorum`, within the datacenter, or `quorum`, over all of them.
     pub consistency: Consistency,
-    /// The datacenter that is near.
+    /// The datacenter that is near, such as `dc1`. Without it: that of the first server.
     pub datacenter: Option<String>,
-    /// The role to log in with.
+    /// The role to log in with, such as `switchboard`. Without it nobody logs in.
     pub user: Option<String>,
-    /// A file with its password; a line end behind it does not count.
+    /// A file with the role's password, such as `/run/secrets/cql`; a line end behind it does not count.
     pub password_file: Option<PathBuf>,
-    /// A PEM file with the authority that signed the servers' certificates: with it, TLS is spoken.
+    /// A PEM file with the authority that signed the servers' certificates, such as `/etc/ssl/cql.pem`: with it, TLS is
+    /// spoken.
     pub tls_ca: Option<PathBuf>,
-    /// Take servers that answer before they sync.
+    /// Take servers that answer before they sync: a power cut of all copies at once may then lose what was acknowledged.
     pub allow_periodic_commitlog: bool,
 }
 
@@ -68,6 +75,16 @@ pub enum Consistency {
     LocalQuorum,
     /// Over all datacenters.
     Quorum,
+}
+
+impl StoreKind {
+    /// As the config writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Cql => "cql",
+        }
+    }
 }
 
 impl Default for CqlConfig {

@@ -3,12 +3,14 @@ use super::*;
 fn load(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let file = Some((Path::new("test.toml"), file));
-    Config::from_sources(file, variables, flags).map_err(|error| error.to_string())
+    Config::gather(file, variables, flags)
+        .map(|explained| explained.config)
+        .map_err(|error| error.to_string())
 }
 
 #[test]
 fn nothing_given_is_a_loopback_server() {
-    let config = Config::from_sources(None, Vec::new(), Flags::default()).unwrap();
+    let config = Config::gather(None, Vec::new(), Flags::default()).unwrap().config;
     assert_eq!(config, Config::default());
     assert_eq!(config.own_origin("127.0.0.1:4711".parse().unwrap()).as_str(), "http://127.0.0.1:4711");
     assert_eq!(config.own_origin("127.0.0.1:80".parse().unwrap()).as_str(), "http://127.0.0.1");
@@ -24,7 +26,7 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
         ("SWITCHBOARD_TRUSTED_PROXIES", r#"["10.0.0.0/8", "::1"]"#),
         ("SWITCHBOARD_LOG__LEVEL", "debug"),
     ];
-    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), data_dir: None };
+    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..Flags::default() };
     let config = load(file, &variables, flags).unwrap();
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.data_dir, Path::new("f"));
@@ -34,9 +36,89 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
 }
 
 #[test]
-fn what_is_shown_is_a_config_file_that_says_the_same() {
-    let shown = Config { public_url: Some("https://chat.example.org".into()), ..Config::default() };
-    assert_eq!(load(&shown.to_toml(), &[], Flags::default()).unwrap(), shown);
+fn each_value_is_known_by_where_it_came_from() {
+    let file =
+        "data_dir = 'f'\npublic_url = 'https://a.example/'\n[limits]\npage_max = 10\ntext_bytes_max = 9";
+    let variables = vec![
+        ("SWITCHBOARD_LIMITS__PAGE_MAX".to_owned(), "20".to_owned()),
+        ("SWITCHBOARD_LISTEN".to_owned(), ":9".to_owned()),
+    ];
+    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..Flags::default() };
+    let explained = Config::gather(Some((Path::new("f.toml"), file)), variables, flags).unwrap();
+    let file = || Given::File("f.toml".into());
+    let expected = [
+        ("data_dir", file()),
+        ("limits.page_max", Given::Variable("SWITCHBOARD_LIMITS__PAGE_MAX".into())),
+        ("limits.text_bytes_max", file()),
+        ("listen", Given::Flag("--listen")),
+        ("public_url", file()),
+    ];
+    assert_eq!(explained.given, expected.map(|(path, given)| (path.to_owned(), given)).into());
+    assert_eq!(explained.config.public_url.as_deref(), Some("https://a.example"), "without the slash");
+    let flags = Flags { public_url: Some("https://b.example".into()), ..Flags::default() };
+    let config = load("public_url = 'https://a.example'\nlisten = '0.0.0.0:80'", &[], flags).unwrap();
+    assert_eq!(config.public_url.as_deref(), Some("https://b.example"));
+}
+
+#[test]
+fn every_setting_is_described_and_those_without_a_default_by_an_example() {
+    let settings = Config::settings();
+    assert_eq!(settings.len(), known().count());
+    let defaults = Config::default().values();
+    for Setting { path, doc, bounds, .. } in &settings {
+        assert!(doc.ends_with('.') && !doc.contains("[`"), "{path}: {doc}");
+        assert!(defaults.contains_key(path) || doc.contains('`'), "{path}: an example between backquotes");
+        assert_eq!(bounds.is_some(), path.starts_with("limits."), "{path}");
+    }
+}
+
+#[test]
+fn a_wrong_file_is_told_with_what_to_write_instead() {
+    for (file, said) in [
+        ("lisen = 'x'", "no setting is called lisen: did you mean listen?"),
+        (
+            "[limit]\ntext_bytes_max = 5",
+            "no setting is called limit.text_bytes_max: did you mean limits.text_bytes_max?",
+        ),
+        ("text_bytes_max = 5", "did you mean limits.text_bytes_max?"),
+        ("[store.cql]\nnode = ['a']", "did you mean store.cql.nodes?"),
+        ("[log]\nformatt = 'text'", "did you mean log.format?"),
+        ("zzz = 1", "no setting is called zzz: `switchboard config show` lists them all"),
+        ("listen = 8080", "for example: listen = \"127.0.0.1:8080\""),
+        ("[limits]\npage_max = '10'", "for example: page_max = 200"),
+        ("trusted_proxies = '10.0.0.0/8'", "for example: trusted_proxies = []"),
+        ("[log]\nlevel = 3", "for example: level = \"info\""),
+        ("[store.cql]\nallow_periodic_commitlog = 'no'", "for example: allow_periodic_commitlog = false"),
+    ] {
+        let error = load(file, &[], Flags::default()).unwrap_err();
+        assert!(error.contains(said) && error.contains("line"), "{file:?}: {error}");
+    }
+    for (variable, value, said) in [
+        ("SWITCHBOARD_LISTNE", "x", "did you mean SWITCHBOARD_LISTEN?"),
+        ("SWITCHBOARD_TEXT_BYTES_MAX", "1", "did you mean SWITCHBOARD_LIMITS__TEXT_BYTES_MAX?"),
+        ("SWITCHBOARD_ZZZ", "1", "`switchboard config show` lists them all"),
+        ("SWITCHBOARD_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "such as [\"10.0.0.0/8\", \"::1\"]"),
+        ("SWITCHBOARD_TRUSTED_PROXIES", "['10.0.0.1']", "such as [\"10.0.0.1\"]"),
+        ("SWITCHBOARD_STORE__CQL__NODES", "db1;db2", "such as [\"db1\", \"db2\"]"),
+    ] {
+        let error = load("", &[(variable, value)], Flags::default()).unwrap_err();
+        assert!(error.contains(said), "{variable}: {error}");
+    }
+}
+
+#[test]
+fn a_data_folder_is_not_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f");
+    std::fs::write(&file, "").unwrap();
+    for data in [file.clone(), file.join("data")] {
+        let flags = Flags { data_dir: Some(data), ..Flags::default() };
+        let error = load("", &[], flags).unwrap_err();
+        assert!(
+            error.contains("is a file: it must be a folder, such as ./data (the flag --data)"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -70,7 +152,11 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
         ("trusted_proxies = ['x']", &[], "\"x\" is neither an address nor a network"),
         ("", &[("SWITCHBOARD_LISTNE", "x")], "the environment variable SWITCHBOARD_LISTNE names no setting"),
         ("", &[("SWITCHBOARD_LIMITS", "x")], "names no setting"),
-        ("", &[("SWITCHBOARD_LISTEN", "x")], "SWITCHBOARD_LISTEN = \"x\": invalid socket address"),
+        (
+            "",
+            &[("SWITCHBOARD_LISTEN", "x")],
+            "SWITCHBOARD_LISTEN = \"x\": must be an address and a port such as",
+        ),
         ("", &[("SWITCHBOARD_LIMITS__PAGE_MAX", "x")], "PAGE_MAX = \"x\": must be a whole number"),
         ("", &[("SWITCHBOARD_LIMITS__PAGE_MAX", "-1")], "PAGE_MAX = \"-1\": invalid value"),
         ("", &[("SWITCHBOARD_LIMITS__PAGE_MAX", "0")], "limits.page_max = 0: must be 1 to 500"),
@@ -78,6 +164,11 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
         ("", &[("SWITCHBOARD_LIMITS__TEXT_BYTES_MAX", "65537")], "= 65537: must be 1 to 65536"),
         ("", &[("SWITCHBOARD_LOG__FORMAT", "xml")], "LOG__FORMAT = \"xml\": unknown variant"),
         ("listen = '0.0.0.0:80'", &[], "listen = 0.0.0.0:80: is not a loopback address, so public_url"),
+        (
+            "listen = '0.0.0.0:80'",
+            &[],
+            "the flag --public-url, the variable SWITCHBOARD_PUBLIC_URL or public_url in",
+        ),
         ("public_url = 'chat.example.org'", &[], "public_url = chat.example.org: must be an origin"),
         ("public_url = 'https://a.org/chat'", &[], "must be an origin"),
         ("public_url = 'https://a.org:443'", &[], "must leave out the scheme's own port"),
@@ -159,6 +250,7 @@ fn every_setting_can_be_given_by_a_variable() {
                 ..BlobsConfig::default()
             },
         },
+        limits: Limits { storage_reserve_bytes: Some(5), ..Limits::default() },
         ..Config::default()
     };
     let mut variables = Vec::new();
@@ -181,7 +273,7 @@ fn every_setting_can_be_given_by_a_variable() {
         .collect();
     let settings = SETTINGS.len() + BlobsConfig::SETTINGS.len();
     assert_eq!(given.len(), settings + Limits::keys().count());
-    assert_eq!(Config::from_sources(None, given, Flags::default()).unwrap(), full);
+    assert_eq!(Config::gather(None, given, Flags::default()).unwrap().config, full);
 }
 
 #[test]

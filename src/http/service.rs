@@ -14,7 +14,7 @@ use bytes::Buf;
 use futures_util::FutureExt;
 use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, Method, Request, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 use tower_service::Service;
@@ -61,8 +61,14 @@ pub(crate) async fn answer(
     span.in_scope(
         || tracing::debug!(%method, route, status = status.as_u16(), took_ms = ms(took), "answered"),
     );
+    if method != Method::GET && status.is_success() && route.starts_with(SETTINGS) {
+        span.in_scope(|| tracing::info!(%method, route, "settings were changed"));
+    }
     Ok(response)
 }
+
+/// The routes that change what admins set up.
+const SETTINGS: &str = "/api/v1/admin/";
 
 /// Whether all of the request's body was read. After a refusal that left some of it unread the connection closes, and
 /// the client must know: a request that he sends behind it would get no answer.

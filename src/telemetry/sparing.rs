@@ -13,13 +13,16 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::OURS;
 
+/// The target of lines that a stranger can cause as often as they like: a few of each place are told.
+pub const OFTEN: &str = "switchboard::often";
+
 /// Warnings of one place in the code that are told in a [`WINDOW`].
 pub const WARNINGS_MAX: u32 = 5;
 /// Of time; how many were left out is told at its end.
 pub const WINDOW: Duration = Duration::from_secs(10);
 
-/// Lets [`WARNINGS_MAX`] warnings of each place pass in each [`WINDOW`], as many errors of each place in a library, and
-/// all else. A clone counts with it.
+/// Lets [`WARNINGS_MAX`] warnings of each place pass in each [`WINDOW`], as many errors of each place in a library, as many
+/// lines that are [`OFTEN`], and all else. A clone counts with it.
 #[derive(Clone, Default)]
 pub struct Sparing {
     places: Arc<Mutex<HashMap<Identifier, Place>>>,
@@ -63,7 +66,7 @@ impl Sparing {
             if !left_out.is_empty() {
                 let left_out: Vec<String> =
                     left_out.iter().map(|(place, count)| format!("{count} of {place}")).collect();
-                tracing::warn!(left_out = left_out.join(", "), "warnings like those before were not told");
+                tracing::warn!(left_out = left_out.join(", "), "lines like those before were not told");
             }
         }
     }
@@ -109,6 +112,7 @@ where
 fn may_be_left_out(metadata: &Metadata<'_>) -> bool {
     let crate_name = metadata.target().split("::").next().unwrap_or_default();
     match *metadata.level() {
+        _ if metadata.target() == OFTEN => true,
         Level::WARN => true,
         Level::ERROR => !OURS.contains(&crate_name),
         _ => false,

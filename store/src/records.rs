@@ -43,13 +43,15 @@ pub enum RecordKind {
     SpentRefresh = 13,
     /// The addresses from which an agent logged in lately.
     KnownAddresses = 14,
+    /// How often a command changed people beside a server, kept under [`INSTALLATION`].
+    Staffing = 15,
     /// How many bytes of uploads a day brought.
     UploadedBytes = 16,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 15] = [
+    pub const ALL: [RecordKind; 16] = [
         Self::Workspace,
         Self::Site,
         Self::Team,
@@ -64,6 +66,7 @@ impl RecordKind {
         Self::Demo,
         Self::SpentRefresh,
         Self::KnownAddresses,
+        Self::Staffing,
         Self::UploadedBytes,
     ];
 
@@ -86,6 +89,7 @@ impl RecordKind {
             | Self::Demo
             | Self::SpentRefresh
             | Self::KnownAddresses
+            | Self::Staffing
             | Self::UploadedBytes => false,
         }
     }

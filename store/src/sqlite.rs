@@ -171,6 +171,11 @@ struct Shared {
     _lock: Option<FolderLock>,
 }
 
+/// Whether a store was made in `dir`. Makes nothing.
+pub fn is_there(dir: &Path) -> bool {
+    dir.join(DATABASE_FILE).exists()
+}
+
 impl SqliteStore {
     /// Opens the store in `dir`, which is made if it is not there. Blocks: it reads the write-ahead log that the last
     /// run left, and moves it into the database.

@@ -1,20 +1,112 @@
-//! What whoever runs the server is told: in its log when it serves, and by its metrics.
+//! What the person who runs the server is told and does: its log, commands beside it, its metrics.
 
-use driver::{Options, Sandbox};
-use serde_json::Value;
+use std::time::Duration;
+
+use driver::{Options, Sandbox, Socket};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::program::run;
+
+/// Longer than a server needs to see what a command changed, and shorter than its sweep of teams.
+const SEEN: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn a_demo_logs_where_it_serves() {
-    let options = Options::default().setting("log.format", "json");
+async fn a_server_tells_once_what_happened_and_an_agent_why_a_conversation_is_gone() {
+    let options = Options::default().setting("log.format", "json").setting("routing.agent_grace_s", "1");
     let mut sandbox = Sandbox::start(options).await.unwrap();
-    let url = sandbox.ready().url.clone();
+    let (api, ready) = (sandbox.api(), sandbox.ready().clone());
+    let admin = api.login(&ready.admin.email, &ready.admin.password).await.unwrap();
+    let team = json!({ "name": "Billing" });
+    api.post("/api/v1/admin/teams")
+        .bearer(&admin.token)
+        .json(&team)
+        .send()
+        .await
+        .unwrap()
+        .expect(201)
+        .unwrap();
+    api.try_login(&ready.agents[0].email, "wrong").await.unwrap().expect(401).unwrap();
+
+    // Takes a conversation without a socket, as curl does, and pauses.
+    let agent = api.login(&ready.agents[0].email, &ready.agents[0].password).await.unwrap();
+    let visitor = api.visitor(&ready.site_key).await.unwrap();
+    let started = api.start_conversation(&visitor.token, "c", Some("hi")).await.unwrap().expect(201).unwrap();
+    let conversation = started["conversation"]["id"].as_str().unwrap();
+    api.set_status(&agent.token, "online").await.unwrap().expect(200).unwrap();
+    api.accept(&agent.token, conversation).await.unwrap().expect(200).unwrap();
+    let query = "after=0&wait_s=5";
+    let released = async {
+        loop {
+            let log = api.events(&visitor.token, conversation, query).await.unwrap().expect(200).unwrap();
+            if log["data"].as_array().unwrap().iter().any(|event| event["kind"] == "released") {
+                return;
+            }
+        }
+    };
+    timeout(SEEN, released).await.unwrap();
+    let late = api.post_message(&agent.token, conversation, "a", "still there?").await.unwrap();
+    assert_eq!((late.status, late.code()), (409, "STALE_ASSIGNMENT"), "{late}");
+    assert_eq!(late.body["error"]["details"]["reason"], "agent_gone", "{late}");
+
+    let url = ready.url.clone();
     assert_eq!(sandbox.terminate().await.unwrap(), 0);
     let log = sandbox.log().unwrap();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let serving: Vec<&Value> = lines.iter().filter(|line| line.to_string().contains("\"serving\"")).collect();
-    let [serving] = serving.as_slice() else { panic!("{log}") };
-    assert_eq!(serving["level"], "INFO", "{serving}");
-    assert!(serving.to_string().contains(&url), "{serving}");
+    let told = |message: &str| -> Vec<&Value> {
+        lines.iter().filter(|line| line["message"].as_str().is_some_and(|m| m.starts_with(message))).collect()
+    };
+    for message in
+        ["starting", "serving", "a log-in was refused", "settings were changed", "draining", "stopped"]
+    {
+        let [line] = told(message)[..] else { panic!("{message}: {log}") };
+        assert_eq!(line["level"], "INFO", "{line}");
+    }
+    assert!(told("serving")[0].to_string().contains(&url), "{log}");
+    assert!(!told("an agent is online").is_empty() && !told("an agent is gone").is_empty(), "{log}");
+    assert!(!log.contains("@demo.example"), "{log}");
+}
+
+#[tokio::test]
+async fn people_are_made_and_disabled_beside_a_running_server() {
+    let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
+    let (api, ready) = (sandbox.api(), sandbox.ready());
+    let data = sandbox.folder().join("data");
+    let command = |arguments: &[&str]| {
+        let ran = run(&[arguments, &["--data", data.to_str().unwrap()]].concat(), &[]);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        ran
+    };
+    // The team's router is awake before the newcomer is in the team.
+    let visitor = api.visitor(&ready.site_key).await.unwrap();
+    let started = api.start_conversation(&visitor.token, "c", Some("hi")).await.unwrap().expect(201).unwrap();
+    let conversation = started["conversation"]["id"].as_str().unwrap();
+
+    let alone = command(&["agent", "create", "--email", "new@x.example", "--name", "New"]);
+    assert!(alone.stderr.contains("warning: new@x.example is in no team"), "{alone:?}");
+    let made: Value = serde_json::from_str(&alone.stdout).unwrap();
+    let password = made["password"].as_str().unwrap();
+    let agent = api.login("new@x.example", password).await.unwrap();
+    let mut socket = Socket::open(&api).await.unwrap();
+    socket.hello(&agent.token, &[]).await.unwrap();
+    api.set_status(&agent.token, "online").await.unwrap().expect(200).unwrap();
+    command(&["team", "add", "--team", "Support", "--agent", "new@x.example"]);
+    socket.expect_push(|push| push["type"] == "offer", SEEN).await.unwrap();
+    api.accept(&agent.token, conversation).await.unwrap().expect(200).unwrap();
+
+    let listed = command(&["agent", "list", "--team", "Support", "--json"]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+
+    command(&["agent", "disable", "--email", "new@x.example"]);
+    assert_eq!(socket.expect_close(SEEN).await.unwrap().0, Some(4401));
+    api.try_login("new@x.example", password).await.unwrap().expect(401).unwrap();
+    let queued = async {
+        while api.conversation(&visitor.token, conversation).await.unwrap().body["conversation"]["state"]
+            != "queued"
+        {}
+    };
+    timeout(SEEN, queued).await.unwrap();
 }
 
 #[tokio::test]

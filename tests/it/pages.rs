@@ -1,4 +1,4 @@
-//! The commands of README.md, docs/routing.md and docs/storage.md, as their readers run them: what stands in `sh` blocks.
+//! The commands of README.md, docs/routing.md, docs/storage.md and docs/install.md, as their readers run them: what stands in `sh` blocks.
 
 use std::fs;
 use std::path::Path;
@@ -90,16 +90,57 @@ async fn the_page_on_storage_moves_an_installation_to_cql() {
         .replace("keyspace = \"switchboard\"", &format!("keyspace = \"{keyspace}\""));
     let folder = TempDir::new().unwrap();
     let before = "switchboard workspace create --name Shop --data data && \
-        switchboard admin create --email ann@example.org --name Ann --data data";
+        switchboard admin create --email ann@example.org --name Ann --data data && \
+        switchboard site create --name Shop --origin https://shop.example --data data";
     let bin = binary();
     let mut bash = Command::new("timeout");
     bash.args([SECONDS, "bash", "-c", &format!("{before}\n{script}")]).current_dir(folder.path());
     bash.env_clear().env("PATH", format!("{}:/usr/bin:/bin", bin.parent().unwrap().display()));
+    // For `doctor`: no other program's port.
+    bash.env("SWITCHBOARD_LISTEN", "127.0.0.1:0");
     bash.stdin(Stdio::null());
     let ran = tokio::task::spawn_blocking(move || bash.output()).await.unwrap().unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{said}\n{wrong}");
-    for word in ["data folder ./data", "copied and compared: 0 conversations", "2 documents", "schema 1"] {
+    // A workspace, its admin, the site and its team, and the count of changes.
+    for word in ["data folder ./data", "copied and compared: 0 conversations", "5 documents", "schema 1"] {
+        assert!(said.contains(word), "{word} is missing in what the page said:\n{said}\n{wrong}");
+    }
+}
+
+/// Its readers have the program on their path, folders of their own, and `sudo`.
+#[test]
+fn the_page_on_installing_ends_with_two_agents() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/install.md");
+    let page = fs::read_to_string(page).unwrap();
+    // What it prints is what is kept, and tried with the real proxies.
+    for file in ["deploy/switchboard.service", "deploy/nginx.conf", "deploy/Caddyfile"] {
+        let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        assert!(page.contains(&format!("\n{kept}```\n")), "docs/install.md prints another {file}");
+    }
+    let folder = TempDir::new().unwrap();
+    let here = folder.path().display().to_string();
+    let script = commands(&page)
+        .replace("sudo -u switchboard ", "")
+        .replace("/etc/switchboard", &here)
+        .replace("/var/lib/switchboard", &format!("{here}/data"))
+        .replace("127.0.0.1:8080", "127.0.0.1:0");
+    let mut bash = Command::new("timeout");
+    bash.args([SECONDS, "bash", "-c", &script]).current_dir(folder.path()).stdin(Stdio::null());
+    bash.env_clear().env("PATH", format!("{}:/usr/bin:/bin", binary().parent().unwrap().display()));
+    let ran = bash.output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}\n{wrong}");
+    assert!(!wrong.contains("warning"), "{wrong}");
+    for word in [
+        "the configuration is right",
+        "ann@example.org, bob@example.org",
+        "\"password\"",
+        "pk_",
+        "ok    agents: 3, 2 of them in a team",
+        "ok    trusted_proxies",
+        "warn  public_url https://chat.example.org: not tried, for no server runs",
+    ] {
         assert!(said.contains(word), "{word} is missing in what the page said:\n{said}\n{wrong}");
     }
 }

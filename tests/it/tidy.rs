@@ -192,8 +192,13 @@ fn wrong_usage_exits_2_and_says_what_is_wrong() {
         (&["demo", "--data", data, "--ephemeral"], "--ephemeral"),
         (&["demo", "--listen", "127.0.0.1:99999", "--data", data], "99999"),
         (&["serve", "--listen", "127.0.0.1:0", "--data", below_a_file.to_str().unwrap()], "/f"),
+        (
+            &["serve", "--listen", "127.0.0.1:0", "--data", file.to_str().unwrap()],
+            "is a file: it must be a folder",
+        ),
         // Browsers cannot reach it as its default says.
-        (&["serve", "--listen", "0.0.0.0:0", "--data", data], "public_url"),
+        (&["serve", "--listen", "0.0.0.0:0", "--data", data], "--public-url"),
+        (&["agent", "list", "--data", data], "there is no data folder"),
     ];
     for (arguments, said) in cases {
         let ran = run(arguments, &[]);
@@ -224,11 +229,18 @@ fn a_config_is_checked_and_shown_as_it_holds() {
     assert_eq!(table["limits"]["frame_bytes_max"].as_integer(), Some(65_536));
     assert_eq!(table["listen"].as_str(), Some("127.0.0.1:9"));
     assert_eq!(table["trusted_proxies"][0].as_str(), Some("10.0.0.0/8"));
-    assert_eq!(config("show", &shown.stdout, &[]).stdout, shown.stdout);
+    assert!(
+        shown.stdout.contains("# environment SWITCHBOARD_LIMITS__TEXT_BYTES_MAX; default: 16384"),
+        "{shown:?}"
+    );
+    assert!(shown.stdout.contains(&format!("# file {}; default: ", file.display())), "{shown:?}");
+    let again = config("show", &shown.stdout, &[]);
+    assert_eq!(again.stdout.parse::<toml::Table>().unwrap(), table);
 
     type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
     let wrong: &[Wrong<'_>] = &[
         ("no_such_key = 1", &[], "no_such_key"),
+        ("lisen = \"127.0.0.1:9\"", &[], "did you mean listen?"),
         ("[limits]\ntext_bytes_maximum = 1", &[], "text_bytes_maximum"),
         ("[limits]\ntext_bytes_max = 0", &[], "text_bytes_max"),
         ("[limits]\npage_max = -1", &[], "page_max"),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::Status;
+use domain::{AgentId, Status};
 
 /// He was not seen yet.
 const NEVER: u64 = u64::MAX;
@@ -107,6 +107,31 @@ impl Presence {
 impl Looked {
     fn bits(self) -> u8 {
         1 | u8::from(self.present) << 1 | u8::from(self.holds_on) << 2
+    }
+}
+
+/// What the log was told last of an agent, so that each change is told once.
+#[derive(Debug, Default)]
+pub(super) struct LogTold {
+    online: bool,
+}
+
+impl LogTold {
+    /// Tells the log when the agent begins or ceases to get conversations.
+    pub(super) fn tell(&mut self, agent: AgentId, status: Status, present: bool) {
+        let online = status == Status::Online && present;
+        if online == self.online {
+            return;
+        }
+        self.online = online;
+        match status {
+            Status::Online if online => tracing::info!(%agent, "an agent is online"),
+            Status::Online => {
+                tracing::info!(%agent, "an agent is gone: no socket, and no request for a while")
+            }
+            Status::Away => tracing::info!(%agent, "an agent is away"),
+            Status::Offline => tracing::info!(%agent, "an agent went offline"),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::{Caller, LoggedIn, LoginError, PasswordError};
 use crate::schema;
+use crate::telemetry::OFTEN;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -189,14 +190,19 @@ async fn login(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
     let LoginJson { email, password } = call.json().await?;
     let app = &call.app;
-    let guess = Guess::take(app, call.peer, Email::parse(&email).ok().as_ref()).await?;
+    let guess = Guess::take(app, call.peer, Email::parse(&email).ok().as_ref()).await.inspect_err(|_| {
+        tracing::info!(target: OFTEN, "log-ins are locked for a while: too many wrong ones");
+    })?;
     match app.identity.login(&email, &password).await {
         Ok(logged_in) => {
             guess.give_back(app);
             remember(app, &logged_in, call.peer).await;
             TokensJson::reply(app, logged_in).await
         }
-        Err(LoginError::Credentials) => Err(wrong_credentials("the e-mail or the password is wrong")),
+        Err(LoginError::Credentials) => {
+            tracing::info!(target: OFTEN, "a log-in was refused: wrong e-mail or password, or a disabled agent");
+            Err(wrong_credentials("the e-mail or the password is wrong"))
+        }
         Err(LoginError::Overloaded(error)) => {
             guess.give_back(app);
             Err(overloaded(error))

@@ -3,7 +3,7 @@
 use domain::{Team, TeamId, WorkspaceId};
 use http::{HeaderMap, header};
 use serde::Serialize;
-use store::{Document, RecordError, Versioned};
+use store::{Document, RecordError, Records, Versioned};
 use utoipa::ToSchema;
 
 use crate::http::App;
@@ -73,14 +73,14 @@ pub(super) async fn found<T: Document>(
 }
 
 /// What a request names in `field` must be there: else it is told the `rule`.
-pub(super) async fn check_named<T: Document>(
-    app: &App,
+pub(super) async fn named_there<T: Document>(
+    records: &dyn Records,
     workspace: WorkspaceId,
     id: &str,
     field: &str,
     rule: &'static str,
 ) -> Result<(), ApiError> {
-    match store::get::<T>(app.store.records.as_ref(), workspace, id).await? {
+    match store::get::<T>(records, workspace, id).await? {
         Some(_) => Ok(()),
         None => Err(ApiError::invalid_field(field, rule)),
     }
@@ -93,7 +93,8 @@ pub(super) async fn check_team(
     team: TeamId,
     field: &str,
 ) -> Result<(), ApiError> {
-    check_named::<Team>(app, workspace, &team.to_string(), field, "must be a team of this workspace").await
+    let (records, rule) = (app.store.records.as_ref(), "must be a team of this workspace");
+    named_there::<Team>(records, workspace, &team.to_string(), field, rule).await
 }
 
 /// 200 with the record's version as its `ETag`; 304 when the client has it.

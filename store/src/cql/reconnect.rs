@@ -55,21 +55,27 @@ struct Watch {
 impl Watch {
     async fn replace_lost(self, kept: Weak<RwLock<Arc<Session>>>) {
         let mut lost_since: Option<Instant> = None;
+        let mut told = false;
         loop {
             sleep(LOOK).await;
             let Some(kept) = kept.upgrade() else { return };
             let session = current(&kept);
             if self.has_a_server(&session) {
+                if std::mem::take(&mut told) {
+                    tracing::info!("the CQL servers are back");
+                }
                 lost_since = None;
                 continue;
             }
             if lost_since.get_or_insert_with(Instant::now).elapsed() < LEFT_ALONE {
                 continue;
             }
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!("the CQL servers are away: nothing is written or read until one answers");
+            }
             if let Some(new) = self.another(&session).await
                 && !self.has_a_server(&session)
             {
-                tracing::info!("the CQL servers are back");
                 *kept.write().expect("nobody panics while holding it") = Arc::new(new);
             }
         }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use actors::Clock;
 use domain::{Agent, AgentId, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
 use serde::{Deserialize, Serialize};
-use store::{HeadFilter, HeadView, RecordError, Versioned};
+use store::{HeadFilter, HeadView, RecordError, Records, Versioned};
 use utoipa::ToSchema;
 
 use super::super::fields::{Few, Given, NewPassword, Text, Whole, put, required};
 use super::super::once::{Making, Secrecy, overloaded};
 use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, changed_reply, check_team, found, no_query, page, workspace_of,
+    self, StampsJson, changed_reply, found, named_there, no_query, page, workspace_of,
 };
 use super::LanguageTag;
 use crate::http::App;
@@ -21,7 +22,7 @@ use crate::http::etag::ETag;
 use crate::http::json_in;
 use crate::http::reply::Reply;
 use crate::http::routes::{Route, SchemaOf, Who};
-use crate::identity::{AccountError, NewAgent, Password};
+use crate::identity::{AccountError, Identity, NewAgent, Password};
 use crate::people;
 use crate::schema::{self, words};
 use crate::talk::fresh_id;
@@ -29,7 +30,7 @@ use crate::talk::fresh_id;
 mod departure;
 
 pub(super) use departure::dismiss;
-use departure::{is_admin, keeps_an_admin};
+pub(crate) use departure::{is_admin, keeps_an_admin};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -248,18 +249,92 @@ impl Change {
     }
 }
 
+/// A new agent as a request gives it, by the rules of its fields. Used by the admin API and by the command line.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    new: NewAgent,
+    password: Password,
+    teams: Vec<TeamId>,
+}
+
+impl Draft {
+    /// Reads a body of `POST /admin/agents`.
+    ///
+    /// # Errors
+    /// What the API answers to it, with the field and its rule.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let (change, beside) = Change::parse(json_in::parse(body)?)?;
+        let new = change.new_agent()?;
+        let password = required(beside.password, "password")?;
+        Ok(Self { new, password, teams: beside.teams.unwrap_or_default() })
+    }
+
+    /// Whether the new agent may make workspaces; no request can say so.
+    pub(crate) fn with_operator(mut self, operator: bool) -> Self {
+        self.new.operator = operator;
+        self
+    }
+
+    /// Holds what it names to what there is.
+    pub(crate) async fn check(&self, records: &dyn Records, workspace: WorkspaceId) -> Result<(), ApiError> {
+        check_teams(records, workspace, Some(&self.teams)).await
+    }
+
+    /// Makes the agent, unless a repeat has made it under the same id, and puts it into its teams.
+    pub(crate) async fn make(
+        self,
+        identity: &Identity,
+        records: &dyn Records,
+        clock: &Clock,
+        workspace: WorkspaceId,
+        id: AgentId,
+    ) -> Result<Versioned<Agent>, ApiError> {
+        let made = make(identity, records, workspace, id, self.new, self.password).await?;
+        join(identity, records, clock, workspace, id, &self.teams).await?;
+        Ok(made)
+    }
+}
+
+/// Lets an agent log in or not, by the same change that a `PATCH` of `disabled` is.
+pub(crate) fn set_disabled(agent: &mut Agent, disabled: bool) {
+    Change { disabled: Some(disabled), ..Change::default() }.apply(agent);
+}
+
 /// The teams that are named must be there.
-async fn check_teams(app: &App, workspace: WorkspaceId, teams: Option<&[TeamId]>) -> Result<(), ApiError> {
+async fn check_teams(
+    records: &dyn Records,
+    workspace: WorkspaceId,
+    teams: Option<&[TeamId]>,
+) -> Result<(), ApiError> {
     for (index, id) in teams.unwrap_or_default().iter().enumerate() {
-        check_team(app, workspace, *id, &format!("team_ids[{index}]")).await?;
+        let (id, field) = (id.to_string(), format!("team_ids[{index}]"));
+        named_there::<Team>(records, workspace, &id, &field, "must be a team of this workspace").await?;
     }
     Ok(())
 }
 
+/// Puts the agent into exactly these teams, and notifies the routers. A team that goes meanwhile is left out.
+async fn move_to(
+    app: &App,
+    workspace: WorkspaceId,
+    agent: AgentId,
+    wanted: &[TeamId],
+) -> Result<(), ApiError> {
+    join(&app.identity, app.store.records.as_ref(), &app.clock, workspace, agent, wanted).await?;
+    app.router.teams_changed(workspace);
+    Ok(())
+}
+
 /// Puts the agent into exactly these teams. A team that goes meanwhile is left out.
-async fn join(app: &App, workspace: WorkspaceId, agent: AgentId, wanted: &[TeamId]) -> Result<(), ApiError> {
-    let records = app.store.records.as_ref();
-    let known = app.identity.teams(workspace).await?;
+async fn join(
+    identity: &Identity,
+    records: &dyn Records,
+    clock: &Clock,
+    workspace: WorkspaceId,
+    agent: AgentId,
+    wanted: &[TeamId],
+) -> Result<(), ApiError> {
+    let known = identity.teams(workspace).await?;
     // A team that was made elsewhere a moment ago may not be among those that are known.
     let all: BTreeSet<TeamId> = known.iter().map(|team| team.id).chain(wanted.iter().copied()).collect();
     for id in all {
@@ -270,15 +345,14 @@ async fn join(app: &App, workspace: WorkspaceId, agent: AgentId, wanted: &[TeamI
                 (true, false) => members.retain(|member| *member != agent),
                 (true, true) | (false, false) => break,
             }
-            match store::update(records, team, app.clock.now()).await {
+            match store::update(records, team, clock.now()).await {
                 Ok(_) => break,
                 Err(RecordError::Changed) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
-    app.identity.teams_changed(workspace);
-    app.router.teams_changed(workspace);
+    identity.teams_changed(workspace);
     Ok(())
 }
 
@@ -299,13 +373,12 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let (change, beside) = Change::parse(json_in::parse(&body)?)?;
-    let new = change.new_agent()?;
-    let password = required(beside.password, "password")?;
-    check_teams(app, workspace, beside.teams.as_deref()).await?;
+    let draft = Draft::parse(&body)?;
+    let records = app.store.records.as_ref();
+    draft.check(records, workspace).await?;
     let id = making.keep(app, fresh_id(app)).await?;
-    let made = make(app, workspace, id, new, password).await?;
-    join(app, workspace, id, &beside.teams.unwrap_or_default()).await?;
+    let made = draft.make(&app.identity, records, &app.clock, workspace, id).await?;
+    app.router.teams_changed(workspace);
     changed(app, &made);
     let json = AgentJson::of(&made, &app.identity.teams(workspace).await?);
     making.answer(app, made.version, &json).await
@@ -313,16 +386,17 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
 
 /// Makes the agent, unless a repeat of the request has made him under the same id.
 pub(super) async fn make(
-    app: &App,
+    identity: &Identity,
+    records: &dyn Records,
     workspace: WorkspaceId,
     id: AgentId,
     new: NewAgent,
     password: Password,
 ) -> Result<Versioned<Agent>, ApiError> {
-    match app.identity.create_agent_as(workspace, id, new, password).await {
+    match identity.create_agent_as(workspace, id, new, password).await {
         Ok(made) => Ok(made),
         Err(AccountError::Record(RecordError::Taken(_))) => {
-            let made_before = store::get(app.store.records.as_ref(), workspace, &id.to_string()).await?;
+            let made_before = store::get(records, workspace, &id.to_string()).await?;
             made_before.ok_or_else(|| ApiError::new(ErrorCode::Conflict, TAKEN))
         }
         Err(error) => Err(error.into()),
@@ -343,7 +417,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let (mut change, beside) = Change::parse(call.json().await?)?;
     let app = &call.app;
     let (workspace, id) = (seen.workspace, seen.document.id);
-    check_teams(app, workspace, beside.teams.as_deref()).await?;
+    check_teams(app.store.records.as_ref(), workspace, beside.teams.as_deref()).await?;
     if let Some(password) = beside.password {
         change.password_hash = Some(app.identity.hash_password(password).await.map_err(overloaded)?);
     }
@@ -351,7 +425,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     change.apply(&mut after);
     let _one_at_a_time = app.admins.lock().await;
     if is_admin(&seen.document) && !is_admin(&after) {
-        keeps_an_admin(app, workspace, id).await?;
+        keeps_an_admin(app.store.records.as_ref(), workspace, id).await?;
     }
     let apply = |agent: &mut Agent| {
         change.apply(agent);
@@ -360,7 +434,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     // His version also stands for his teams, so it goes up with them.
     let agent = versioned::update(&call, seen, beside.teams.is_some(), TAKEN, apply).await?;
     if let Some(teams) = &beside.teams {
-        join(app, workspace, id, teams).await?;
+        move_to(app, workspace, id, teams).await?;
     }
     changed(app, &agent);
     if agent.document.name != before {
@@ -382,7 +456,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
     }
     let _one_at_a_time = app.admins.lock().await;
     if is_admin(&agent.document) {
-        keeps_an_admin(app, workspace, id).await?;
+        keeps_an_admin(app.store.records.as_ref(), workspace, id).await?;
     }
     dismiss(app, &call.headers, agent).await?;
     Ok(Reply::no_content())

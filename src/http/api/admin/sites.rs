@@ -1,8 +1,8 @@
 //! Sites: where a widget may stand, how it looks, and who answers.
 
-use domain::{Line, Name, Origin, PrechatField, Site, SiteId, TeamId, Theme, Tracking, WorkspaceId};
+use domain::{Line, Name, Origin, PrechatField, Site, SiteId, Team, TeamId, Theme, Tracking, WorkspaceId};
 use serde::{Deserialize, Serialize};
-use store::{HeadFilter, HeadView, Versioned};
+use store::{HeadFilter, HeadView, Records, Versioned};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
 
@@ -11,7 +11,8 @@ use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
 use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, changed_reply, check_team, found, no_query, page, remove, versioned_reply, workspace_of,
+    self, StampsJson, changed_reply, found, named_there, no_query, page, remove, versioned_reply,
+    workspace_of,
 };
 use crate::http::App;
 use crate::http::call::Call;
@@ -192,7 +193,8 @@ impl PrechatJson {
 }
 
 impl SiteJson {
-    pub(super) fn of(record: &Versioned<Site>) -> Self {
+    /// As the contract writes it.
+    pub(crate) fn of(record: &Versioned<Site>) -> Self {
         let site = &record.document;
         let previous = site.previous_key.as_ref();
         Self {
@@ -362,11 +364,10 @@ impl Change {
     }
 
     /// What it names must be there.
-    async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
-        match self.team {
-            Some(team) => check_team(app, workspace, team, "team_id").await,
-            None => Ok(()),
-        }
+    async fn check(&self, records: &dyn Records, workspace: WorkspaceId) -> Result<(), ApiError> {
+        let Some(team) = self.team else { return Ok(()) };
+        let rule = "must be a team of this workspace";
+        named_there::<Team>(records, workspace, &team.to_string(), "team_id", rule).await
     }
 
     fn new_site(&self, id: SiteId) -> Result<Site, ApiError> {
@@ -394,6 +395,29 @@ impl Change {
     }
 }
 
+/// A new site as a request gives it, by the rules of its fields. Used by the admin API and by the command line.
+#[derive(Debug)]
+pub(crate) struct Draft(Change);
+
+impl Draft {
+    /// Reads a body of `POST /admin/sites`, or says what the API answers to it.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        Ok(Self(Change::parse(json_in::parse(body)?)?))
+    }
+
+    /// The site under this id, if the team that it names is there.
+    pub(crate) async fn site(
+        &self,
+        records: &dyn Records,
+        workspace: WorkspaceId,
+        id: SiteId,
+    ) -> Result<Site, ApiError> {
+        let site = self.0.new_site(id)?;
+        self.0.check(records, workspace).await?;
+        Ok(site)
+    }
+}
+
 async fn list(call: Call) -> Result<Reply, ApiError> {
     let workspace = workspace_of(&call)?;
     let (rows, next_cursor) = page::<Site>(&call, workspace, "sites").await?;
@@ -409,9 +433,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let change = Change::parse(json_in::parse(&body)?)?;
-    let draft = change.new_site(fresh_id(app))?;
-    change.check(app, workspace).await?;
+    let draft = Draft::parse(&body)?.site(app.store.records.as_ref(), workspace, fresh_id(app)).await?;
     let site = Site { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, site, TAKEN).await?;
     changed(app, workspace, &made.document).await;
@@ -428,7 +450,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let site = asked(&call).await?;
     no_query(&call)?;
     let change = Change::parse(call.json().await?)?;
-    change.check(&call.app, site.workspace).await?;
+    change.check(call.app.store.records.as_ref(), site.workspace).await?;
     let site = versioned::update(&call, site, false, TAKEN, |site| change.apply(site)).await?;
     changed(&call.app, site.workspace, &site.document).await;
     Ok(changed_reply(site.version, &SiteJson::of(&site)))

@@ -4,7 +4,7 @@ use domain::{
     Agent, AgentId, AssignmentMode, Canned, CannedScope, Name, Site, Strategy, Team, TeamId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
-use store::{HeadFilter, HeadView, Versioned};
+use store::{HeadFilter, HeadView, Records, Versioned};
 use utoipa::ToSchema;
 
 use super::super::fields::{Few, Given, Text, Whole, put, required};
@@ -12,7 +12,7 @@ use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
 use super::super::rows::{self, Place};
 use super::super::versioned::{
-    self, StampsJson, any, changed_reply, check_named, found, no_query, page, remove, versioned_reply,
+    self, StampsJson, any, changed_reply, found, named_there, no_query, page, remove, versioned_reply,
     workspace_of,
 };
 use crate::http::App;
@@ -69,7 +69,7 @@ words! {
     AgentIds: schema::list::<schema::AgentId>(AGENTS_MAX).unique_items(true);
 }
 
-const TAKEN: &str = "another team has this name";
+pub(crate) const TAKEN: &str = "another team has this name";
 
 /// A team.
 #[derive(Serialize, ToSchema)]
@@ -107,14 +107,15 @@ pub struct TeamJson {
 }
 
 impl TeamJson {
-    fn of(app: &App, record: &Versioned<Team>) -> Self {
+    /// With the installation's `accept_timeout_s` for a team that sets none.
+    pub(crate) fn of(accept_timeout_s: u32, record: &Versioned<Team>) -> Self {
         let team = &record.document;
         Self {
             id: team.id.to_string(),
             name: team.name.as_str().to_owned(),
             assignment: team.assignment,
             strategy: team.strategy,
-            accept_timeout_s: team.accept_timeout_s.unwrap_or(app.config.routing.accept_timeout_s),
+            accept_timeout_s: team.accept_timeout_s.unwrap_or(accept_timeout_s),
             idle_end_min: team.idle_end_min,
             queue_max: team.queue_max,
             agent_ids: team.agents.iter().map(ToString::to_string).collect(),
@@ -203,11 +204,11 @@ impl Change {
     }
 
     /// Whom it names must be there.
-    async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<(), ApiError> {
+    async fn check(&self, records: &dyn Records, workspace: WorkspaceId) -> Result<(), ApiError> {
         for (index, id) in self.agents.iter().flatten().enumerate() {
             let (id, field) = (id.to_string(), format!("agent_ids[{index}]"));
             let rule = "must be an agent of this workspace";
-            check_named::<Agent>(app, workspace, &id, &field, rule).await?;
+            named_there::<Agent>(records, workspace, &id, &field, rule).await?;
         }
         Ok(())
     }
@@ -230,10 +231,40 @@ impl Change {
     }
 }
 
+/// A new team as a request gives it, by the rules of its fields. Used by the admin API and by the command line.
+#[derive(Debug)]
+pub(crate) struct Draft(Change);
+
+impl Draft {
+    /// Reads a body of `POST /admin/teams`.
+    ///
+    /// # Errors
+    /// What the API answers to it, with the field and its rule.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        Ok(Self(Change::parse(json_in::parse(body)?)?))
+    }
+
+    /// The team under this id, if the agents that it names are there.
+    pub(crate) async fn team(
+        &self,
+        records: &dyn Records,
+        workspace: WorkspaceId,
+        id: TeamId,
+    ) -> Result<Team, ApiError> {
+        let team = self.0.new_team(id)?;
+        self.0.check(records, workspace).await?;
+        Ok(team)
+    }
+}
+
+fn shown(app: &App, team: &Versioned<Team>) -> TeamJson {
+    TeamJson::of(app.config.routing.accept_timeout_s, team)
+}
+
 async fn list(call: Call) -> Result<Reply, ApiError> {
     let workspace = workspace_of(&call)?;
     let (rows, next_cursor) = page::<Team>(&call, workspace, "teams").await?;
-    let data = rows.iter().map(|row| TeamJson::of(&call.app, row)).collect();
+    let data = rows.iter().map(|row| shown(&call.app, row)).collect();
     Ok(Reply::ok(&TeamPage { data, next_cursor }))
 }
 
@@ -246,27 +277,25 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let change = Change::parse(json_in::parse(&body)?)?;
-    let draft = change.new_team(fresh_id(app))?;
-    change.check(app, workspace).await?;
+    let draft = Draft::parse(&body)?.team(app.store.records.as_ref(), workspace, fresh_id(app)).await?;
     let team = Team { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, team, TAKEN).await?;
     app.identity.teams_changed(workspace);
     app.router.teams_changed(workspace);
-    making.answer(app, made.version, &TeamJson::of(app, &made)).await
+    making.answer(app, made.version, &shown(app, &made)).await
 }
 
 async fn get(call: Call) -> Result<Reply, ApiError> {
     let team = asked(&call).await?;
     no_query(&call)?;
-    Ok(versioned_reply(&call, team.version, &TeamJson::of(&call.app, &team)))
+    Ok(versioned_reply(&call, team.version, &shown(&call.app, &team)))
 }
 
 async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let team = asked(&call).await?;
     no_query(&call)?;
     let change = Change::parse(call.json().await?)?;
-    change.check(&call.app, team.workspace).await?;
+    change.check(call.app.store.records.as_ref(), team.workspace).await?;
     let apply = |team: &mut Team| {
         change.apply(team);
         Ok(())
@@ -274,7 +303,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     let team = versioned::update(&call, team, false, TAKEN, apply).await?;
     call.app.identity.teams_changed(team.workspace);
     call.app.router.teams_changed(team.workspace);
-    Ok(changed_reply(team.version, &TeamJson::of(&call.app, &team)))
+    Ok(changed_reply(team.version, &shown(&call.app, &team)))
 }
 
 async fn delete(call: Call) -> Result<Reply, ApiError> {

@@ -71,7 +71,8 @@ pub struct WorkspaceJson {
 }
 
 impl WorkspaceJson {
-    fn of(record: &Versioned<Workspace>) -> Self {
+    /// As the contract writes it.
+    pub(crate) fn of(record: &Versioned<Workspace>) -> Self {
         let workspace = &record.document;
         Self {
             id: workspace.id.to_string(),
@@ -149,6 +150,11 @@ impl FromText for Zone {
     }
 }
 
+/// The name of a time zone that there is, or the rule.
+pub(crate) fn time_zone(text: &str) -> Result<Name, String> {
+    Zone::from_text(text).map(|Zone(name)| name)
+}
+
 async fn list(call: Call) -> Result<Reply, ApiError> {
     let (rows, next_cursor) = page::<Workspace>(&call, INSTALLATION, "workspaces").await?;
     Ok(Reply::ok(&WorkspacePage { data: rows.iter().map(WorkspaceJson::of).collect(), next_cursor }))
@@ -169,11 +175,12 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     let id = making.keep(app, fresh_id(app)).await?;
     let workspace = Workspace { id, name, time_zone };
     let made = versioned::insert(app, INSTALLATION, workspace, TAKEN).await?;
+    let records = app.store.records.as_ref();
     let new = NewAgent::new(admin.email.0, admin.name.0, Role::Admin);
-    if let Err(error) = make(app, id, first_admin_of(id), new, admin.password.0).await {
+    if let Err(error) = make(&app.identity, records, id, first_admin_of(id), new, admin.password.0).await {
         if error.code() == ErrorCode::Conflict {
             // Somebody has his e-mail: without an admin there is no workspace.
-            app.store.records.delete(INSTALLATION, Workspace::KIND, &id.to_string(), None).await?;
+            records.delete(INSTALLATION, Workspace::KIND, &id.to_string(), None).await?;
         }
         return Err(error);
     }

@@ -2,10 +2,10 @@
 
 use domain::{Agent, AgentId, Canned, CannedScope, Role, WorkspaceId};
 use http::HeaderMap;
-use store::{Document, RecordError, Versioned};
+use store::{Document, RecordError, Records, Versioned};
 
-use super::super::super::versioned::{any, remove};
-use super::{changed, join};
+use super::super::super::versioned::remove;
+use super::{changed, move_to};
 use crate::http::App;
 use crate::http::error::{ApiError, ErrorCode};
 
@@ -17,7 +17,7 @@ pub(in super::super) async fn dismiss(
 ) -> Result<(), ApiError> {
     let (workspace, id) = (agent.workspace, agent.document.id);
     // Teams name only agents who are there: so he leaves them first.
-    join(app, workspace, id, &[]).await?;
+    move_to(app, workspace, id, &[]).await?;
     remove(app, asked, &agent).await?;
     agent.document.disabled = true;
     changed(app, &agent);
@@ -25,17 +25,18 @@ pub(in super::super) async fn dismiss(
 }
 
 /// An admin who can log in.
-pub(super) fn is_admin(agent: &Agent) -> bool {
+pub(crate) fn is_admin(agent: &Agent) -> bool {
     agent.role == Role::Admin && !agent.disabled
 }
 
-/// Refuses what would leave a workspace without an admin. The caller holds [`App::admins`].
-pub(super) async fn keeps_an_admin(
-    app: &App,
+/// Refuses what would leave a workspace without an admin. A caller that serves holds [`App::admins`].
+pub(crate) async fn keeps_an_admin(
+    records: &dyn Records,
     workspace: WorkspaceId,
     without: AgentId,
 ) -> Result<(), ApiError> {
-    if any::<Agent>(app, workspace, |other| other.id != without && is_admin(other)).await? {
+    let agents = store::all::<Agent>(records, workspace).await?;
+    if agents.iter().any(|other| other.document.id != without && is_admin(&other.document)) {
         return Ok(());
     }
     Err(ApiError::new(ErrorCode::Conflict, "the workspace would be left without an admin"))
