@@ -13,6 +13,8 @@ STATE = (
     "needs",
     "must be a file",
     "was uploaded",
+    "must be the first part",
+    "must be the second part",
 )
 # Codes that are about the value that an opaque text stands for, or about a file's bytes.
 CODES = ("INVALID_CURSOR", "UNSUPPORTED_FILE")

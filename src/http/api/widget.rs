@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::etag::ETag;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::schema;
 use crate::talk::{self, FILES_MAX};
@@ -32,10 +32,6 @@ pub const ROUTES: &[Route] = &[Route {
     doc: Doc {
         summary: "Read how a site's widget looks, whether somebody is there, and what it may send",
         tag: "widget",
-        query: &[QueryDoc::of::<schema::SiteKey>(
-            "site",
-            "The site's public key, when there is no X-Site-Key header.",
-        )],
         answers: &[AnswerDoc {
             status: 200,
             description: "The configuration; its ETag changes with it.",
