@@ -25,7 +25,6 @@ mod presence;
 mod sweep;
 mod will;
 
-use presence::LogTold;
 pub(crate) use presence::Presence;
 pub(crate) use will::write_status;
 
@@ -212,7 +211,7 @@ struct Desk {
     queues: BTreeMap<TeamId, QueueNews>,
     /// What the routers of his teams were last told.
     told: Vec<(TeamId, AgentState)>,
-    log_told: LogTold,
+    log_told: presence::LogTold,
     /// Something failed, and a sweep comes soon.
     sweeps_soon: bool,
 }
@@ -282,7 +281,7 @@ impl Actor for AgentActor {
             misses: Misses::default(),
             queues: BTreeMap::new(),
             told: Vec::new(),
-            log_told: LogTold::default(),
+            log_told: presence::LogTold::default(),
             sweeps_soon: false,
         };
         for (conversation, epoch) in surplus {
@@ -433,9 +432,8 @@ impl Desk {
         if self.status == Status::Offline {
             return Err(Rejection::AgentOffline(Absent::Offline));
         }
-        match how {
-            Reserve::Given if !self.present() => return Err(Rejection::AgentOffline(Absent::AgentGone)),
-            Reserve::Given | Reserve::Asked => {}
+        if matches!(how, Reserve::Given) && !self.present() {
+            return Err(Rejection::AgentOffline(Absent::AgentGone));
         }
         self.load.reserve(conversation, self.capacity)?;
         self.reservations += 1;
