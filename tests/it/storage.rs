@@ -158,7 +158,7 @@ async fn out_of_descriptors_what_opens_files_is_unavailable_and_then_goes_on() {
             let before = limit_files(pid, open_files(pid).unwrap() + spare).unwrap();
             let answer = send(name, bytes).await;
             let read = api.get(path_of(&words)).bearer(&ours.visitor.token).send().await.unwrap();
-            let said = json!({ "client_id": format!("{name} {spare}"), "text": "words" });
+            let said = json!({ "client_id": format!("{name}-{spare}"), "text": "words" });
             let said = say(api, &ours.visitor.token, &ours.conversation, &said).await;
             limit_files(pid, before).unwrap();
             assert_eq!(said.status, 201, "{said}");
