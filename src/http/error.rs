@@ -50,7 +50,8 @@ pub struct ApiError {
     details: Vec<Detail>,
     /// Why, where one code has several causes; a word that clients may match on.
     reason: Option<&'static str>,
-    retry_after_ms: Option<u64>,
+    /// At most 49 days, so that an error stays small enough to be handed up.
+    retry_after_ms: Option<u32>,
     /// For the log alone.
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// What some codes owe beside the body, such as `Allow`.
@@ -129,7 +130,7 @@ impl ApiError {
     /// Tells the client when to try again.
     #[must_use]
     pub fn retry_after_ms(mut self, ms: u64) -> Self {
-        self.retry_after_ms = Some(ms);
+        self.retry_after_ms = Some(u32::try_from(ms).unwrap_or(u32::MAX));
         self
     }
 
@@ -182,7 +183,7 @@ impl ApiError {
                 None => Some(DetailsBody::Rules(&self.details)).filter(|_| !self.details.is_empty()),
             },
             request_id: request_id.as_str(),
-            retry_after_ms: self.retry_after_ms,
+            retry_after_ms: self.retry_after_ms.map(u64::from),
         }
     }
 
