@@ -292,6 +292,8 @@ async fn the_last_admin_and_what_is_in_use_stay() {
     ask(api.patch(&seconds), &side.admin, &json!({ "disabled": true })).await.expect(200).unwrap();
     assert_refused(&look(api.delete(&admins), &side.admin).await, 409, "CONFLICT");
     ask(api.patch(&seconds), &side.admin, &json!({ "disabled": false })).await.expect(200).unwrap();
+    // What was logged in before stays logged out.
+    let second = api.login("second@theirs.example", PASSWORD).await.unwrap();
 
     // The team has a site and a conversation, the site a conversation, and soon the agent one.
     let (teams, sites) = (path("teams", &side.team), path("sites", &side.site));

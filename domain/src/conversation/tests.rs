@@ -131,8 +131,8 @@ fn who_may_do_what_and_when() {
         (8, held(), agent(3, Role::Agent), taken.clone(), Err(Rejection::Forbidden)),
         (9, held(), agent(3, Role::Supervisor), taken, DONE),
         (10, held(), agent(3, Role::Supervisor), post("hi"), Err(Rejection::Forbidden)),
-        (11, moved(), agent(2, Role::Agent), post("hi"), Err(Rejection::StaleAssignment(Stale::TakenOver))),
-        (12, moved(), agent(2, Role::Agent), end(), Err(Rejection::StaleAssignment(Stale::TakenOver))),
+        (11, moved(), agent(2, Role::Agent), post("hi"), Err(Rejection::StaleAssignment(Stale::Transfer))),
+        (12, moved(), agent(2, Role::Agent), end(), Err(Rejection::StaleAssignment(Stale::Transfer))),
         (
             13,
             held(),

@@ -7,6 +7,8 @@ use ::image::metadata::Orientation;
 use super::{PROFILE_BYTES_MAX, Stripped, array, exif, take};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// How far back a zlib stream may point (RFC 1950).
+const WINDOW_BYTES: usize = 32 * 1024;
 /// Of a colour profile's name.
 const NAME_BYTES_MAX: usize = 79;
 /// All that is copied.
@@ -63,11 +65,32 @@ fn is_bounded_profile(payload: &[u8]) -> bool {
         return false;
     };
     match payload[name_bytes + 1..].split_first() {
-        Some((0, stream)) if name_bytes > 0 => {
-            fdeflate::decompress_to_vec_bounded(stream, PROFILE_BYTES_MAX).is_ok()
-        }
+        Some((0, stream)) if name_bytes > 0 => unpacks_to_at_most(stream, PROFILE_BYTES_MAX),
         Some(_) | None => false,
     }
+}
+
+/// Whether this is a whole zlib stream of at most `bytes_max`. Only the last part of what comes out is held.
+fn unpacks_to_at_most(stream: &[u8], bytes_max: usize) -> bool {
+    let mut decoder = fdeflate::Decompressor::new();
+    let mut output = vec![0; 4 * WINDOW_BYTES];
+    let (mut read, mut written, mut total) = (0, 0, 0);
+    while total <= bytes_max {
+        let Ok((consumed, produced)) = decoder.read(&stream[read..], &mut output, written, true) else {
+            return false;
+        };
+        (read, written, total) = (read + consumed, written + produced, total + produced);
+        if decoder.is_done() {
+            return total <= bytes_max;
+        }
+        if output.len() - written < WINDOW_BYTES {
+            output.copy_within(written - WINDOW_BYTES..written, 0);
+            written = WINDOW_BYTES;
+        } else if consumed == 0 && produced == 0 {
+            return false;
+        }
+    }
+    false
 }
 
 fn push(kept: &mut Vec<u8>, kind: &[u8; 4], payload: &[u8; 26]) {

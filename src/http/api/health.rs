@@ -89,6 +89,7 @@ struct Health {
     status: &'static str,
     /// Why it is degraded. `storage_reserve`: the disk is nearly full, so files are refused, and messages are not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Rule>)]
     reason: Option<&'static str>,
     /// The program's.
     #[schema(value_type = schema::Version)]

@@ -7,17 +7,27 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-/// What a path leads to.
+/// What a path leads to. A file system gives the number of what was removed to what is made next, so the kind and the time
+/// of birth belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
     inode: u64,
+    is_folder: bool,
+    /// None where the file system keeps no such time.
+    born_at: Option<SystemTime>,
 }
 
 impl Identity {
     fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            is_folder: metadata.is_dir(),
+            born_at: metadata.created().ok(),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ async fn json_that_cannot_be_parsed_is_400_and_json_that_is_wrong_422() {
         ("an overlong slash", b"{\"client_id\":\"m\",\"text\":\"\xc0\xaf\"}".into(), 400),
         ("a surrogate in UTF-8", b"{\"client_id\":\"m\",\"text\":\"\xed\xa0\x80\"}".into(), 400),
         ("bad UTF-8 behind the end", b"{\"client_id\":\"m\",\"text\":\"t\"} \xff".into(), 400),
-        ("half a surrogate", text("\\ud800").into(), 400),
+        ("half a surrogate", text("\\ud800").into(), 422),
         ("a wrong escape", text("\\x41").into(), 400),
         ("a raw NUL", text("a\0b").into(), 400),
         ("a raw newline", text("a\nb").into(), 400),
