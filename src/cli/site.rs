@@ -8,7 +8,7 @@ use store::Versioned;
 use super::desk::Desk;
 use super::error::CliError;
 use super::given::{Given, refused};
-use super::source::{Form, Source};
+use super::source::{Form, List, Source};
 use super::table::{json, listed, table};
 use crate::http::api::admin::sites::{self, SiteJson};
 
@@ -46,18 +46,6 @@ pub struct Create {
     #[arg(long, default_value = "en")]
     locale: String,
     /// Its workspace, by name or id; not needed while there is only one
-    #[arg(long, value_name = "WORKSPACE")]
-    workspace: Option<String>,
-    #[command(flatten)]
-    form: Form,
-    #[command(flatten)]
-    source: Source,
-}
-
-/// `site list`.
-#[derive(Clone, Debug, Args)]
-pub struct List {
-    /// Only those of this workspace, by name or id
     #[arg(long, value_name = "WORKSPACE")]
     workspace: Option<String>,
     #[command(flatten)]

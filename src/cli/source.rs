@@ -38,3 +38,15 @@ pub(super) struct Form {
     #[arg(long)]
     pub json: bool,
 }
+
+/// What a `list` of a workspace's things takes.
+#[derive(Clone, Debug, Args)]
+pub struct List {
+    /// Only those of this workspace, by name or id
+    #[arg(long, value_name = "WORKSPACE")]
+    pub(super) workspace: Option<String>,
+    #[command(flatten)]
+    pub(super) form: Form,
+    #[command(flatten)]
+    pub(super) source: Source,
+}

@@ -8,7 +8,7 @@ use store::{RecordError, Versioned};
 use super::desk::Desk;
 use super::error::CliError;
 use super::given::{Given, refused};
-use super::source::{Form, Source};
+use super::source::{Form, List, Source};
 use super::table::{json, table, word};
 use crate::http::api::admin::teams::{self, TeamJson};
 
@@ -60,18 +60,6 @@ pub struct Create {
     #[arg(long, value_name = "N")]
     queue_max: Option<u32>,
     /// Its workspace, by name or id; not needed while there is only one
-    #[arg(long, value_name = "WORKSPACE")]
-    workspace: Option<String>,
-    #[command(flatten)]
-    form: Form,
-    #[command(flatten)]
-    source: Source,
-}
-
-/// `team list`.
-#[derive(Clone, Debug, Args)]
-pub struct List {
-    /// Only those of this workspace, by name or id
     #[arg(long, value_name = "WORKSPACE")]
     workspace: Option<String>,
     #[command(flatten)]
