@@ -315,6 +315,11 @@ async fn a_keyboard_stays_where_the_work_is_and_an_end_is_asked_for() {
     page.press(Key::Enter).await.unwrap();
     until_focused(&mut page, "no").await;
     assert!(!page.evaluate(CHAT).await.unwrap().to_string().contains("ended"));
+    // A no that is told of after the question was asked again is no answer to it.
+    page.evaluate("for (const part of ['no', 'end']) document.querySelector(`#desk .desk:not([hidden]) [data-part=${part}]`).click()")
+        .await
+        .unwrap();
+    until_focused(&mut page, "no").await;
     enter_at_desk(&mut page, "[data-part=yes]").await;
     page.until(&format!("{CHAT}.includes('Bob ended the conversation')")).await.unwrap();
     until_focused(&mut page, "log").await;

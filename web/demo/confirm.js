@@ -9,6 +9,8 @@ import { setText } from "./dom.js";
 export class Confirm {
   #dialog;
   #parts;
+  /** Takes the answer to the question that is being asked. */
+  #answer = () => {};
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -19,6 +21,10 @@ export class Confirm {
     this.#parts = parts;
     parts.yes.addEventListener("click", () => dialog.close("yes"));
     parts.no.addEventListener("click", () => dialog.close("no"));
+    dialog.addEventListener("close", () => {
+      // It comes a little after the closing; one that comes while the next question is open is not the answer to that.
+      if (!dialog.open) this.#answer(dialog.returnValue === "yes");
+    });
   }
 
   /**
@@ -26,12 +32,10 @@ export class Confirm {
    * @returns {Promise<boolean>} by then the focus is back where it was
    */
   ask(question) {
-    const dialog = this.#dialog;
+    this.#answer(false);
     setText(this.#parts.question, question);
-    dialog.returnValue = "";
-    dialog.showModal();
-    return new Promise((resolve) => {
-      dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-    });
+    this.#dialog.returnValue = "";
+    this.#dialog.showModal();
+    return new Promise((resolve) => { this.#answer = resolve; });
   }
 }
