@@ -6,6 +6,7 @@
     reason = "clippy allows it in tests, and does not see that their helpers are tests"
 )]
 
+mod abandoned;
 mod accounts;
 mod admin;
 mod api;

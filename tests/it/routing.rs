@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep};
 mod auto;
 mod colleagues;
 mod explain;
-mod idle;
 mod needs;
 mod offers;
 mod presence;
@@ -25,35 +24,35 @@ mod transfer;
 const SOON: Duration = Duration::from_secs(10);
 
 /// A server whose only team works as its test wants; its agents are made one by one.
-struct Shift {
+pub(crate) struct Shift {
     sandbox: Sandbox,
-    api: Api,
-    admin: Agent,
+    pub(crate) api: Api,
+    pub(crate) admin: Agent,
     team: String,
     talks: AtomicUsize,
 }
 
 /// An agent at his socket.
-struct Seat {
+pub(crate) struct Seat {
     who: Agent,
     socket: Socket,
 }
 
 /// A visitor's conversation.
-struct Talk {
-    id: String,
-    visitor: String,
+pub(crate) struct Talk {
+    pub(crate) id: String,
+    pub(crate) visitor: String,
     /// What its start was answered with.
     started: Value,
 }
 
 impl Shift {
     /// With these fields of the team. Offers last and agents stay unless it says otherwise.
-    async fn begin(team: Value) -> Self {
+    pub(crate) async fn begin(team: Value) -> Self {
         Self::begin_with(Options::unlimited(), team).await
     }
 
-    async fn begin_with(options: Options, team: Value) -> Self {
+    pub(crate) async fn begin_with(options: Options, team: Value) -> Self {
         let lasting = Options::unlimited()
             .limit("agent_dead_after_s", 600)
             .setting("routing.accept_timeout_s", "600")
@@ -69,19 +68,19 @@ impl Shift {
         shift
     }
 
-    async fn change(&self, kind: &str, id: &str, fields: &Value) -> Value {
+    pub(crate) async fn change(&self, kind: &str, id: &str, fields: &Value) -> Value {
         let call =
             self.api.patch(format!("/api/v1/admin/{kind}/{id}")).bearer(&self.admin.token).json(fields);
         call.send().await.unwrap().expect(200).unwrap()
     }
 
-    async fn make(&self, kind: &str, fields: &Value) -> Value {
+    pub(crate) async fn make(&self, kind: &str, fields: &Value) -> Value {
         let call = self.api.post(format!("/api/v1/admin/{kind}")).bearer(&self.admin.token).json(fields);
         call.send().await.unwrap().expect(201).unwrap()
     }
 
     /// Makes an agent of the team, with these of his fields, and logs him in. He is offline.
-    async fn hire(&self, name: &str, fields: Value) -> Agent {
+    pub(crate) async fn hire(&self, name: &str, fields: Value) -> Agent {
         let email = format!("{name}@shift.example");
         let mut all =
             json!({ "email": email, "name": name, "password": "long enough", "team_ids": [self.team] });
@@ -91,46 +90,46 @@ impl Shift {
     }
 
     /// The same, and he is online, by REST alone.
-    async fn agent(&self, name: &str, fields: Value) -> Agent {
+    pub(crate) async fn agent(&self, name: &str, fields: Value) -> Agent {
         let agent = self.hire(name, fields).await;
         self.set_status(&agent, "online").await;
         agent
     }
 
     /// The same, with a socket.
-    async fn seat(&self, name: &str, fields: Value) -> Seat {
+    pub(crate) async fn seat(&self, name: &str, fields: Value) -> Seat {
         let who = self.agent(name, fields).await;
         let socket = self.socket(&who).await;
         Seat { who, socket }
     }
 
-    async fn socket(&self, who: &Agent) -> Socket {
+    pub(crate) async fn socket(&self, who: &Agent) -> Socket {
         let mut socket = Socket::open(&self.api).await.unwrap();
         socket.hello(&who.token, &[]).await.unwrap();
         socket
     }
 
-    async fn set_status(&self, agent: &Agent, status: &str) -> Value {
+    pub(crate) async fn set_status(&self, agent: &Agent, status: &str) -> Value {
         self.api.set_status(&agent.token, status).await.unwrap().expect(200).unwrap()
     }
 
     /// As his actor sees him.
-    async fn status(&self, agent: &Agent) -> Value {
+    pub(crate) async fn status(&self, agent: &Agent) -> Value {
         self.get(&agent.token, "agent/status").await.expect(200).unwrap()
     }
 
     /// A new visitor with a conversation.
-    async fn talk(&self) -> Talk {
+    pub(crate) async fn talk(&self) -> Talk {
         self.talk_about(json!({})).await
     }
 
     /// The same, with these attributes.
-    async fn talk_about(&self, attributes: Value) -> Talk {
+    pub(crate) async fn talk_about(&self, attributes: Value) -> Talk {
         let visitor = self.api.visitor(&self.sandbox.ready().site_key).await.unwrap();
         self.talk_of(&visitor.token, attributes).await
     }
 
-    async fn talk_of(&self, visitor: &str, attributes: Value) -> Talk {
+    pub(crate) async fn talk_of(&self, visitor: &str, attributes: Value) -> Talk {
         let client_id = format!("talk-{}", self.talks.fetch_add(1, Ordering::Relaxed));
         let body = json!({ "client_id": client_id, "text": "hello", "attributes": attributes });
         let started =
@@ -139,49 +138,49 @@ impl Shift {
     }
 
     /// A path is what follows `/api/v1/chat/`, here and below.
-    async fn get(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
         self.api.get(format!("/api/v1/chat/{path}")).bearer(token).send().await.unwrap()
     }
 
-    async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
         self.api.post(format!("/api/v1/chat/{path}")).bearer(token).json(body).send().await.unwrap()
     }
 
     /// An agent's verb on a conversation.
-    async fn ask(&self, agent: &Agent, talk: &Talk, verb: &str, body: Value) -> Answer {
+    pub(crate) async fn ask(&self, agent: &Agent, talk: &Talk, verb: &str, body: Value) -> Answer {
         self.post(&agent.token, &format!("agent/conversations/{}/{verb}", talk.id), &body).await
     }
 
     /// It must be done; gives the conversation.
-    async fn verb(&self, agent: &Agent, talk: &Talk, verb: &str, body: Value) -> Value {
+    pub(crate) async fn verb(&self, agent: &Agent, talk: &Talk, verb: &str, body: Value) -> Value {
         self.ask(agent, talk, verb, body).await.expect(200).unwrap()["conversation"].take()
     }
 
-    async fn end(&self, talk: &Talk) {
+    pub(crate) async fn end(&self, talk: &Talk) {
         self.api.end(&talk.visitor, &talk.id).await.unwrap().expect(200).unwrap();
     }
 
     /// As a supervisor sees it.
-    async fn seen(&self, talk: &Talk) -> Value {
+    pub(crate) async fn seen(&self, talk: &Talk) -> Value {
         let answer = self.api.conversation(&self.admin.token, &talk.id).await.unwrap();
         answer.expect(200).unwrap()["conversation"].take()
     }
 
     /// Its log, as a supervisor sees it.
-    async fn log(&self, talk: &Talk) -> Vec<Value> {
+    pub(crate) async fn log(&self, talk: &Talk) -> Vec<Value> {
         let answer = self.api.events(&self.admin.token, &talk.id, "limit=200").await.unwrap();
         answer.expect(200).unwrap()["data"].as_array().unwrap().clone()
     }
 
     /// The entries of its explanation.
-    async fn routing(&self, talk: &Talk) -> Vec<Value> {
+    pub(crate) async fn routing(&self, talk: &Talk) -> Vec<Value> {
         let path = format!("agent/conversations/{}/routing", talk.id);
         let body = self.get(&self.admin.token, &path).await.expect(200).unwrap();
         body["data"].as_array().unwrap().clone()
     }
 
     /// Looks until the conversation is as it is wanted.
-    async fn until(&self, talk: &Talk, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, talk: &Talk, wanted: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + SOON;
         loop {
             let seen = self.seen(talk).await;
@@ -193,20 +192,20 @@ impl Shift {
         }
     }
 
-    async fn until_assigned(&self, talk: &Talk, agent: &Agent) -> Value {
+    pub(crate) async fn until_assigned(&self, talk: &Talk, agent: &Agent) -> Value {
         let his =
             |seen: &Value| seen["state"] == "assigned" && seen["assignee"]["agent_id"] == agent.agent_id;
         self.until(talk, his).await
     }
 
-    async fn until_at(&self, talk: &Talk, position: u64) -> Value {
+    pub(crate) async fn until_at(&self, talk: &Talk, position: u64) -> Value {
         self.until(talk, |seen| seen["queue_position"] == position).await
     }
 }
 
 impl Seat {
     /// Waits for the offer of this conversation.
-    async fn offered(&mut self, talk: &Talk) -> Value {
+    pub(crate) async fn offered(&mut self, talk: &Talk) -> Value {
         let wanted = |push: &Value| push["type"] == "offer" && push["conversation"]["id"] == talk.id;
         let offer = self.socket.expect_push(wanted, SOON).await;
         offer.unwrap_or_else(|error| {
@@ -220,7 +219,7 @@ impl Seat {
     }
 
     /// Waits for the end of its offer, and gives the reason.
-    async fn offer_ended(&mut self, talk: &Talk) -> String {
+    pub(crate) async fn offer_ended(&mut self, talk: &Talk) -> String {
         let wanted = |push: &Value| push["type"] == "offer_ended" && push["conversation_id"] == talk.id;
         self.socket.expect_push(wanted, SOON).await.unwrap()["reason"].as_str().unwrap().to_owned()
     }
