@@ -119,7 +119,8 @@ impl fmt::Display for Complaint {
                  give the keyspace fewer copies (store.cql.replication when it is made, ALTER KEYSPACE later)"
             ),
             Complaint::NoDatacenter { given, found } => {
-                write!(f, "there is no datacenter {given}, only {}", found.join(", "))
+                let found = found.join(", ");
+                write!(f, "store.cql.datacenter = {given}: there is no such datacenter, only {found}")
             }
         }
     }
@@ -192,7 +193,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 /// Asks every server.
 pub(super) async fn survey(cql: &Cql, options: &CqlOptions) -> Result<Survey, OpenError> {
     let state = cql.session().get_cluster_state();
-    let product = match ask(cql, None, SCYLLA_VERSION).await {
+    let product = match ask(cql, state.get_nodes_info().first(), SCYLLA_VERSION).await {
         Some(_) => Product::Scylla,
         None => Product::Cassandra,
     };
@@ -212,11 +213,13 @@ pub(super) async fn survey(cql: &Cql, options: &CqlOptions) -> Result<Survey, Op
         },
         _ => 1,
     });
-    let schema = match replication {
-        Some(_) => stored_version(cql, &options.keyspace).await?,
-        None => None,
-    };
-    Ok(Survey { product, nodes, replication, schema })
+    let survey = Survey { product, nodes, replication, schema: None };
+    // No server is asked of a datacenter that is not there; the complaint says so.
+    if survey.replication.is_none() || survey.near(options).next().is_none() {
+        return Ok(survey);
+    }
+    let schema = stored_version(cql, &options.keyspace).await?;
+    Ok(Survey { schema, ..survey })
 }
 
 fn clamped(copies: usize) -> u8 {
