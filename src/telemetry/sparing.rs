@@ -18,8 +18,11 @@ pub const OFTEN: &str = "switchboard::often";
 
 /// Warnings of one place in the code that are told in a [`WINDOW`].
 pub const WARNINGS_MAX: u32 = 5;
-/// Of time; how many were left out is told at its end.
+/// Of time; how many were left out is told at its end. While a place goes on, each of its windows is twice as long as the
+/// one before: a store that is away for an hour fills no disk with lines.
 pub const WINDOW: Duration = Duration::from_secs(10);
+/// The longest that a window becomes.
+const WINDOW_MAX: Duration = Duration::from_secs(600);
 
 /// Lets [`WARNINGS_MAX`] warnings of each place pass in each [`WINDOW`], as many errors of each place in a library, as many
 /// lines that are [`OFTEN`], and all else. A clone counts with it.
@@ -33,36 +36,58 @@ struct Place {
     /// Its target and line.
     name: String,
     since: Instant,
+    window: Duration,
     told: u32,
     left_out: u64,
+    /// Of windows that are over, until it is told.
+    left_out_before: u64,
+}
+
+impl Place {
+    fn new(name: String, now: Instant) -> Self {
+        Self { name, since: now, window: WINDOW, told: 0, left_out: 0, left_out_before: 0 }
+    }
+
+    fn admits(&mut self, now: Instant) -> bool {
+        let age = now.duration_since(self.since);
+        if age >= self.window {
+            let goes_on = self.told >= WARNINGS_MAX && age < self.window * 2;
+            self.window = if goes_on { (self.window * 2).min(WINDOW_MAX) } else { WINDOW };
+            self.left_out_before += std::mem::take(&mut self.left_out);
+            (self.since, self.told) = (now, 0);
+        }
+        let is_told = self.told < WARNINGS_MAX;
+        if is_told {
+            self.told += 1;
+        } else {
+            self.left_out += 1;
+        }
+        is_told
+    }
+
+    /// What was left out in windows that are over, once.
+    fn take_left_out(&mut self, now: Instant) -> u64 {
+        if now.duration_since(self.since) >= self.window {
+            self.left_out_before += std::mem::take(&mut self.left_out);
+        }
+        std::mem::take(&mut self.left_out_before)
+    }
 }
 
 impl Sparing {
     fn admits(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
         let mut places = self.places.lock().expect("nobody panics while holding it");
-        let place = places.entry(metadata.callsite()).or_insert_with(|| Place {
-            name: format!("{}:{}", metadata.target(), metadata.line().unwrap_or_default()),
-            since: now,
-            told: 0,
-            left_out: 0,
+        let place = places.entry(metadata.callsite()).or_insert_with(|| {
+            Place::new(format!("{}:{}", metadata.target(), metadata.line().unwrap_or_default()), now)
         });
-        if now.duration_since(place.since) >= WINDOW {
-            (place.since, place.told) = (now, 0);
-        }
-        if place.told < WARNINGS_MAX {
-            place.told += 1;
-            true
-        } else {
-            place.left_out += 1;
-            false
-        }
+        place.admits(now)
     }
 
-    /// Tells in each [`WINDOW`] what was left out in it. Ends never.
+    /// Tells at the end of each window what was left out in it. Ends never.
     pub async fn tell(self) {
         loop {
             tokio::time::sleep(WINDOW).await;
-            let left_out = self.take_left_out();
+            let left_out = self.take_left_out(Instant::now());
             if !left_out.is_empty() {
                 let left_out: Vec<String> =
                     left_out.iter().map(|(place, count)| format!("{count} of {place}")).collect();
@@ -71,11 +96,14 @@ impl Sparing {
         }
     }
 
-    fn take_left_out(&self) -> Vec<(String, u64)> {
+    fn take_left_out(&self, now: Instant) -> Vec<(String, u64)> {
         let mut places = self.places.lock().expect("nobody panics while holding it");
         let mut taken = Vec::new();
-        for place in places.values_mut().filter(|place| place.left_out > 0) {
-            taken.push((place.name.clone(), std::mem::take(&mut place.left_out)));
+        for place in places.values_mut() {
+            match place.take_left_out(now) {
+                0 => {}
+                left_out => taken.push((place.name.clone(), left_out)),
+            }
         }
         taken
     }
@@ -140,21 +168,34 @@ mod tests {
     fn what_is_left_out_is_counted_once() {
         let sparing = Sparing::default();
         warn(&sparing, WARNINGS_MAX);
-        assert_eq!(sparing.take_left_out(), []);
+        let after = Instant::now() + WINDOW;
+        assert_eq!(sparing.take_left_out(after), []);
         warn(&sparing, 7);
-        let left_out = sparing.take_left_out();
+        assert_eq!(sparing.take_left_out(Instant::now()), [], "its window goes on");
+        let left_out = sparing.take_left_out(after);
         assert!(matches!(&left_out[..], [(place, 7)] if place.starts_with(module_path!())), "{left_out:?}");
-        assert_eq!(sparing.take_left_out(), []);
+        assert_eq!(sparing.take_left_out(after), []);
     }
 
     #[test]
-    fn a_place_is_heard_again_after_a_while() {
-        let sparing = Sparing::default();
-        warn(&sparing, WARNINGS_MAX + 1);
-        for place in sparing.places.lock().unwrap().values_mut() {
-            place.since = place.since.checked_sub(WINDOW).unwrap();
+    fn a_place_is_heard_again_after_a_while_and_less_often_while_it_goes_on() {
+        let start = Instant::now();
+        let mut place = Place::new("place".into(), start);
+        // A line every 100 ms, for two hours.
+        let (mut told, mut left_out) = (0, 0);
+        for tenth in 0..72_000 {
+            let now = start + Duration::from_millis(100) * tenth;
+            told += u64::from(place.admits(now));
+            left_out += place.take_left_out(now);
         }
-        warn(&sparing, WARNINGS_MAX + 1);
-        assert_eq!(sparing.take_left_out().iter().map(|(_, count)| count).sum::<u64>(), 2);
+        assert_eq!(place.window, WINDOW_MAX);
+        assert!((50..100).contains(&told), "{told}");
+        assert_eq!(told + left_out + place.left_out, 72_000);
+
+        let later = start + WINDOW_MAX * 100;
+        left_out = place.take_left_out(later);
+        assert!(left_out > 0 && place.admits(later) && place.window == WINDOW, "it was silent for long");
+        let spoken = (0..20).filter(|n| place.admits(later + WINDOW * 3 * *n)).count();
+        assert_eq!((spoken, place.window), (20, WINDOW), "one that speaks seldom is always heard");
     }
 }
