@@ -90,3 +90,15 @@ async fn read_again(app: &App) -> Result<(), StoreError> {
     tracing::info!("people, teams and sites were changed by a command and read again");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_of_commands_is_read_for_ever() {
+        let mut golden = store::golden::Golden::new(include_str!("staffing/golden.txt"));
+        golden.check("staffing", &Staffing { changes: 7 });
+        golden.finish();
+    }
+}
