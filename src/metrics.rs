@@ -116,6 +116,10 @@ impl Metrics {
         let overloads = Counter::default();
         let connections = Gauge::default();
         let sockets = Family::<KindLabels, Gauge>::default();
+        // There at 0 before the first: an alert on what is absent would fire.
+        for kind in [SocketKind::Unknown, SocketKind::Visitor, SocketKind::Agent] {
+            sockets.get_or_create(&kind.label()).set(0);
+        }
 
         let mut registry = Registry::with_prefix("switchboard");
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
