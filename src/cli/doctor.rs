@@ -11,7 +11,8 @@ use store::sqlite::Access;
 
 use super::error::CliError;
 use super::source::Source;
-use crate::config::{Config, StoreKind};
+use crate::blobs;
+use crate::config::{BlobsKind, Config, StoreKind};
 use crate::database::{Database, advice};
 
 mod machine;
@@ -46,6 +47,7 @@ pub(super) async fn run(doctor: Doctor) -> Result<String, CliError> {
         StoreKind::Cql => look_at_cql(&config.store.cql.options()?, &mut report).await,
     };
     look_into_store(&config, tables_made, &mut report).await;
+    look_at_bucket(&config, &mut report).await;
     let serves = reach::port(config.listen, &mut report).await;
     reach::public_url(&config, serves, &mut report).await;
     reach::proxies(&config, &mut report);
@@ -106,6 +108,31 @@ async fn look_at_cql(options: &CqlOptions, report: &mut Report) -> bool {
             false
         }
     }
+}
+
+/// Asks the bucket where files lie, if one is configured, for something.
+async fn look_at_bucket(config: &Config, report: &mut Report) {
+    match config.store.blobs.kind {
+        BlobsKind::Folder => return,
+        BlobsKind::S3 => {}
+    }
+    let what = format!("bucket {}", config.store.blobs.bucket.as_deref().unwrap_or_default());
+    match ask_bucket(config).await {
+        Ok(()) => report.ok(&what, "answers"),
+        Err(error) => report.fail(
+            &what,
+            format!(
+                "{error}; no file is taken or shown until it answers: are the settings of store.blobs right?"
+            ),
+        ),
+    }
+}
+
+async fn ask_bucket(config: &Config) -> Result<(), CliError> {
+    // The folder of what comes in is the server's to make.
+    let apart = tempfile::tempdir()?;
+    let config = Config { data_dir: apart.path().to_owned(), ..config.clone() };
+    Ok(blobs::open(&config)?.workspaces().await.map(drop)?)
 }
 
 /// What to do first, and then what the driver says.

@@ -70,7 +70,9 @@ async fn files_in_a_bucket_are_served_whole_in_ranges_and_after_a_restart() {
 async fn without_its_bucket_a_server_takes_messages_and_says_that_files_must_wait() {
     let server = S3Server::start().await.unwrap();
     let (options, _keys) = options(&server).await;
-    let house = House::start_with(options).await;
+    let house = House::start_with(options.clone()).await;
+    let doctor = || run(&["doctor"], &options.variables()).stdout;
+    assert!(doctor().contains("ok    bucket uploads: answers"), "{}", doctor());
     let (api, ours) = (&house.api, &house.ours);
     let (token, conversation) = (&ours.visitor.token, &ours.conversation);
     let uploaded = upload(api, token, conversation, "a.txt", b"words").await.expect(201).unwrap();
@@ -84,6 +86,8 @@ async fn without_its_bucket_a_server_takes_messages_and_says_that_files_must_wai
     api.get("/readyz").send().await.unwrap().expect(200).unwrap();
     assert_eq!(files_in(house.sandbox.folder()), 0, "nothing is left of what was not taken");
     assert!(!house.sandbox.log().unwrap().contains("secret-key"));
+    let said = doctor();
+    assert!(said.contains("fail  bucket uploads: ") && !said.contains("secret-key"), "{said}");
 }
 
 #[test]

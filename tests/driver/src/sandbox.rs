@@ -130,6 +130,11 @@ impl Options {
         self
     }
 
+    /// The environment that the server has, for a command beside it.
+    pub fn variables(&self) -> Vec<(&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// Adds an argument to the command line.
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
