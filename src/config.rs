@@ -11,6 +11,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::origin;
+
 mod address;
 mod blobs;
 mod error;
@@ -191,7 +193,7 @@ impl Config {
             // Read as a whole first: only then do messages have lines.
             toml::from_str::<Self>(text).map_err(|error| ConfigError::File {
                 path: path.to_owned(),
-                message: format!("{}{}", error.to_string().trim_end(), hint(text)),
+                message: hints::in_words_at(&error) + &hint(text),
             })?;
             table = toml::from_str(text).expect("it was read as a config");
             let leaves = leaves(&table).into_iter().map(|(leaf, _)| leaf);
@@ -216,9 +218,10 @@ impl Config {
             config.public_url = Some(public_url);
             given.insert("public_url".to_owned(), Given::Flag("--public-url"));
         }
-        // As an address bar shows it.
-        if let Some(url) = config.public_url.as_mut().filter(|url| url.ends_with('/')) {
-            url.pop();
+        if let Some(url) = &mut config.public_url {
+            let own =
+                origin::public(url).map_err(|e| ConfigError::value("public_url", &url, e.to_string()))?;
+            *url = own.as_str().to_owned();
         }
         config.check()?;
         Ok(Explained { config, given })
@@ -255,17 +258,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         match &self.public_url {
-            Some(url) => {
-                let origin =
-                    Origin::parse(url).map_err(|e| ConfigError::value("public_url", url, e.to_string()))?;
-                if has_default_port(origin.as_str()) {
-                    return Err(ConfigError::value(
-                        "public_url",
-                        url,
-                        "must leave out the scheme's own port",
-                    ));
-                }
-            }
+            Some(_) => {}
             None if self.listen.ip().is_loopback() => {}
             None => {
                 let rule = format!(
@@ -299,7 +292,7 @@ impl Config {
             return wrong(String::new());
         }
         // What is not there is made.
-        match dir.ancestors().find(|part| part.is_file()) {
+        match dir.ancestors().find(|part| part.exists() && !part.is_dir()) {
             Some(file) if file == dir => wrong("is a file: it ".to_owned()),
             Some(file) => wrong(format!("{} is a file: it ", file.display())),
             None => Ok(()),
@@ -348,7 +341,6 @@ fn leaves(table: &Table) -> Vec<(String, Value)> {
 /// whose value has a wrong type.
 fn hint(text: &str) -> String {
     let Ok(table) = toml::from_str::<Table>(text) else { return String::new() };
-    let defaults = Config::default().values();
     let known: Vec<String> = known().map(|(path, _)| path).collect();
     for (path, value) in leaves(&table) {
         let Some(at) = known.iter().position(|known| *known == path) else {
@@ -359,12 +351,26 @@ fn hint(text: &str) -> String {
             );
         };
         if alone(&known[at], value).try_into::<Config>().is_err()
-            && let Some(default) = defaults.get(&path)
+            && let Some(example) = example(&path)
         {
-            return format!("\nfor example: {} = {default}", path.rsplit('.').next().unwrap_or(&path));
+            return format!("\nfor example: {} = {example}", path.rsplit('.').next().unwrap_or(&path));
         }
     }
     String::new()
+}
+
+/// What a setting may be: its default, or what its comment gives where that would show nothing.
+fn example(path: &str) -> Option<Value> {
+    let default = Config::default().values().remove(path);
+    if default.as_ref().is_some_and(|default| default.as_array().is_none_or(|list| !list.is_empty())) {
+        return default;
+    }
+    let setting = Config::settings().into_iter().find(|setting| setting.path == path)?;
+    let text = setting.doc.split('`').nth(1)?;
+    let value =
+        toml::from_str::<Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
+    let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
+    Some(if default.is_some() && !value.is_array() { Value::Array(vec![value]) } else { value })
 }
 
 /// A table with nothing but this value.
@@ -381,12 +387,6 @@ fn alone(path: &str, value: Value) -> Table {
 
 fn read(file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable { path: file.to_owned(), cause })
-}
-
-/// Browsers leave the scheme's own port out of an origin, so one with it would match nothing.
-fn has_default_port(origin: &str) -> bool {
-    (origin.starts_with("http://") && origin.ends_with(":80"))
-        || (origin.starts_with("https://") && origin.ends_with(":443"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
@@ -418,8 +418,9 @@ fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<String
         }
         Form::Truth => Value::Boolean(value.parse().map_err(|_| wrong("must be true or false".to_owned()))?),
         Form::List => {
-            let list: Vec<String> = serde_json::from_str(value)
-                .map_err(|_| wrong(format!("must be a JSON list of strings, such as {}", as_list(value))))?;
+            let list: Vec<String> = serde_json::from_str(value).map_err(|_| {
+                wrong(format!("must be a JSON list of strings, such as {}", as_list(&path, value)))
+            })?;
             Value::from(list)
         }
     };
@@ -431,14 +432,17 @@ fn set_variable(table: &mut Table, variable: &str, value: &str) -> Result<String
     }
     section.insert(key.to_owned(), parsed);
     let tried: Result<Config, _> = table.clone().try_into();
-    tried.map(|_| path).map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
+    tried.map(|_| path).map_err(|error: toml::de::Error| wrong(hints::in_words(error.message())))
 }
 
 /// What was probably meant by a list that is not JSON: its words.
-fn as_list(text: &str) -> String {
+fn as_list(path: &str, text: &str) -> String {
     let words = text.split([',', ' ', ';', '[', ']', '"', '\'']).filter(|word| !word.is_empty());
     let words: Vec<&str> = words.take(9).collect();
-    if words.is_empty() { "[\"10.0.0.0/8\"]".to_owned() } else { format!("{words:?}") }
+    match example(path) {
+        Some(example) if words.is_empty() => example.to_string(),
+        Some(_) | None => format!("{words:?}"),
+    }
 }
 
 fn unknown(variable: &str) -> ConfigError {

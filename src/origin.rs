@@ -4,6 +4,7 @@ use domain::{Origin, TextError, is_invisible};
 use url::{Host, ParseError, Url};
 
 const FORM: TextError = TextError::Form("an origin such as https://example.org or https://*.example.org");
+const ONE: TextError = TextError::Form("one origin of the web, such as https://chat.example.org");
 const NO_PATH: TextError =
     TextError::Form("an origin without a path, a query or a user, such as https://example.org");
 const PORT: TextError = TextError::Form("an origin with a port from 1 to 65535, or none");
@@ -22,6 +23,17 @@ pub(crate) fn listed(text: &str) -> Result<Origin, TextError> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     let origin = web_view(text).map_or_else(|| spelled(text), |view| Ok(view.to_owned()))?;
     Origin::listed(&origin)
+}
+
+/// What browsers know the server by: one origin of the web.
+///
+/// # Errors
+///
+/// [`TextError::Form`] with the rule that it breaks, for the operator.
+pub(crate) fn public(text: &str) -> Result<Origin, TextError> {
+    let origin = listed(text)?;
+    let is_one = !origin.is_pattern() && !Origin::WEB_VIEWS.contains(&origin.as_str());
+    if is_one { Ok(origin) } else { Err(ONE) }
 }
 
 fn web_view(text: &str) -> Option<&'static str> {
@@ -172,6 +184,25 @@ mod tests {
         for long in [format!("https://{}.example", "a".repeat(64)), format!("https://{}b", "a.".repeat(127))]
         {
             assert_eq!(listed(&long).err(), Some(HOST), "{long}");
+        }
+    }
+
+    #[test]
+    fn a_server_has_one_origin_of_the_web() {
+        for (given, kept) in [
+            ("https://chat.example.org", Ok("https://chat.example.org")),
+            ("HTTPS://Chat.Example.ORG:443/", Ok("https://chat.example.org")),
+            ("http://10.0.0.1:8080", Ok("http://10.0.0.1:8080")),
+            ("https://münchen.example", Ok("https://xn--mnchen-3ya.example")),
+            ("https://*.example.org", Err(ONE)),
+            ("capacitor://localhost", Err(ONE)),
+            ("tauri://localhost/", Err(ONE)),
+            ("https://x..org", Err(HOST)),
+            ("https://x.org:99999", Err(PORT)),
+            ("https://x.org/chat", Err(NO_PATH)),
+            ("chat.example.org", Err(FORM)),
+        ] {
+            assert_eq!(public(given).as_ref().map(Origin::as_str), kept.as_ref().copied(), "{given}");
         }
     }
 

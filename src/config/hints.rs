@@ -19,9 +19,48 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
     (best.0 >= ALIKE).then_some(best.1)
 }
 
+/// What the parser of the config file says of a file: the place, and the rule in words.
+pub(super) fn in_words_at(error: &toml::de::Error) -> String {
+    error.to_string().trim_end().replace(error.message(), &in_words(error.message()))
+}
+
+/// A rule in the words of people, where the parser names a type of this program.
+pub(super) fn in_words(message: &str) -> String {
+    let expected = message.rsplit_once(", expected ").map_or("", |(_, expected)| expected.trim());
+    let rule = match expected {
+        "u8" => "must be a whole number, 0 to 255, without quotes",
+        "u16" => "must be a whole number, 0 to 65535, without quotes",
+        "u32" | "u64" | "usize" => "must be a whole number, 0 or more, without quotes",
+        "a sequence" => "must be a list in square brackets",
+        "a string" => "must be a text in quotes",
+        "a boolean" => "must be true or false, without quotes",
+        _ => message,
+    };
+    rule.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_of_the_program_is_told_in_the_words_of_people() {
+        for (message, rule) in [
+            (
+                "invalid value: integer `-1`, expected usize",
+                "must be a whole number, 0 or more, without quotes",
+            ),
+            ("invalid type: string \"5\", expected u64", "must be a whole number, 0 or more, without quotes"),
+            ("invalid value: integer `300`, expected u8", "must be a whole number, 0 to 255, without quotes"),
+            ("invalid type: string \"a\", expected a sequence", "must be a list in square brackets"),
+            ("invalid type: integer `8080`, expected a string", "must be a text in quotes"),
+            ("invalid type: string \"no\", expected a boolean", "must be true or false, without quotes"),
+            ("duplicate key", "duplicate key"),
+            ("unknown variant `x`, expected `a` or `b`", "unknown variant `x`, expected `a` or `b`"),
+        ] {
+            assert_eq!(in_words(message), rule, "{message}");
+        }
+    }
 
     #[test]
     fn a_slip_of_the_pen_is_recognised_and_anything_else_is_not() {

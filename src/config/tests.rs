@@ -86,7 +86,14 @@ fn a_wrong_file_is_told_with_what_to_write_instead() {
         ("zzz = 1", "no setting is called zzz: `switchboard config show` lists them all"),
         ("listen = 8080", "for example: listen = \"127.0.0.1:8080\""),
         ("[limits]\npage_max = '10'", "for example: page_max = 200"),
-        ("trusted_proxies = '10.0.0.0/8'", "for example: trusted_proxies = []"),
+        ("trusted_proxies = '10.0.0.0/8'", "for example: trusted_proxies = [\"10.0.0.0/8\"]"),
+        ("[store.cql]\nnodes = 'db1'", "for example: nodes = [\"10.0.0.1:9042\"]"),
+        (
+            "public_url = 5",
+            "must be a text in quotes\nfor example: public_url = \"https://chat.example.org\"",
+        ),
+        ("[store.cql]\nreplication = '3'", "0 to 255, without quotes\nfor example: replication = 3"),
+        ("[limits]\ntext_bytes_max = '5'", "must be a whole number, 0 or more, without quotes"),
         ("[log]\nlevel = 3", "for example: level = \"info\""),
         ("[store.cql]\nallow_periodic_commitlog = 'no'", "for example: allow_periodic_commitlog = false"),
     ] {
@@ -100,6 +107,8 @@ fn a_wrong_file_is_told_with_what_to_write_instead() {
         ("SWITCHBOARD_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "such as [\"10.0.0.0/8\", \"::1\"]"),
         ("SWITCHBOARD_TRUSTED_PROXIES", "['10.0.0.1']", "such as [\"10.0.0.1\"]"),
         ("SWITCHBOARD_STORE__CQL__NODES", "db1;db2", "such as [\"db1\", \"db2\"]"),
+        ("SWITCHBOARD_STORE__CQL__NODES", "", "such as [\"10.0.0.1:9042\"]"),
+        ("SWITCHBOARD_TRUSTED_PROXIES", "[]]", "such as [\"10.0.0.0/8\"]"),
     ] {
         let error = load("", &[(variable, value)], Flags::default()).unwrap_err();
         assert!(error.contains(said), "{variable}: {error}");
@@ -111,7 +120,8 @@ fn a_data_folder_is_not_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("f");
     std::fs::write(&file, "").unwrap();
-    for data in [file.clone(), file.join("data")] {
+    let (device, below) = ("/dev/null".into(), "/dev/null/data".into());
+    for data in [file.clone(), file.join("data"), device, below] {
         let flags = Flags { data_dir: Some(data), ..Flags::default() };
         let error = load("", &[], flags).unwrap_err();
         assert!(
@@ -127,7 +137,7 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
     let cases: &[Case] = &[
         ("lisen = 'x'", &[], "unknown field `lisen`"),
         ("[limits]\nframes = 1", &[], "unknown field `frames`"),
-        ("[limits]\npage_max = -1", &[], "invalid value: integer `-1`"),
+        ("[limits]\npage_max = -1", &[], "must be a whole number, 0 or more"),
         ("[store]\nkind = 'oracle'", &[], "unknown variant `oracle`, expected `sqlite` or `cql`"),
         ("[store]\nkind = 'cql'", &[], "store.cql.nodes = []: must name at least one server"),
         ("[store]\nkind = 'cql'\ncql.nodes = ['a:x']", &[], "store.cql.nodes = a:x: must be a host"),
@@ -158,7 +168,11 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
             "SWITCHBOARD_LISTEN = \"x\": must be an address and a port such as",
         ),
         ("", &[("SWITCHBOARD_LIMITS__PAGE_MAX", "x")], "PAGE_MAX = \"x\": must be a whole number"),
-        ("", &[("SWITCHBOARD_LIMITS__PAGE_MAX", "-1")], "PAGE_MAX = \"-1\": invalid value"),
+        (
+            "",
+            &[("SWITCHBOARD_LIMITS__PAGE_MAX", "-1")],
+            "PAGE_MAX = \"-1\": must be a whole number, 0 or more",
+        ),
         ("", &[("SWITCHBOARD_LIMITS__PAGE_MAX", "0")], "limits.page_max = 0: must be 1 to 500"),
         ("", &[("SWITCHBOARD_TRUSTED_PROXIES", "10.0.0.1")], "must be a JSON list of strings"),
         ("", &[("SWITCHBOARD_LIMITS__TEXT_BYTES_MAX", "65537")], "= 65537: must be 1 to 65536"),
@@ -171,7 +185,10 @@ fn a_wrong_setting_is_named_with_its_value_and_its_rule() {
         ),
         ("public_url = 'chat.example.org'", &[], "public_url = chat.example.org: must be an origin"),
         ("public_url = 'https://a.org/chat'", &[], "must be an origin"),
-        ("public_url = 'https://a.org:443'", &[], "must leave out the scheme's own port"),
+        ("public_url = 'https://a.org:0'", &[], "must be an origin with a port from 1 to 65535"),
+        ("public_url = 'https://a..org'", &[], "must be an origin with a host name"),
+        ("public_url = 'https://*.a.org'", &[], "must be one origin of the web, such as https://chat"),
+        ("", &[("SWITCHBOARD_PUBLIC_URL", "")], "public_url = : must be an origin such as"),
         ("[routing]\nagent_grace_s = 0", &[], "routing.agent_grace_s = 0: must be 1 to 86400"),
         ("data_dir = ''", &[], "data_dir = \"\": must be a folder"),
         ("[store.blobs]\nkind = 'ftp'", &[], "unknown variant `ftp`, expected `folder` or `s3`"),
@@ -215,10 +232,16 @@ fn a_bucket_is_checked_as_a_whole() {
 
 #[test]
 fn a_server_that_others_reach_says_how() {
-    let config =
-        load("listen = '0.0.0.0:80'\npublic_url = 'https://chat.example.org'", &[], Flags::default());
-    let origin = config.unwrap().own_origin("0.0.0.0:80".parse().unwrap());
-    assert_eq!(origin.as_str(), "https://chat.example.org");
+    for (url, origin) in [
+        ("https://chat.example.org", "https://chat.example.org"),
+        (" HTTPS://Chat.example.org:443/ ", "https://chat.example.org"),
+        ("http://chat.example.org:80", "http://chat.example.org"),
+        ("http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+    ] {
+        let config = load(&format!("listen = '0.0.0.0:80'\npublic_url = '{url}'"), &[], Flags::default());
+        assert_eq!(config.unwrap().own_origin("0.0.0.0:80".parse().unwrap()).as_str(), origin, "{url}");
+    }
 }
 
 #[test]
