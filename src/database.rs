@@ -21,7 +21,7 @@ pub use advice::advice;
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The embedded one.
-    #[error(transparent)]
+    #[error("{0}{todo}", todo = if .0.is_disk_full() { ": make room on the disk" } else { "" })]
     Sqlite(#[from] sqlite::OpenError),
     /// The one on CQL servers.
     #[error("{}", in_words(.0))]
@@ -52,9 +52,11 @@ fn in_words(error: &cql::OpenError) -> String {
 }
 
 impl DatabaseError {
-    /// 2 for what can be put right where the program was started, 1 for servers that are not there.
+    /// 2 for what can be put right where the program was started; 1 for what may pass by itself, so that who watches the
+    /// program starts it again: servers that are not there, a full disk, a database that another process keeps busy.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Sqlite(error) if error.is_disk_full() || error.is_busy() => 1,
             Self::Sqlite(_) | Self::Folder(_) | Self::Config(_) => 2,
             Self::Cql(error) => match error {
                 cql::OpenError::Setting { .. }
@@ -112,6 +114,24 @@ impl Database {
         }
     }
 
+    /// Whether what `config` names was made before. Makes nothing.
+    ///
+    /// # Errors
+    /// CQL servers that are away, or not as they must be.
+    pub async fn is_there(config: &Config) -> Result<bool, DatabaseError> {
+        match config.store.kind {
+            StoreKind::Sqlite => Ok(sqlite::is_there(&config.data_dir)),
+            StoreKind::Cql => {
+                let options = config.store.cql.options()?;
+                let survey = CqlStore::survey(&options).await?;
+                match survey.complaints(&options).into_iter().next() {
+                    Some(complaint) => Err(cql::OpenError::Unfit(complaint).into()),
+                    None => Ok(survey.schema.is_some()),
+                }
+            }
+        }
+    }
+
     /// The contracts.
     pub fn store(&self) -> Store {
         match self {
@@ -152,7 +172,7 @@ impl Database {
         match self {
             Self::Sqlite(_) => {
                 first.push(sqlite::database_path(dir));
-                rest.push(sqlite::write_ahead_log_path(dir));
+                rest.extend([sqlite::write_ahead_log_path(dir), sqlite::shared_memory_path(dir)]);
             }
             Self::Cql(..) => {}
         }
@@ -174,5 +194,30 @@ impl Database {
             // What is not answered yet is asked again by its caller.
             Self::Cql(..) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_by_itself_is_tried_again_and_what_a_person_must_mend_is_not() {
+        let path = || "data".into();
+        let io = |kind: io::ErrorKind| sqlite::OpenError::Io { path: path(), source: kind.into() };
+        let folder = |kind: io::ErrorKind| FolderError::Io { path: path(), source: kind.into() };
+        for (error, exit_code) in [
+            (DatabaseError::Sqlite(io(io::ErrorKind::StorageFull)), 1),
+            (DatabaseError::Sqlite(folder(io::ErrorKind::QuotaExceeded).into()), 1),
+            (DatabaseError::Sqlite(sqlite::OpenError::Busy { path: path() }), 1),
+            (DatabaseError::Sqlite(io(io::ErrorKind::PermissionDenied)), 2),
+            (DatabaseError::Sqlite(folder(io::ErrorKind::NotADirectory).into()), 2),
+            (DatabaseError::Sqlite(sqlite::OpenError::NoWriteAheadLog { path: path() }), 2),
+            (DatabaseError::Folder(FolderError::Taken { dir: path() }), 2),
+        ] {
+            assert_eq!(error.exit_code(), exit_code, "{error}");
+        }
+        let full = DatabaseError::Sqlite(io(io::ErrorKind::StorageFull)).to_string();
+        assert!(full.ends_with(": make room on the disk"), "{full}");
     }
 }

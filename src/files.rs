@@ -144,8 +144,6 @@ pub struct FileLimits {
     pub pixels_max: u64,
     /// What a day may bring.
     pub quotas: QuotaLimits,
-    /// What uploads leave of the disk; none: by its size.
-    pub storage_reserve_bytes: Option<u64>,
 }
 
 /// The installation's files. Shared in an `Arc`.
@@ -167,17 +165,17 @@ impl Files {
         records: Arc<dyn Records>,
         clock: Clock,
         limits: FileLimits,
+        storage: Storage,
     ) -> io::Result<Self> {
         for entry in fs::read_dir(blobs.incoming())? {
             fs::remove_file(entry?.path())?;
         }
         let images = ImageQueue::new();
         let quotas = UploadQuotas::new(limits.quotas, Arc::clone(&records), clock.clone());
-        let storage = Storage::new(blobs.incoming().to_owned(), limits.storage_reserve_bytes);
         Ok(Self { blobs, records, clock, limits, images, quotas, storage })
     }
 
-    /// The disk that uploads are received on, which is the one of the data folder.
+    /// The disk that uploads are received on, and that of the database.
     pub fn storage(&self) -> &Storage {
         &self.storage
     }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::blobs::{self, BlobsError};
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::database::{Database, DatabaseError};
 use crate::demo::{self, Demo, DemoError};
 use crate::descriptors;
@@ -30,6 +30,7 @@ use crate::identity::{Identity, Keys};
 use crate::metrics::Figures;
 use crate::socket;
 use crate::staffing;
+use crate::storage::Storage;
 
 /// Connections that the system keeps until they are accepted: a burst of clients who come back together. A shorter queue
 /// has them try again after a second.
@@ -216,11 +217,13 @@ impl Server {
                 site_bytes: config.limits.upload_bytes_per_day_per_site,
                 workspace_bytes: config.limits.upload_bytes_per_day_per_workspace,
             },
-            storage_reserve_bytes: config.limits.storage_reserve_bytes,
         };
         let blobs = blobs::open(&config)?;
         let watches = Arc::new(database.watches(&config).map_err(ServerError::Watch)?);
-        let files = Files::open(blobs, Arc::clone(&store.records), clock.clone(), limits);
+        let in_folder = matches!(config.store.kind, StoreKind::Sqlite).then(|| config.data_dir.clone());
+        let storage =
+            Storage::new(blobs.incoming().to_owned(), in_folder, config.limits.storage_reserve_bytes);
+        let files = Files::open(blobs, Arc::clone(&store.records), clock.clone(), limits, storage);
         let files = Arc::new(files.map_err(ServerError::Files)?);
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
@@ -236,7 +239,7 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
-    /// conversations finish what is in flight, the store is closed.
+    /// conversations finish what is in flight, the store is closed. A second signal cuts connections off.
     pub async fn run(self) -> Result<(), ServerError> {
         let Self { app, url, database, listener, metrics, mut signals, watches } = self;
         app.readiness.set(true);
@@ -276,7 +279,14 @@ impl Server {
         app.sockets.restart_all(RETURN_SPREAD_MS);
         // Everybody who hears it is still here.
         let _ = stop.send(true);
-        while fronts.join_next().await.is_some() {}
+        let all_ended = async { while fronts.join_next().await.is_some() {} };
+        tokio::select! {
+            () = all_ended => {}
+            () = signals.first() => {
+                tracing::warn!("told to stop once more: connections that have not ended are cut");
+                fronts.shutdown().await;
+            }
+        }
         let left = app.router.drain(DRAIN).await;
         if left > 0 {
             tracing::warn!(conversations = left, "some conversations did not finish in time");

@@ -1,10 +1,11 @@
-//! The room on the disk of the data folder, and the part of it that uploads leave to messages and log-ins.
+//! The room on the disk of the data folder, and the part of it that uploads leave to messages and log-ins. Uploaded files
+//! may have a disk of their own: then both have a reserve, and only that of the database stops messages when it is used up.
 //!
 //! Uploads ask before they write ([`Storage::may_upload`]), readiness and metrics ask how it stands, and one task says
 //! it once to the log when the reserve is reached, and once when it is not any more ([`Storage::report`]).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::statvfs;
@@ -42,32 +43,57 @@ impl Room {
         self.available_bytes < FULL_BYTES.min(self.reserve_bytes / 8).max(1)
     }
 
+    /// Below zero in the reserve.
+    fn above_reserve(&self) -> i128 {
+        i128::from(self.available_bytes) - i128::from(self.reserve_bytes)
+    }
+
     /// The reserve is there again, and some more: it is not reported lost and found at every file.
     fn is_well(&self) -> bool {
         self.available_bytes >= self.reserve_bytes.saturating_add(self.reserve_bytes / 16)
     }
 }
 
-/// The disk on which the data folder lies.
+/// The disks on which uploads are received and the database lies; mostly it is one.
 #[derive(Debug)]
 pub struct Storage {
-    folder: PathBuf,
+    incoming: PathBuf,
+    /// None: messages are kept elsewhere.
+    database: Option<PathBuf>,
     reserve_bytes: Option<u64>,
 }
 
 impl Storage {
-    /// `reserve_bytes` is what uploads leave; 0: nothing; none: by the size of the disk.
-    pub fn new(folder: PathBuf, reserve_bytes: Option<u64>) -> Self {
-        Self { folder, reserve_bytes }
+    /// Of the folder where uploads are received, and of that of the database. `reserve_bytes` is what uploads leave; 0:
+    /// nothing; none: by the size of the disk.
+    pub fn new(incoming: PathBuf, database: Option<PathBuf>, reserve_bytes: Option<u64>) -> Self {
+        Self { incoming, database, reserve_bytes }
     }
 
-    /// How it stands now. One call of the system, which takes microseconds on a disk of this machine.
+    /// How the disk stands now that is nearer to its reserve, or deeper in it. Two calls of the system, which take
+    /// microseconds on a disk of this machine.
     ///
     /// # Errors
     ///
-    /// When the folder is not there, or its disk does not say.
+    /// When a folder is not there, or its disk does not say.
     pub fn room(&self) -> io::Result<Room> {
-        let disk = statvfs(&self.folder)?;
+        self.tighter().map(|(_, room)| room)
+    }
+
+    /// No message can be kept any more, as far as it is known.
+    pub fn is_full(&self) -> bool {
+        self.database.as_deref().is_some_and(|folder| self.room_of(folder).is_ok_and(|room| room.is_full()))
+    }
+
+    fn tighter(&self) -> io::Result<(&Path, Room)> {
+        let received = (self.incoming.as_path(), self.room_of(&self.incoming)?);
+        let Some(folder) = self.database.as_deref() else { return Ok(received) };
+        let kept = (folder, self.room_of(folder)?);
+        Ok(if kept.1.above_reserve() < received.1.above_reserve() { kept } else { received })
+    }
+
+    fn room_of(&self, folder: &Path) -> io::Result<Room> {
+        let disk = statvfs(folder)?;
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
         Ok(Room::of(bytes(disk.f_bavail), bytes(disk.f_blocks), self.reserve_bytes))
     }
@@ -81,17 +107,17 @@ impl Storage {
     pub async fn report(&self) {
         let mut reached = false;
         loop {
-            match self.room() {
-                Ok(room) if !reached && room.is_reserve_reached() => {
+            match self.tighter() {
+                Ok((folder, room)) if !reached && room.is_reserve_reached() => {
                     reached = true;
                     tracing::error!(
                         available_bytes = room.available_bytes,
                         reserve_bytes = room.reserve_bytes,
-                        folder = %self.folder.display(),
+                        folder = %folder.display(),
                         "the disk is nearly full: uploads are refused, and messages go on while the reserve lasts"
                     );
                 }
-                Ok(room) if reached && room.is_well() => {
+                Ok((_, room)) if reached && room.is_well() => {
                     reached = false;
                     let available_bytes = room.available_bytes;
                     tracing::info!(available_bytes, "the disk has room again: uploads are taken");
@@ -152,10 +178,29 @@ mod tests {
     fn a_disk_says_how_it_stands_and_one_that_is_not_there_stops_no_upload() {
         let folder = tempfile::tempdir().unwrap();
         let (none, all) = (Some(0), Some(u64::MAX));
-        assert!(Storage::new(folder.path().to_owned(), none).may_upload());
-        assert!(!Storage::new(folder.path().to_owned(), all).may_upload());
-        assert!(Storage::new(folder.path().join("none"), all).may_upload());
-        let room = Storage::new(folder.path().to_owned(), None).room().unwrap();
+        let of = |incoming: &Path, reserve| Storage::new(incoming.to_owned(), None, reserve);
+        assert!(of(folder.path(), none).may_upload());
+        assert!(!of(folder.path(), all).may_upload());
+        assert!(of(&folder.path().join("none"), all).may_upload());
+        let room = of(folder.path(), None).room().unwrap();
         assert!(room.available_bytes > 0 && room.reserve_bytes <= RESERVE_BYTES);
+    }
+
+    #[test]
+    fn of_two_disks_the_tighter_one_counts_and_that_of_the_database_alone_is_full() {
+        // A file system that has room for nothing, as Linux has it.
+        let (full, folder) = (Path::new("/proc"), tempfile::tempdir().unwrap());
+        let (well, full) = (folder.path().to_owned(), full.to_owned());
+        for (incoming, database, uploads, is_full) in [
+            (&well, None, true, false),
+            (&well, Some(&well), true, false),
+            (&full, Some(&well), false, false),
+            (&well, Some(&full), false, true),
+            (&full, None, false, false),
+            (&full, Some(&full), false, true),
+        ] {
+            let storage = Storage::new(incoming.clone(), database.cloned(), Some(1));
+            assert_eq!((storage.may_upload(), storage.is_full()), (uploads, is_full), "{storage:?}");
+        }
     }
 }

@@ -36,13 +36,9 @@ impl Shelf {
     }
 
     fn open(fixture: &Fixture, blobs: Arc<dyn Blobs>) -> Files {
-        let limits = FileLimits {
-            bytes_max: 1000,
-            pixels_max: 1_000_000,
-            quotas: QuotaLimits::default(),
-            storage_reserve_bytes: Some(0),
-        };
-        Files::open(blobs, fixture.store.records.clone(), fixture.clock.clone(), limits).unwrap()
+        let limits = FileLimits { bytes_max: 1000, pixels_max: 1_000_000, quotas: QuotaLimits::default() };
+        let storage = Storage::new(blobs.incoming().to_owned(), None, Some(0));
+        Files::open(blobs, fixture.store.records.clone(), fixture.clock.clone(), limits, storage).unwrap()
     }
 
     /// The first `size` bytes of a file or its thumbnail.

@@ -192,10 +192,12 @@ impl ApiError {
         let (code, request_id) = (self.code.as_str(), request_id.as_str());
         let cause = self.cause.as_deref().map(|cause| tracing::field::display(Chain(cause)));
         let is_passing = self.code == ErrorCode::Unavailable;
-        if self.code.status().is_server_error() && !is_passing {
+        // That the disk is full is told once, by who looks at it; an upload that leaves the reserve alone has no cause.
+        let is_of_disk = self.code == ErrorCode::StorageFull;
+        if self.code.status().is_server_error() && !is_passing && !is_of_disk {
             tracing::error!(code, request_id, cause, "a request failed");
         } else if let Some(cause) = cause {
-            if is_passing {
+            if is_passing || is_of_disk {
                 tracing::warn!(code, request_id, cause, "a request failed");
             } else {
                 tracing::debug!(code, request_id, cause, "a request was refused");

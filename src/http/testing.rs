@@ -179,11 +179,11 @@ impl Server {
             bytes_max: 1 << 20,
             pixels_max: 1 << 20,
             quotas: crate::files::QuotaLimits::default(),
-            storage_reserve_bytes: Some(0),
         };
         let records = Arc::clone(&store.records);
         let blobs = Arc::new(FolderBlobs::open(&dir.path().join("files")).unwrap());
-        let files = crate::files::Files::open(blobs, records, clock.clone(), limits);
+        let storage = crate::storage::Storage::new(dir.path().to_owned(), None, Some(0));
+        let files = crate::files::Files::open(blobs, records, clock.clone(), limits, storage);
         let files = Arc::new(files.unwrap());
         let config = Arc::new(config);
         let parts = crate::http::Parts { config, clock, store, identity, keys, router, files };

@@ -3,10 +3,11 @@
 //! Writes go through one thread ([`writer`]), reads through connections of their own ([`readers`]). Every commit is
 //! fsync'd (`synchronous=FULL` on a write-ahead log) before anybody hears of it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::watch;
 
 use crate::folder::{self, FolderError, FolderLock};
@@ -147,6 +148,36 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// The disk has no room.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::Io { source, .. } | Self::Folder(FolderError::Io { source, .. }) => {
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            Self::Folder(FolderError::Taken { .. })
+            | Self::Newer { .. }
+            | Self::NoWriteAheadLog { .. }
+            | Self::Busy { .. } => false,
+        }
+    }
+
+    /// Another process had the database for longer than we wait: trying again later helps.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Busy { .. } => true,
+            Self::Sqlite { source, .. } => {
+                matches!(
+                    source.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+                )
+            }
+            Self::Folder(_) | Self::Newer { .. } | Self::NoWriteAheadLog { .. } | Self::Io { .. } => false,
+        }
+    }
+}
+
 /// The database in the data folder `dir`.
 pub fn database_path(dir: &Path) -> PathBuf {
     dir.join(DATABASE_FILE)
@@ -155,6 +186,11 @@ pub fn database_path(dir: &Path) -> PathBuf {
 /// What was committed and is not in the database yet. It is there as long as the store is open.
 pub fn write_ahead_log_path(dir: &Path) -> PathBuf {
     dir.join(format!("{DATABASE_FILE}-wal"))
+}
+
+/// What processes that use the database share, its locks among them. It is there as long as the store is open.
+pub fn shared_memory_path(dir: &Path) -> PathBuf {
+    dir.join(format!("{DATABASE_FILE}-shm"))
 }
 
 /// An open store. A clone is the same one.

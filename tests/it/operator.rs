@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use driver::{Options, Sandbox, Socket};
+use driver::{Options, Sandbox, Signal, Socket};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::program::run;
@@ -107,6 +109,37 @@ async fn people_are_made_and_disabled_beside_a_running_server() {
         {}
     };
     timeout(SEEN, queued).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_twice_waits_for_no_slow_upload() {
+    let mut sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let visitor = sandbox.api().visitor(&sandbox.ready().site_key).await.unwrap();
+    let mut slow = TcpStream::connect(sandbox.api().address()).await.unwrap();
+    let head = format!(
+        "POST /api/v1/chat/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: \
+         multipart/form-data; boundary=b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
+        visitor.token
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // It asks for the body, so the request is under way.
+    let mut asked = [0; 12];
+    slow.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+
+    let told = async |sandbox: &Sandbox, words: &str| {
+        while !sandbox.log().unwrap().contains(words) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    sandbox.signal(Signal::TERM).unwrap();
+    timeout(SEEN, told(&sandbox, "draining")).await.unwrap();
+    sandbox.signal(Signal::INT).unwrap();
+    timeout(SEEN, told(&sandbox, "told to stop once more")).await.unwrap();
+    assert_eq!(sandbox.exit_code(SEEN).await.unwrap(), 0);
+    let log = sandbox.log().unwrap();
+    assert!(log.contains("stopped") && !log.contains("did not end in time"), "{log}");
+    sandbox.restart().await.unwrap();
 }
 
 #[tokio::test]

@@ -114,11 +114,12 @@ async fn readyz(call: Call) -> Result<Reply, ApiError> {
         Err(_) => return Err(ApiError::unavailable("the store does not answer")),
     };
     // A disk that does not say how it stands is judged by what it takes.
-    let health = match call.app.files.storage().room() {
-        Ok(room) if room.is_full() => {
-            let error = ApiError::new(ErrorCode::Unavailable, "the server's disk is full");
-            return Err(error.retry_after_ms(FULL_RETRY_MS));
-        }
+    let storage = call.app.files.storage();
+    if storage.is_full() {
+        let error = ApiError::new(ErrorCode::Unavailable, "the server's disk is full");
+        return Err(error.retry_after_ms(FULL_RETRY_MS));
+    }
+    let health = match storage.room() {
         Ok(room) if room.is_reserve_reached() => {
             Health { reason: Some("storage_reserve"), ..Health::new("degraded") }
         }
