@@ -108,7 +108,7 @@ pub struct DemoArgs {
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
     /// Have so many simulated visitors come and go
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = parse_visitors, allow_negative_numbers = true)]
     pub visitors: u16,
     /// Print one line of JSON on standard output once it serves
     #[arg(long)]
@@ -130,6 +130,10 @@ pub struct ServeArgs {
     /// Print one line of JSON on standard output once it serves
     #[arg(long)]
     pub ready_json: bool,
+}
+
+fn parse_visitors(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("must be a whole number, 0 to {}", u16::MAX))
 }
 
 impl DemoArgs {

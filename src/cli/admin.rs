@@ -94,18 +94,14 @@ pub(super) async fn run(command: Admin) -> Result<String, CliError> {
                 .with("password", chosen.password.as_str())
                 .body();
             let draft = Draft::parse(&body).map_err(|error| refused(&error))?;
-            let desk = Desk::open(&create.source).await?;
-            let made = make(&desk, &create, draft, chosen).await;
-            desk.close().await;
-            Ok(json(&made?))
+            let work = async |desk: &Desk| make(desk, &create, draft, chosen).await;
+            Ok(json(&Desk::with(&create.source, work).await?))
         }
         Admin::ResetPassword(asked) => {
             let email = Email::parse(&asked.email).map_err(CliError::flag("--email"))?;
             let chosen = asked.password.choose()?;
-            let desk = Desk::open_there(&asked.source).await?;
-            let made = reset(&desk, &email, chosen).await;
-            desk.close().await;
-            Ok(json(&made?))
+            let work = async |desk: &Desk| reset(desk, &email, chosen).await;
+            Ok(json(&Desk::with(&asked.source, work).await?))
         }
     }
 }

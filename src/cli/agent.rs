@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::desk::Desk;
 use super::error::CliError;
-use super::given::{Given, refused};
+use super::given::{Given, refused, whole_number};
 use super::password::{Chosen, PasswordArgs};
-use super::source::{Form, Source};
+use super::source::{Form, List, Source};
 use super::table::{json, table, word};
 use crate::http::api::admin::agents::{self, AgentJson};
 use crate::http::error::ErrorCode;
@@ -30,7 +30,7 @@ pub enum AgentCommand {
     #[command(
         after_help = "Examples:\n  switchboard agent list\n  switchboard agent list --team Support --json"
     )]
-    List(List),
+    List(ListAgents),
     /// End an agent's log-ins and let them log in no more; what they hold goes back to the queue
     #[command(after_help = "Example:\n  switchboard agent disable --email ann@example.org")]
     Disable(Which),
@@ -55,7 +55,7 @@ pub struct Create {
     #[arg(long = "team", value_name = "TEAM")]
     teams: Vec<String>,
     /// How many conversations they may hold at once, 0 to 1000; 5 without it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number, allow_negative_numbers = true)]
     capacity: Option<u32>,
     /// For routing by skill; may be repeated
     #[arg(long = "skill", value_name = "SKILL")]
@@ -76,17 +76,12 @@ pub struct Create {
 
 /// `agent list`.
 #[derive(Clone, Debug, Args)]
-pub struct List {
+pub struct ListAgents {
     /// Only those of this team, by name or id
     #[arg(long, value_name = "TEAM")]
     team: Option<String>,
-    /// Only those of this workspace, by name or id
-    #[arg(long, value_name = "WORKSPACE")]
-    workspace: Option<String>,
     #[command(flatten)]
-    form: Form,
-    #[command(flatten)]
-    source: Source,
+    of: List,
 }
 
 /// `agent disable` and `agent enable`.
@@ -117,23 +112,16 @@ pub(super) async fn run(command: AgentCommand) -> Result<String, CliError> {
     match command {
         AgentCommand::Create(create) => {
             let chosen = create.password.choose()?;
-            let desk = Desk::open(&create.source).await?;
-            let made = make(&desk, *create, chosen).await;
-            desk.close().await;
-            Ok(json(&made?))
+            let made = Desk::with(&create.source, async |desk| make(desk, &create, chosen).await).await?;
+            Ok(json(&made))
         }
-        AgentCommand::List(list) => {
-            let desk = Desk::open_there(&list.source).await?;
-            let found = found(&desk, &list).await;
-            desk.close().await;
-            found
-        }
+        AgentCommand::List(list) => Desk::with(&list.of.source, async |desk| found(desk, &list).await).await,
         AgentCommand::Disable(which) => switch(&which, true).await,
         AgentCommand::Enable(which) => switch(&which, false).await,
     }
 }
 
-async fn make(desk: &Desk, create: Create, chosen: Chosen) -> Result<Shown, CliError> {
+async fn make(desk: &Desk, create: &Create, chosen: Chosen) -> Result<Shown, CliError> {
     let workspace = desk.workspace(create.workspace.as_deref()).await?;
     let mut teams = Vec::new();
     for named in &create.teams {
@@ -141,12 +129,12 @@ async fn make(desk: &Desk, create: Create, chosen: Chosen) -> Result<Shown, CliE
     }
     let body = Given::default()
         .with("email", create.email.clone())
-        .with("name", create.name)
-        .with("role", create.role)
+        .with("name", create.name.clone())
+        .with("role", create.role.clone())
         .with_some("capacity", create.capacity)
         .with_list("team_ids", teams)
-        .with_list("skills", create.skills)
-        .with_list("languages", create.languages)
+        .with_list("skills", create.skills.clone())
+        .with_list("languages", create.languages.clone())
         .with("password", chosen.password.as_str())
         .body();
     let draft = agents::Draft::parse(&body).map_err(|error| refused(&error))?;
@@ -195,12 +183,14 @@ async fn teams_of(desk: &Desk, workspace: domain::WorkspaceId) -> Result<Vec<Tea
     Ok(teams.into_iter().map(|team| team.document).collect())
 }
 
-async fn found(desk: &Desk, list: &List) -> Result<String, CliError> {
+async fn found(desk: &Desk, list: &ListAgents) -> Result<String, CliError> {
     let (mut shown, mut rows) = (Vec::new(), Vec::new());
-    for workspace in desk.workspaces(list.workspace.as_deref()).await? {
+    let only = |team: &Team, named: &str| team.id.to_string() == named || team.name.as_str() == named;
+    let mut has_team = list.team.is_none();
+    for workspace in desk.workspaces(list.of.workspace.as_deref()).await? {
         let id = workspace.document.id;
         let teams = teams_of(desk, id).await?;
-        let only = |team: &Team, named: &str| team.id.to_string() == named || team.name.as_str() == named;
+        has_team |= list.team.as_deref().is_some_and(|named| teams.iter().any(|team| only(team, named)));
         for agent in desk.all::<Agent>(id).await? {
             let theirs = || teams.iter().filter(|team| team.agents.contains(&agent.document.id));
             if list.team.as_deref().is_some_and(|named| !theirs().any(|team| only(team, named))) {
@@ -226,17 +216,19 @@ async fn found(desk: &Desk, list: &List) -> Result<String, CliError> {
             });
         }
     }
-    if list.form.json {
+    if !has_team {
+        let named = list.team.as_deref().unwrap_or_default();
+        return Err(CliError::Usage(format!("there is no team {named}: see `switchboard team list`")));
+    }
+    if list.of.form.json {
         return Ok(json(&shown));
     }
     Ok(table(&["E-MAIL", "NAME", "ROLE", "TEAMS", "CAPACITY", "LOG-IN", "WORKSPACE", "ID"], &rows))
 }
 
 async fn switch(which: &Which, disabled: bool) -> Result<String, CliError> {
-    let desk = Desk::open_there(&which.source).await?;
-    let switched = set(&desk, &which.email, disabled).await;
-    desk.close().await;
-    Ok(json(&switched?))
+    let work = async |desk: &Desk| set(desk, &which.email, disabled).await;
+    Ok(json(&Desk::with(&which.source, work).await?))
 }
 
 async fn set(desk: &Desk, named: &str, disabled: bool) -> Result<Shown, CliError> {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use clap::Args;
 use futures_util::TryStreamExt;
 use store::copy::{Tally, Whole};
-use store::cql::CqlStore;
 use store::sqlite::Access;
 use store::{BlobKey, Blobs};
 use tokio::io::AsyncWriteExt;
@@ -15,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use super::error::CliError;
 use crate::blobs;
 use crate::config::{BlobsKind, Config, Flags, StoreKind};
-use crate::database::{Database, DatabaseError};
+use crate::database::Database;
 
 /// After so many conversations or documents it says how far it is.
 const TELL_EVERY: u64 = 10_000;
@@ -67,23 +66,15 @@ pub(super) async fn run(command: Copy) -> Result<String, CliError> {
 
 /// Refuses to copy from a store that is not there, which opening it would make.
 async fn there(file: &Path, from: &Config) -> Result<(), CliError> {
-    let absent = |what: String| {
-        let file = file.display();
-        Err(CliError::Usage(format!("--from {file}: {what}: is it the config of the server to copy from?")))
-    };
-    match from.store.kind {
-        StoreKind::Sqlite if !store::sqlite::is_there(&from.data_dir) => {
-            absent(format!("there is no store in its data folder {}", from.data_dir.display()))
-        }
-        StoreKind::Sqlite => Ok(()),
-        StoreKind::Cql => match CqlStore::survey(&from.store.cql.options()?).await {
-            Ok(survey) if survey.schema.is_none() => {
-                absent(format!("there are no tables in its keyspace {}", from.store.cql.keyspace))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(DatabaseError::from(error).into()),
-        },
+    if Database::is_there(from).await? {
+        return Ok(());
     }
+    let absent = match from.store.kind {
+        StoreKind::Sqlite => format!("there is no store in its data folder {}", from.data_dir.display()),
+        StoreKind::Cql => format!("there are no tables in its keyspace {}", from.store.cql.keyspace),
+    };
+    let file = file.display();
+    Err(CliError::Usage(format!("--from {file}: {absent}: is it the config of the server to copy from?")))
 }
 
 fn same_folder(from: &Config, to: &Config) -> bool {

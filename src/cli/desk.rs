@@ -25,9 +25,26 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Opens the store, and makes it when it is not there.
-    pub(super) async fn open(source: &Source) -> Result<Self, CliError> {
+    /// Opens the store, has `work` done on it, and closes it, also after work that failed. The store must be there: a
+    /// mistyped folder or keyspace is told, not made.
+    pub(super) async fn with<T>(
+        source: &Source,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
         let config = source.load()?;
+        must_be_there(&config).await?;
+        Self::open(config).await?.used(work).await
+    }
+
+    /// The same, on a store that is made when it is not there.
+    pub(super) async fn with_new<T>(
+        source: &Source,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        Self::open(source.load()?).await?.used(work).await
+    }
+
+    pub(super) async fn open(config: Config) -> Result<Self, CliError> {
         let database = Database::open(&config, Access::Beside).await?;
         let records = database.store().records;
         let clock = Clock::system();
@@ -35,16 +52,10 @@ impl Desk {
         Ok(Self { identity, records, clock, config, database })
     }
 
-    /// Opens a store that must be there: a mistyped folder is told, not made.
-    pub(super) async fn open_there(source: &Source) -> Result<Self, CliError> {
-        let config = source.load()?;
-        let dir = &config.data_dir;
-        if config.store.kind == StoreKind::Sqlite && !dir.exists() {
-            let todo =
-                "give the folder of the server with --data, such as --data ./data, or its file with --config";
-            return Err(CliError::Usage(format!("there is no data folder {}: {todo}", dir.display())));
-        }
-        Self::open(source).await
+    async fn used<T>(self, work: impl AsyncFnOnce(&Self) -> Result<T, CliError>) -> Result<T, CliError> {
+        let done = work(&self).await;
+        self.database.close().await;
+        done
     }
 
     /// Every workspace, or the one that is named.
@@ -121,8 +132,26 @@ impl Desk {
     pub(super) async fn announce(&self) -> Result<(), CliError> {
         Ok(staffing::announce(self.records.as_ref(), self.clock.now()).await?)
     }
+}
 
-    pub(super) async fn close(self) {
-        self.database.close().await;
+async fn must_be_there(config: &Config) -> Result<(), CliError> {
+    if Database::is_there(config).await? {
+        return Ok(());
     }
+    let absent = match config.store.kind {
+        StoreKind::Sqlite => {
+            let dir = config.data_dir.display();
+            let absent = if config.data_dir.exists() { "store in the data folder" } else { "data folder" };
+            format!(
+                "there is no {absent} {dir}: give the folder of the server with --data, such as --data ./data"
+            )
+        }
+        StoreKind::Cql => format!(
+            "there are no tables in the keyspace {}: give that of the server as store.cql.keyspace",
+            config.store.cql.keyspace
+        ),
+    };
+    Err(CliError::Usage(format!(
+        "{absent}, or its file with --config; `workspace create` begins a new installation"
+    )))
 }

@@ -36,6 +36,11 @@ impl Given {
     }
 }
 
+/// A whole number as it is typed behind a flag; its range is the API's to hold.
+pub(super) fn whole_number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("must be a whole number, 0 to {}", u32::MAX))
+}
+
 /// The API's refusal, for the person who typed the flags.
 pub(super) fn refused(error: &ApiError) -> CliError {
     if error.code() != ErrorCode::ValidationFailed {

@@ -1,7 +1,7 @@
 //! Where a command's password comes from: a file, standard input, or the keyboard; or it is made and printed once. Never
 //! from the command line, where other users of the machine could read it.
 
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -55,6 +55,11 @@ impl PasswordArgs {
                 return Ok(Chosen { password, shown });
             }
         };
+        // What a password manager writes below a password is no part of it.
+        if text.contains(['\n', '\r']) {
+            let todo = "give the password alone, such as its first line";
+            return Err(CliError::Usage(format!("the password has more than one line: {todo}")));
+        }
         let password =
             Password::parse(&text).map_err(|error| CliError::Usage(format!("the password {error}")))?;
         Ok(Chosen { password, shown: None })
@@ -75,9 +80,16 @@ fn from_keyboard() -> Result<String, CliError> {
         let todo = "needs a terminal: in a script use --password-file or --password-stdin";
         return Err(CliError::Usage(format!("--password-prompt {todo}")));
     }
-    let first = rpassword::prompt_password("Password: ")?;
-    if rpassword::prompt_password("Once more: ")? != first {
-        return Err(CliError::Usage("the two passwords differ".into()));
+    let first = typed("Password: ")?;
+    if typed("Once more: ")? != first {
+        return Err(CliError::Usage("the two passwords differ: nothing was done".into()));
     }
     Ok(first)
+}
+
+fn typed(prompt: &str) -> Result<String, CliError> {
+    rpassword::prompt_password(prompt).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => CliError::Usage("no password was typed: nothing was done".into()),
+        _ => error.into(),
+    })
 }

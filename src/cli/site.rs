@@ -78,25 +78,17 @@ impl Shown {
 pub(super) async fn run(command: SiteCommand) -> Result<String, CliError> {
     match command {
         SiteCommand::Create(create) => {
-            let desk = Desk::open(&create.source).await?;
-            let made = make(&desk, create).await;
-            desk.close().await;
-            Ok(json(&made?))
+            Ok(json(&Desk::with(&create.source, async |desk| make(desk, &create).await).await?))
         }
-        SiteCommand::List(list) => {
-            let desk = Desk::open_there(&list.source).await?;
-            let found = found(&desk, &list).await;
-            desk.close().await;
-            found
-        }
+        SiteCommand::List(list) => Desk::with(&list.source, async |desk| found(desk, &list).await).await,
     }
 }
 
-async fn make(desk: &Desk, create: Create) -> Result<Shown, CliError> {
+async fn make(desk: &Desk, create: &Create) -> Result<Shown, CliError> {
     // A browser's address bar ends an origin with a slash, and a browser's header does not.
     let origins: Vec<String> =
         create.origins.iter().map(|origin| origin.strip_suffix('/').unwrap_or(origin).to_owned()).collect();
-    let given = Given::default().with("name", create.name).with("locale", create.locale);
+    let given = Given::default().with("name", create.name.clone()).with("locale", create.locale.clone());
     let given = given.with_list("origins", origins);
     // Before a team is made for it.
     let placeholder = TeamId::from_hash([0; 16]).to_string();

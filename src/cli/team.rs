@@ -7,7 +7,7 @@ use store::{RecordError, Versioned};
 
 use super::desk::Desk;
 use super::error::CliError;
-use super::given::{Given, refused};
+use super::given::{Given, refused, whole_number};
 use super::source::{Form, List, Source};
 use super::table::{json, table, word};
 use crate::http::api::admin::teams::{self, TeamJson};
@@ -51,13 +51,13 @@ pub struct Create {
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<String>,
     /// Seconds until an offer goes to the next agent, 1 to 3600; as the installation is configured without it
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = whole_number, allow_negative_numbers = true)]
     accept_timeout_s: Option<u32>,
     /// Minutes of silence, with the visitor gone, until a conversation ends by itself, 1 to 10080; 60 without it
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = whole_number, allow_negative_numbers = true)]
     idle_end_min: Option<u32>,
     /// How many may wait, 0 to 1000000; any number without it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number, allow_negative_numbers = true)]
     queue_max: Option<u32>,
     /// Its workspace, by name or id; not needed while there is only one
     #[arg(long, value_name = "WORKSPACE")]
@@ -105,23 +105,15 @@ impl Shown {
 pub(super) async fn run(command: TeamCommand) -> Result<String, CliError> {
     match command {
         TeamCommand::Create(create) => {
-            let desk = Desk::open(&create.source).await?;
-            let made = make(&desk, *create).await;
-            desk.close().await;
-            Ok(json(&made?))
+            Ok(json(&Desk::with(&create.source, async |desk| make(desk, &create).await).await?))
         }
-        TeamCommand::List(list) => {
-            let desk = Desk::open_there(&list.source).await?;
-            let found = found(&desk, &list).await;
-            desk.close().await;
-            found
-        }
+        TeamCommand::List(list) => Desk::with(&list.source, async |desk| found(desk, &list).await).await,
         TeamCommand::Add(member) => change(&member, true).await,
         TeamCommand::Remove(member) => change(&member, false).await,
     }
 }
 
-async fn make(desk: &Desk, create: Create) -> Result<Shown, CliError> {
+async fn make(desk: &Desk, create: &Create) -> Result<Shown, CliError> {
     let workspace = desk.workspace(create.workspace.as_deref()).await?;
     let mut agents = Vec::new();
     for named in &create.agents {
@@ -129,8 +121,8 @@ async fn make(desk: &Desk, create: Create) -> Result<Shown, CliError> {
     }
     let body = Given::default()
         .with("name", create.name.clone())
-        .with_some("assignment", create.assignment)
-        .with_some("strategy", create.strategy)
+        .with_some("assignment", create.assignment.clone())
+        .with_some("strategy", create.strategy.clone())
         .with_some("accept_timeout_s", create.accept_timeout_s)
         .with_some("idle_end_min", create.idle_end_min)
         .with_some("queue_max", create.queue_max)
@@ -143,7 +135,7 @@ async fn make(desk: &Desk, create: Create) -> Result<Shown, CliError> {
     let made = match store::insert(records, workspace, team, now).await {
         Ok(made) => made,
         Err(RecordError::Taken(_)) => {
-            let name = create.name;
+            let name = &create.name;
             let why = teams::TAKEN;
             return Err(CliError::Refused(format!(
                 "--name {name}: {why} already: see `switchboard team list`"
@@ -190,10 +182,7 @@ async fn found(desk: &Desk, list: &List) -> Result<String, CliError> {
 }
 
 async fn change(member: &Member, joins: bool) -> Result<String, CliError> {
-    let desk = Desk::open_there(&member.source).await?;
-    let changed = set(&desk, member, joins).await;
-    desk.close().await;
-    Ok(json(&changed?))
+    Ok(json(&Desk::with(&member.source, async |desk| set(desk, member, joins).await).await?))
 }
 
 /// Puts the agents into the team, or takes them out of it.

@@ -24,6 +24,12 @@ async fn run(dir: &TempDir, line: &str) -> Result<Value, CliError> {
     printed(dir, line).await.map(|printed| serde_json::from_str(&printed).unwrap())
 }
 
+/// The store of a data folder, as a server beside the commands has it.
+async fn desk(dir: &TempDir) -> Desk {
+    let source = Source { data: Some(dir.path().into()), config: None };
+    Desk::open(source.load().unwrap()).await.unwrap()
+}
+
 async fn usage(dir: &TempDir, line: &str) -> String {
     let error = run(dir, line).await.unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
@@ -79,6 +85,18 @@ fn the_command_line_is_as_published() {
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }
+    for line in [
+        "agent create --email a@b --name A --capacity x",
+        "agent create --email a@b --name A --capacity -1",
+        "team create --name A --queue-max 1.5",
+        "team create --name A --idle-end-min 4294967296",
+        "team create --name A --accept-timeout-s -30",
+        "demo --visitors -1",
+        "demo --visitors 65536",
+    ] {
+        let error = parse(line).unwrap_err().to_string();
+        assert!(error.contains("must be a whole number, 0 to "), "{line}: {error}");
+    }
 }
 
 #[tokio::test]
@@ -94,7 +112,7 @@ async fn an_operator_makes_a_workspace_an_admin_and_a_site() {
     assert_eq!(site["team_id"], second["team_id"]);
     assert_ne!(site["site_key"], second["site_key"]);
 
-    let desk = Desk::open(&Source { data: Some(dir.path().into()), config: None }).await.unwrap();
+    let desk = desk(&dir).await;
     let login = desk.identity.login("a@x.org", admin["password"].as_str().unwrap()).await.unwrap();
     let teams = desk.identity.teams_of(login.workspace, login.agent.id).await.unwrap();
     assert_eq!(teams.len(), 1, "the team that was made has who was there");
@@ -134,7 +152,7 @@ async fn an_installation_is_staffed_by_commands_alone() {
 
     let disabled = run(&dir, "agent disable --email ann@x.org").await.unwrap();
     assert_eq!((&disabled["disabled"], &disabled["agent_id"]), (&true.into(), &ann["agent_id"]));
-    let desk = Desk::open(&Source { data: Some(dir.path().into()), config: None }).await.unwrap();
+    let desk = desk(&dir).await;
     let password = ann["password"].as_str().unwrap();
     assert!(desk.identity.login("ann@x.org", password).await.is_err());
     run(&dir, &format!("agent enable --email {id}")).await.unwrap();
@@ -181,6 +199,7 @@ async fn staffing_is_refused_by_the_rules_of_the_api_in_the_words_of_flags() {
         ("team add --team Sales --agent ada@x.org".to_owned(), "no team Sales"),
         ("agent disable --email nobody@x.org".to_owned(), "nobody has"),
         ("agent list --workspace Blog".to_owned(), "there is no workspace Blog"),
+        ("agent list --team Sales --json".to_owned(), "there is no team Sales: see `switchboard team list`"),
     ] {
         let error = usage(&dir, &line).await;
         assert!(error.contains(said), "{line}: {error}");
@@ -204,16 +223,32 @@ async fn staffing_is_refused_by_the_rules_of_the_api_in_the_words_of_flags() {
     let error = tool.run().await.unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
     assert!(error.to_string().contains("there is no store in its data folder"), "{error}");
-    for line in ["agent list", "team list", "site list", "workspace list", "agent disable --email a@b.org"] {
-        let Command::Tool(tool) = parse(&format!("{line} --data {}", gone.display())).unwrap() else {
-            panic!()
-        };
-        let error = tool.run().await.unwrap_err();
-        assert!(
-            error.exit_code() == 2 && error.to_string().contains("there is no data folder"),
-            "{line}: {error}"
-        );
-        assert!(!gone.exists(), "{line} made a folder");
+}
+
+#[tokio::test]
+async fn a_mistyped_folder_is_told_and_not_made() {
+    let dir = TempDir::new().unwrap();
+    let gone = dir.path().join("gone");
+    for line in [
+        "agent list",
+        "team list",
+        "site list",
+        "workspace list",
+        "agent disable --email a@b.org",
+        "agent create --email a@b.org --name A",
+        "admin create --email a@b.org --name A",
+        "admin reset-password --email a@b.org",
+        "team create --name A",
+        "team add --team A --agent a@b.org",
+        "site create --name A --origin https://a.org",
+    ] {
+        for (folder, said) in [(&*gone, "there is no data folder"), (dir.path(), "there is no store in")] {
+            let line = format!("{line} --data {}", folder.display());
+            let Command::Tool(tool) = parse(&line).unwrap() else { panic!() };
+            let error = tool.run().await.unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains(said), "{line}: {error}");
+            assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "{line} made something");
+        }
     }
 }
 
@@ -252,7 +287,7 @@ async fn a_password_comes_from_a_file_and_a_reset_ends_log_ins() {
     let admin = run(&dir, &format!("admin create --email a@x.org --name A {from_file}")).await.unwrap();
     assert!(admin.get("password").is_none());
 
-    let server = Desk::open(&Source { data: Some(dir.path().into()), config: None }).await.unwrap();
+    let server = desk(&dir).await;
     let login = server.identity.login("a@x.org", "correct horse").await.unwrap();
     let reset = run(&dir, "admin reset-password --email a@x.org").await.unwrap();
     tokio::time::pause();
@@ -261,6 +296,11 @@ async fn a_password_comes_from_a_file_and_a_reset_ends_log_ins() {
     assert!(server.identity.bearer(&login.access_token).await.is_err());
     assert!(server.identity.login("a@x.org", reset["password"].as_str().unwrap()).await.is_ok());
 
+    for several in ["correct horse\nurl: x.org\n", "\ncorrect horse", "correct\rhorse", "correct horse\n\n"] {
+        std::fs::write(&file, several).unwrap();
+        let line = usage(&dir, &format!("admin reset-password --email a@x.org {from_file}")).await;
+        assert!(line.starts_with("the password has more than one line"), "{several:?}: {line}");
+    }
     std::fs::write(&file, "short\n").unwrap();
     let weak = usage(&dir, &format!("admin reset-password --email a@x.org {from_file}")).await;
     assert_eq!(weak, "the password must be 8 to 1024 bytes");

@@ -19,7 +19,7 @@ pub enum WorkspaceCommand {
     Create(Create),
     /// List the workspaces
     #[command(after_help = "Examples:\n  switchboard workspace list\n  switchboard workspace list --json")]
-    List(List),
+    List(ListWorkspaces),
 }
 
 /// `workspace create`.
@@ -39,7 +39,7 @@ pub struct Create {
 
 /// `workspace list`.
 #[derive(Clone, Debug, Args)]
-pub struct List {
+pub struct ListWorkspaces {
     #[command(flatten)]
     form: Form,
     #[command(flatten)]
@@ -56,11 +56,8 @@ struct Shown {
 pub(super) async fn run(command: WorkspaceCommand) -> Result<String, CliError> {
     match command {
         WorkspaceCommand::Create(create) => make(create).await,
-        WorkspaceCommand::List(list) => {
-            let desk = Desk::open_there(&list.source).await?;
-            let found = found(&desk, list.form.json).await;
-            desk.close().await;
-            found
+        WorkspaceCommand::List(ListWorkspaces { form, source }) => {
+            Desk::with(&source, async |desk| found(desk, form.json).await).await
         }
     }
 }
@@ -70,12 +67,12 @@ async fn make(create: Create) -> Result<String, CliError> {
     let zone = &create.time_zone;
     let time_zone = time_zone(zone)
         .map_err(|rule| CliError::Usage(format!("--time-zone {zone} is no time zone: it {rule}")))?;
-    let desk = Desk::open(&create.source).await?;
-    let now = desk.clock.now();
-    let workspace = Workspace { id: WorkspaceId::new(now, rand::random()), name, time_zone };
-    let made = store::insert(desk.records.as_ref(), INSTALLATION, workspace, now).await;
-    desk.close().await;
-    let made = made?;
+    let work = async |desk: &Desk| {
+        let now = desk.clock.now();
+        let workspace = Workspace { id: WorkspaceId::new(now, rand::random()), name, time_zone };
+        Ok(store::insert(desk.records.as_ref(), INSTALLATION, workspace, now).await?)
+    };
+    let made = Desk::with_new(&create.source, work).await?;
     Ok(json(&Shown { workspace_id: made.document.id.to_string(), workspace: WorkspaceJson::of(&made) }))
 }
 
