@@ -13,7 +13,7 @@ use sha2::Sha256;
 use crate::house::{ask, assert_refused, text};
 
 const PATH: &str = "/api/v1/chat/visitors";
-const SECRET: &str = "thirty-two bytes of a secret key";
+pub(crate) const SECRET: &str = "thirty-two bytes of a secret key";
 /// Within this a revocation holds everywhere.
 const REVOKED: Duration = Duration::from_secs(5);
 
@@ -86,7 +86,8 @@ impl Shop {
     }
 }
 
-fn signed(subject: &str) -> String {
+/// What the site's owner says of a visitor, signed with [`SECRET`].
+pub(crate) fn signed(subject: &str) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({ "sub": subject, "exp": 9_999_999_999_u64 });
     let signed = format!("{}.{}", part(json!({ "alg": "HS256" })), part(claims));
