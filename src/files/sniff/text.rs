@@ -101,7 +101,8 @@ fn is_document(text: &[u8]) -> bool {
 pub(in crate::files) struct TextCheck {
     /// The first bytes, until there are enough of them to choose `units` by.
     first: Vec<u8>,
-    units: Option<Units>,
+    /// What the text may be written in, if a character takes two bytes or four.
+    units: Vec<Units>,
     bytes: ByteCheck,
 }
 
@@ -111,8 +112,7 @@ impl TextCheck {
         if self.first.len() < 4 {
             self.first.extend(bytes);
             if self.first.len() >= 4 {
-                self.units = Units::chosen_by(&self.first);
-                self.push_units(&self.first.clone());
+                self.choose_units();
                 self.first.truncate(4);
             }
         } else {
@@ -120,20 +120,29 @@ impl TextCheck {
         }
     }
 
+    fn choose_units(&mut self) {
+        self.units = Units::chosen_by(&self.first);
+        self.push_units(&self.first.clone());
+    }
+
     fn push_units(&mut self, bytes: &[u8]) {
-        if let Some(units) = &mut self.units {
+        for units in &mut self.units {
             bytes.iter().for_each(|byte| units.push(*byte));
         }
-        self.units.take_if(|units| units.is_broken);
+        self.units.retain(|units| !units.is_broken);
     }
 
     /// After the last byte: the encoding, or None of what is no text.
     pub(in crate::files) fn encoding(mut self) -> Option<Encoding> {
         if self.first.len() < 4 {
-            self.units = Units::chosen_by(&self.first);
-            self.push_units(&self.first.clone());
+            self.choose_units();
         }
-        self.units.and_then(Units::encoding).or_else(|| self.bytes.encoding())
+        let found = self.units.iter().filter_map(|units| Some((units, units.encoding()?)));
+        match found.max_by_key(|(units, _)| units.latin) {
+            Some((units, encoding)) if units.is_marked => Some(encoding),
+            // Two letters of ASCII are a Chinese character as well.
+            unmarked => self.bytes.encoding().or(unmarked.map(|(_, encoding)| encoding)),
+        }
     }
 }
 
@@ -198,12 +207,37 @@ impl ByteCheck {
 }
 
 /// Neither a white space nor what terminals and printers are told: bell, backspace, form feed, escape, shifts to
-/// another set of characters, and the end of a file of DOS.
+/// another set of characters, the end of a file of DOS, and what separates the fields of scanners and of libraries.
 fn is_control(character: u32) -> bool {
-    character < 0x20 && !matches!(character, 0x07..=0x0f | 0x1a | 0x1b)
+    character < 0x20 && !matches!(character, 0x07..=0x0f | 0x1a..=0x1f)
 }
 
-/// UTF-16 or UTF-32, with a mark in front or with a zero in every Latin letter.
+/// Of the alphabets that people write in, their punctuation, and spaces.
+fn is_in_use(character: u32) -> bool {
+    matches!(
+        character,
+        0x09 | 0x0a
+            | 0x0d
+            | 0x20..=0x17f
+            | 0x370..=0x6ff
+            | 0x900..=0x10ff
+            | 0x1e00..=0x1eff
+            | 0x200b..=0x203a
+            | 0x20a0..=0x20bf
+            | 0x2116
+            | 0x3000..=0x30ff
+            | 0x4e00..=0x9fff
+            | 0xac00..=0xd7a3
+            | 0xff01..=0xffe6
+    )
+}
+
+/// One character of another alphabet in so many is let through where nothing marks the encoding.
+const UNUSED_ONE_IN: u64 = 32;
+/// After so many characters a text that is none has shown itself.
+const ENOUGH: u64 = 1024;
+
+/// UTF-16 or UTF-32, with a mark in front or without.
 struct Units {
     encoding: Encoding,
     is_marked: bool,
@@ -214,21 +248,29 @@ struct Units {
     is_broken: bool,
     total: u64,
     latin: u64,
+    unused: u64,
     controls: u64,
 }
 
 impl Units {
-    fn chosen_by(first: &[u8]) -> Option<Self> {
-        let (encoding, is_marked) = match first {
-            [0xff, 0xfe, 0, 0, ..] => (Encoding::Utf32 { is_big: false }, true),
-            [0, 0, 0xfe, 0xff, ..] => (Encoding::Utf32 { is_big: true }, true),
-            [0xff, 0xfe, ..] => (Encoding::Utf16 { is_big: false }, true),
-            [0xfe, 0xff, ..] => (Encoding::Utf16 { is_big: true }, true),
-            [letter, 0, ..] if *letter != 0 => (Encoding::Utf16 { is_big: false }, false),
-            [0, letter, ..] if *letter != 0 => (Encoding::Utf16 { is_big: true }, false),
-            _ => return None,
+    /// The marked one, or all: each but the right one breaks, or is of no alphabet.
+    fn chosen_by(first: &[u8]) -> Vec<Self> {
+        let marked = match first {
+            [0xff, 0xfe, 0, 0, ..] => Encoding::Utf32 { is_big: false },
+            [0, 0, 0xfe, 0xff, ..] => Encoding::Utf32 { is_big: true },
+            [0xff, 0xfe, ..] => Encoding::Utf16 { is_big: false },
+            [0xfe, 0xff, ..] => Encoding::Utf16 { is_big: true },
+            _ => {
+                let both = [false, true].into_iter();
+                let all = both.flat_map(|is_big| [Encoding::Utf16 { is_big }, Encoding::Utf32 { is_big }]);
+                return all.map(|encoding| Self::of(encoding, false)).collect();
+            }
         };
-        Some(Self {
+        vec![Self::of(marked, true)]
+    }
+
+    fn of(encoding: Encoding, is_marked: bool) -> Self {
+        Self {
             encoding,
             is_marked,
             unit: [0; 4],
@@ -237,8 +279,9 @@ impl Units {
             is_broken: false,
             total: 0,
             latin: 0,
+            unused: 0,
             controls: 0,
-        })
+        }
     }
 
     fn push(&mut self, byte: u8) {
@@ -257,21 +300,28 @@ impl Units {
         };
         self.filled = 0;
         self.total += 1;
-        self.latin += u64::from(character < 0x100);
+        self.latin += u64::from(character < 0x100 && is_in_use(character));
         self.controls += u64::from(is_control(character));
         let is_sixteen = matches!(self.encoding, Encoding::Utf16 { .. });
         let (is_high, is_low) = (matches!(character, 0xd800..=0xdbff), matches!(character, 0xdc00..=0xdfff));
+        // Pairs are of rarer alphabets, and pictures.
+        self.unused += u64::from(!is_in_use(character) && !is_high && !is_low);
         self.is_broken = matches!(character, 0 | 0xfffe | 0xffff | 0x11_0000..)
             || is_low != self.wants_low
-            || (is_high && !is_sixteen);
+            || (is_high && !is_sixteen)
+            || (self.total == ENOUGH && !self.is_likely());
         self.wants_low = is_high;
     }
 
-    fn encoding(self) -> Option<Encoding> {
+    /// Any two bytes are some character: without a mark most must be those of a Latin text, or nearly all of some
+    /// alphabet that is in use.
+    fn is_likely(&self) -> bool {
+        self.is_marked || self.latin * 2 >= self.total || self.unused * UNUSED_ONE_IN <= self.total
+    }
+
+    fn encoding(&self) -> Option<Encoding> {
         let is_whole = !self.is_broken && !self.wants_low && self.filled == 0;
-        // Any two bytes are some character: without a mark most must be those of a Latin text.
-        let is_likely = self.is_marked || self.latin * 2 >= self.total;
-        let is_text = self.controls * CONTROLS_ONE_IN <= self.total;
-        (is_whole && is_likely && is_text).then_some(self.encoding)
+        let is_text = self.total > 0 && self.controls * CONTROLS_ONE_IN <= self.total;
+        (is_whole && self.is_likely() && is_text).then_some(self.encoding)
     }
 }

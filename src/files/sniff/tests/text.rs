@@ -22,6 +22,9 @@ fn text_in_utf8_says_so_and_keeps_what_terminals_and_chats_write() {
         "<!-- badges -->\n# A project",
         "<!-- one --> <!-- two --><br>\n",
         "12:01 <ann> hello \u{3}04red\u{3} world, how are you today, and what is it that you are doing?",
+        "0104012345678901\u{1d}17261231\u{1d}10AB\n",
+        "\u{1e}{\"a\":1}\n\u{1e}{\"a\":2}\n",
+        "00026 \u{1f}aTitle\u{1e}\u{1d}",
         "BMW 320, 1998",
         "GIF89a is how a GIF begins",
         "RIFF and raff",
@@ -56,6 +59,51 @@ fn text_in_any_other_encoding_is_text_that_says_none() {
     for bytes in cases {
         let found = find(&bytes, "a.txt");
         assert_eq!(found, Ok(Found { kind: Kind::Text, is_utf8: false, pixels: 0 }), "{bytes:?}");
+    }
+}
+
+/// As it is written in UTF-16 and UTF-32, in both orders, without a mark.
+fn wide(text: &str) -> [Vec<u8>; 4] {
+    let (units, whole) = (|| text.encode_utf16(), || text.chars().map(u32::from));
+    [
+        units().flat_map(u16::to_le_bytes).collect(),
+        units().flat_map(u16::to_be_bytes).collect(),
+        whole().flat_map(u32::to_le_bytes).collect(),
+        whole().flat_map(u32::to_be_bytes).collect(),
+    ]
+}
+
+#[test]
+fn text_in_wide_characters_needs_no_mark_in_any_alphabet() {
+    for text in [
+        "Добрый день! Заказ № 4711 ещё не пришёл.\r\n",
+        "Καλημέρα, η παραγγελία δεν έφτασε.\n",
+        "שלום, ההזמנה לא הגיעה",
+        "مرحبا، لم يصل طلبي بعد",
+        "สวัสดีครับ ยังไม่ได้รับสินค้า",
+        "नमस्ते, मेरा ऑर्डर नहीं आया",
+        "您好，我的订单还没有到。谢谢！",
+        "こんにちは。商品がまだ届いていません。\r\n",
+        "안녕하세요, 주문한 상품이 아직 도착하지 않았습니다.",
+        "Đơn hàng chưa đến 👋\n",
+        "id;name\r\n1;Фёдор\r\n",
+    ] {
+        for bytes in wide(text).into_iter().chain(wide(&text.repeat(500))) {
+            let found = find(&bytes, "a.txt").map(|found| (found.kind, found.is_utf8));
+            assert_eq!(found, Ok((Kind::Text, false)), "{text}: {:?}", &bytes[..8]);
+        }
+    }
+    for text in ["<html>", "<!DOCTYPE html>", "<svg/>", "<script>1</script>заказ"] {
+        for bytes in wide(text) {
+            assert_eq!(judge(&bytes, "a.txt"), Err(Refusal::Kind), "{text}: {bytes:?}");
+        }
+    }
+    // Numbers of two bytes are no characters, though many look like some.
+    let scattered = |n: u32| (n.wrapping_mul(2_654_435_761) >> 16) as u16;
+    let numbers: Vec<u8> = (0..3000).flat_map(|n| scattered(n).to_le_bytes()).collect();
+    let counted: Vec<u8> = (1..3000u16).flat_map(u16::to_le_bytes).collect();
+    for bytes in [&numbers, &counted, &numbers[..64].to_vec()] {
+        assert_eq!(judge(bytes, "a.txt"), Err(Refusal::Kind), "{:?}", &bytes[..8]);
     }
 }
 
