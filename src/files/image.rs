@@ -24,7 +24,7 @@ pub(super) fn size(kind: Kind, file: &mut (impl Read + Seek), head: &[u8]) -> io
         Raster::Avif => avif(head),
         Raster::Jpeg => {
             file.seek(SeekFrom::Start(2))?;
-            jpeg(&mut BufReader::new(file))?
+            jpeg(&mut BufReader::new(file))?.map(|frame| frame.size)
         }
     };
     Ok(size.filter(|size| size.width > 0 && size.height > 0))
@@ -80,8 +80,35 @@ fn avif(head: &[u8]) -> Option<Size> {
     sizes.max_by_key(|size| u64::from(size.width) * u64::from(size.height))
 }
 
+/// What a JPEG's frame header says.
+struct JpegFrame {
+    /// Its marker, which says how the picture is coded.
+    coding: u8,
+    /// Bits of a sample.
+    depth: u8,
+    size: Size,
+}
+
+impl JpegFrame {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        jpeg(&mut BufReader::new(io::Cursor::new(bytes.get(2..)?))).ok().flatten()
+    }
+
+    /// The others are coded by arithmetic, which takes less than a bit for what is easily foretold.
+    fn is_huffman(&self) -> bool {
+        self.coding < 0xc8
+    }
+}
+
+/// Whether what decodes knows the coding of this image at all. Nearly nobody writes lossless, hierarchical, arithmetic and
+/// 12-bit JPEG; they are sound all the same.
+pub(super) fn is_known_coding(kind: Kind, bytes: &[u8]) -> bool {
+    let known = |frame: JpegFrame| matches!(frame.coding, 0xc0..=0xc2) && frame.depth == 8;
+    kind != Kind::Jpeg || JpegFrame::of(bytes).is_some_and(known)
+}
+
 /// Goes from segment to segment until the one that begins the frame.
-fn jpeg(file: &mut BufReader<impl Read + Seek>) -> io::Result<Option<Size>> {
+fn jpeg(file: &mut BufReader<impl Read + Seek>) -> io::Result<Option<JpegFrame>> {
     for _ in 0..SEGMENTS_MAX {
         let Some(marker) = jpeg_marker(file)? else { return Ok(None) };
         // These have no length.
@@ -92,9 +119,10 @@ fn jpeg(file: &mut BufReader<impl Read + Seek>) -> io::Result<Option<Size>> {
         match marker {
             // All frame headers (SOF); the numbers between them are tables and the like.
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                let Some([_, h1, h0, w1, w0]) = read_array(file)? else { return Ok(None) };
+                let Some([depth, h1, h0, w1, w0]) = read_array(file)? else { return Ok(None) };
                 let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
-                return Ok(Some(Size { width: width.into(), height: height.into() }));
+                let size = Size { width: width.into(), height: height.into() };
+                return Ok(Some(JpegFrame { coding: marker, depth, size }));
             }
             // The scan or the end without a frame before it.
             0xd8..=0xda => return Ok(None),
@@ -122,7 +150,7 @@ fn jpeg_marker(file: &mut impl Read) -> io::Result<Option<u8>> {
 
 /// Whether so many bytes can be a picture of this size at all. It tells a broken image whose pixels are too many to be
 /// decoded from a sound one, for the kinds of which something can be said: PNG packs at most 1032 bytes into one
-/// (deflate), and JPEG spends a bit on each block of 8x8.
+/// (deflate), and JPEG in Huffman's code spends a bit on each block of 8x8.
 pub(super) fn can_hold(kind: Kind, bytes: &[u8]) -> bool {
     let bits = bytes.len() as u64 * 8;
     match kind.raster() {
@@ -142,10 +170,9 @@ pub(super) fn can_hold(kind: Kind, bytes: &[u8]) -> bool {
             bits / 8 * 1032 >= row.saturating_mul(u64::from(height))
         }
         Some(Raster::Jpeg) => {
-            let size = jpeg(&mut BufReader::new(io::Cursor::new(&bytes[2..]))).ok().flatten();
-            size.is_some_and(|Size { width, height }| {
-                bits >= u64::from(width.div_ceil(8)) * u64::from(height.div_ceil(8))
-            })
+            let Some(frame) = JpegFrame::of(bytes) else { return false };
+            let Size { width, height } = frame.size;
+            !frame.is_huffman() || bits >= u64::from(width.div_ceil(8)) * u64::from(height.div_ceil(8))
         }
         Some(Raster::Gif | Raster::Webp | Raster::Avif) | None => true,
     }
@@ -172,11 +199,12 @@ mod tests {
             let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
             [head, &size, &[depth, colours, 0, 0, 0], &vec![0; data_bytes]].concat()
         };
-        let jpeg = |width: u16, height: u16, data_bytes: usize| {
+        let coded = |coding: u8, depth: u8, width: u16, height: u16, data_bytes: usize| {
             let size = [height.to_be_bytes(), width.to_be_bytes()].concat();
-            [b"\xff\xd8\xff\xc0\0\x0b\x08".as_slice(), &size, b"\x01\x01\x11\0", &vec![0; data_bytes]]
-                .concat()
+            let head = [0xff, 0xd8, 0xff, coding, 0, 0x0b, depth];
+            [&head, size.as_slice(), b"\x01\x01\x11\0", &vec![0; data_bytes]].concat()
         };
+        let jpeg = |width, height, data_bytes| coded(0xc0, 8, width, height, data_bytes);
         for (bytes, kind, holds) in [
             (png(8000, 6000, 8, 6, 190_000), Kind::Png, true),
             (png(8000, 6000, 8, 6, 180_000), Kind::Png, false),
@@ -189,9 +217,24 @@ mod tests {
             (jpeg(8000, 6000, 93_000), Kind::Jpeg, false),
             (jpeg(u16::MAX, u16::MAX, 1000), Kind::Jpeg, false),
             (jpeg(8, 8, 0), Kind::Jpeg, true),
+            (coded(0xc2, 8, 8000, 6000, 93_000), Kind::Jpeg, false),
+            (coded(0xc9, 8, 8000, 6000, 100), Kind::Jpeg, true),
             (b"anything".to_vec(), Kind::Gif, true),
         ] {
             assert_eq!(can_hold(kind, &bytes), holds, "{kind:?} of {} bytes", bytes.len());
         }
+        for (coding, depth, known) in [
+            (0xc0, 8, true),
+            (0xc1, 8, true),
+            (0xc2, 8, true),
+            (0xc1, 12, false),
+            (0xc3, 8, false),
+            (0xc5, 8, false),
+            (0xc9, 8, false),
+            (0xca, 8, false),
+        ] {
+            assert_eq!(is_known_coding(Kind::Jpeg, &coded(coding, depth, 8, 8, 0)), known, "{coding:x}");
+        }
+        assert!(is_known_coding(Kind::Png, b"") && !is_known_coding(Kind::Jpeg, b"\xff"));
     }
 }

@@ -67,7 +67,7 @@ const ISO_MEDIA: &[&str] = &[
     "3ga", "ismv", "lrv",
 ];
 /// The same of Matroska, of which WebM is a part.
-const MATROSKA: &[&str] = &["webm", "weba", "mkv", "mka", "mk3d"];
+const MATROSKA: &[&str] = &["webm", "weba", "mkv", "mka", "mks", "mk3d"];
 
 impl Kind {
     pub(super) const ALL: [Self; 42] = [

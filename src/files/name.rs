@@ -109,7 +109,7 @@ mod tests {
             (Kind::Mp4, &["m4v", "mov", "MP4"]),
             (Kind::Mov, &["mov", "qt", "mp4"]),
             (Kind::WebmAudio, &["webm", "weba"]),
-            (Kind::Mkv, &["mkv", "webm"]),
+            (Kind::Mkv, &["mkv", "webm", "mks"]),
         ] {
             for ending in endings {
                 let name = format!("a.b.{ending}");

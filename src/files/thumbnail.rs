@@ -37,6 +37,9 @@ pub(super) enum Small {
 /// None when the image is kept without one.
 pub(super) fn thumbnail(kind: Kind, image: &Stripped) -> Result<Option<Small>, Refusal> {
     let format = ImageFormat::from_mime_type(kind.mime()).ok_or(Refusal::DamagedImage)?;
+    if !super::image::is_known_coding(kind, &image.bytes) {
+        return Ok(None);
+    }
     // A decoder that panics on a hostile file has found it damaged; the panic itself is logged.
     let made = catch_unwind(AssertUnwindSafe(|| make(format, image))).map_err(|_| Refusal::DamagedImage)?;
     match made {

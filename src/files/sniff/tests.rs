@@ -24,7 +24,7 @@ fn sample(name: &str) -> Vec<u8> {
 }
 
 /// What every sample is.
-const SAMPLES: [(&str, Kind); 52] = [
+const SAMPLES: [(&str, Kind); 54] = [
     ("big5.txt", Kind::Text),
     ("budget.xls", Kind::Xls),
     ("budget.xlsx", Kind::Xlsx),
@@ -44,8 +44,10 @@ const SAMPLES: [(&str, Kind); 52] = [
     ("iso-2022-jp.txt", Kind::Text),
     ("koi8-r.txt", Kind::Text),
     ("latin-1.eml", Kind::Text),
+    ("letter-packed.odt", Kind::Odt),
     ("letter.docx", Kind::Docx),
     ("macroman.txt", Kind::Text),
+    ("photo-arithmetic.jpg", Kind::Jpeg),
     ("photo-restarts.jpg", Kind::Jpeg),
     ("photo.avif", Kind::Avif),
     ("photo.bmp", Kind::Bmp),

@@ -1,5 +1,5 @@
 //! Zip files (APPNOTE 6.3), of which office files are some: told apart by the names in the directory, which is read
-//! where it lies, however large it is. Nothing is unpacked.
+//! where it lies, however large it is. Nothing is unpacked: a compressed type of an ODF file is known by its checksum.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
@@ -20,6 +20,9 @@ const LOCAL_BYTES: usize = 30;
 /// The longest type of an ODF file has about 70.
 const TYPE_BYTES_MAX: u64 = 100;
 
+/// What follows the type of an ODF file that is more than a plain one.
+const ODF_FORMS: [&str; 5] = ["", "-template", "-master", "-master-template", "-web"];
+
 /// Where the directory is, and by how much everything lies further back than it says.
 struct Directory {
     start: u64,
@@ -34,7 +37,7 @@ pub(super) fn kind(file: &mut (impl Read + Seek), length: u64) -> io::Result<Kin
         return Ok(kind);
     }
     let Some(directory) = directory(file, length)? else { return Ok(Kind::Zip) };
-    let (mut has_types, mut office, mut type_at) = (false, None, None);
+    let (mut has_types, mut office, mut type_at, mut packed) = (false, None, None, None);
     file.seek(SeekFrom::Start(directory.start))?;
     let mut entries = BufReader::new(&mut *file).take(directory.end - directory.start);
     for _ in 0..ENTRIES_MAX {
@@ -60,6 +63,7 @@ pub(super) fn kind(file: &mut (impl Read + Seek), length: u64) -> io::Result<Kin
         office = office.or(folders.into_iter().find(|(folder, _)| part(folder)).map(|(_, kind)| kind));
         if name == b"mimetype" {
             type_at = Some(directory.shift + le32(&header, 42));
+            packed = packed_type(le32(&header, 16), le32(&header, 24));
         }
         if let (true, Some(kind)) = (has_types, office) {
             return Ok(kind);
@@ -67,7 +71,16 @@ pub(super) fn kind(file: &mut (impl Read + Seek), length: u64) -> io::Result<Kin
     }
     drop(entries);
     let Some(at) = type_at else { return Ok(Kind::Zip) };
-    Ok(open_document(file, at)?.unwrap_or(Kind::Zip))
+    Ok(open_document(file, at)?.or(packed).unwrap_or(Kind::Zip))
+}
+
+/// By what the directory says of the type: programs that put an ODF file together again compress it as all the rest.
+fn packed_type(checksum: u64, length: u64) -> Option<Kind> {
+    let kinds = [Kind::Odt, Kind::Ods, Kind::Odp, Kind::Odg].into_iter();
+    let mut all = kinds.flat_map(|kind| ODF_FORMS.map(|form| (kind, format!("{}{form}", kind.mime()))));
+    let is_this =
+        |name: &str| name.len() as u64 == length && u64::from(crc32fast::hash(name.as_bytes())) == checksum;
+    all.find(|(_, name)| is_this(name)).map(|(kind, _)| kind)
 }
 
 /// By the type in the entry at `at`, if it is one that says a type and is not compressed. Templates and parts of

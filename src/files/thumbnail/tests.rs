@@ -100,4 +100,14 @@ fn what_does_not_decode_is_refused() {
 #[test]
 fn what_the_decoder_does_not_know_is_kept_without_a_thumbnail() {
     assert_eq!(thumbnail(Kind::Avif, &picture(ImageFormat::Png, 400, 400)), Ok(None));
+    let arithmetic = include_bytes!("../../../tests/it/samples/photo-arithmetic.jpg");
+    let mut stripped = strip(Kind::Jpeg, arithmetic.to_vec()).unwrap();
+    assert_eq!(thumbnail(Kind::Jpeg, &stripped), Ok(None));
+    // In Huffman's code of 12 bits, and lossless, as far as the header says.
+    let frame = stripped.bytes.windows(2).position(|pair| pair == [0xff, 0xc9]).unwrap();
+    for (coding, depth) in [(0xc1, 12), (0xc3, 8), (0xca, 8)] {
+        stripped.bytes[frame + 1] = coding;
+        stripped.bytes[frame + 4] = depth;
+        assert_eq!(thumbnail(Kind::Jpeg, &stripped), Ok(None), "{coding:x}");
+    }
 }

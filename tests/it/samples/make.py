@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the sample files beside it, each with the program that people's files come from.
 
-Needs ffmpeg (with libx264, libvpx, libopus), heif-enc (libheif), and the Python packages Pillow,
-openpyxl, python-docx, python-pptx, xlwt, msoffcrypto-tool and reportlab. The tests need none of them: they read what is
+Needs ffmpeg (with libx264, libvpx, libopus), heif-enc (libheif), jpegtran (libjpeg-turbo), and the Python packages Pillow,
+odfpy, openpyxl, python-docx, python-pptx, xlwt, msoffcrypto-tool and reportlab. The tests need none of them: they read what is
 committed. Pictures and tones are synthetic, and no file names a person, a place or a device.
 
 Usage: make.py [FOLDER]
@@ -20,6 +20,8 @@ import msoffcrypto.format.ooxml
 import openpyxl
 import pptx
 import xlwt
+from odf.opendocument import OpenDocumentText
+from odf.text import P
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
@@ -74,6 +76,8 @@ def images():
         format = "JPEG" if name.endswith("jfif") else None
         picture.save(HERE / name, format=format, **({"compression": "tiff_lzw"} if name == "photo.tif" else {}))
     picture.save(HERE / "photo-restarts.jpg", restart_marker_rows=1, subsampling=0)
+    subprocess.run(["jpegtran", "-arithmetic", "-copy", "none", "-outfile", HERE / "photo-arithmetic.jpg",
+                    HERE / "photo-restarts.jpg"], check=True)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "photo.png"
         picture.save(source)
@@ -99,7 +103,11 @@ def office():
     deck.core_properties.author = ""
     deck.slides.add_slide(deck.slide_layouts[6])
     deck.save(HERE / "deck.pptx")
-    for name in ("letter.docx", "deck.pptx"):
+    # Scripts that fill in a template compress its type along with the rest.
+    packed = OpenDocumentText()
+    packed.text.addElement(P(text="Hello"))
+    packed.save(HERE / "letter-packed.odt")
+    for name in ("letter.docx", "deck.pptx", "letter-packed.odt"):
         squeeze(HERE / name)
     for name in ("budget.xlsx", "letter.docx", "deck.pptx"):
         plain = io.BytesIO((HERE / name).read_bytes())
