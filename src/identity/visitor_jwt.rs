@@ -20,7 +20,8 @@ const LEEWAY_S: f64 = 60.0;
 /// that leaked is not good for ever. What a proof gives, the visitor's own token, lasts for a day in any case.
 const AGE_MAX_S: f64 = 30.0 * 24.0 * 60.0 * 60.0;
 
-/// base64url; padding, which the standard forbids and some libraries write, is left aside.
+/// base64url; padding, which the standard forbids and some libraries write, is left aside, and [`decode`] takes what is
+/// plain base64.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -85,19 +86,32 @@ struct Header {
     crit: Option<serde::de::IgnoredAny>,
 }
 
-/// The claims that are read, of whatever type. One that stands there twice is refused.
+/// The claims that decide, of whatever type. One that stands there twice is refused.
 #[derive(Deserialize)]
 struct Payload {
     sub: Option<Value>,
     exp: Option<Value>,
     nbf: Option<Value>,
     iat: Option<Value>,
-    name: Option<Value>,
-    email: Option<Value>,
+}
+
+/// A claim that need not be there, and is read on its own: what is no text by its escapes (half of a surrogate pair) is as
+/// if it were not there.
+#[derive(Deserialize)]
+struct NameClaim {
+    name: Value,
+}
+
+/// The same.
+#[derive(Deserialize)]
+struct EmailClaim {
+    email: Value,
 }
 
 /// Checks form, algorithm, signature, times and claims, in this order.
 pub(super) fn verify(token: &str, secret: &[u8], now: Timestamp) -> Result<Claims, JwtError> {
+    // A line's end comes along when a token is read from a file or a command.
+    let token = token.trim_ascii();
     if token.len() > BYTES_MAX {
         return Err(JwtError::TooLong);
     }
@@ -118,11 +132,7 @@ pub(super) fn verify(token: &str, secret: &[u8], now: Timestamp) -> Result<Claim
     if !has_signed(secret, signed, &decode(signature)?) {
         return Err(JwtError::Signature);
     }
-    let payload = serde_json::from_slice(&decode(payload)?);
-    read_claims(
-        payload.map_err(|_| JwtError::Form("its payload must be a JSON object with each claim once"))?,
-        now,
-    )
+    read_claims(&decode(payload)?, now)
 }
 
 /// In constant time.
@@ -132,7 +142,9 @@ fn has_signed<M: Mac + KeyInit>(secret: &[u8], signed: &str, signature: &[u8]) -
     mac.verify_slice(signature).is_ok()
 }
 
-fn read_claims(payload: Payload, now: Timestamp) -> Result<Claims, JwtError> {
+fn read_claims(json: &[u8], now: Timestamp) -> Result<Claims, JwtError> {
+    let payload: Payload = serde_json::from_slice(json)
+        .map_err(|_| JwtError::Form("its payload must be a JSON object with each claim once"))?;
     let now_s = now.as_ms() as f64 / 1000.0;
     let exp = time("exp", payload.exp)?;
     let exp = exp.ok_or(JwtError::Claim(
@@ -154,12 +166,14 @@ fn read_claims(payload: Payload, now: Timestamp) -> Result<Claims, JwtError> {
         return Err(JwtError::Old { ago_s: whole_s(now_s - iat - AGE_MAX_S) });
     }
     // Of what need not be there, what is empty or of another form is as if it were not.
-    let name = payload.name.as_ref().and_then(Value::as_str).map(str::trim);
-    let email = payload.email.as_ref().and_then(Value::as_str).map(str::trim);
+    let name = serde_json::from_slice(json).ok().map(|NameClaim { name }| name);
+    let email = serde_json::from_slice(json).ok().map(|EmailClaim { email }| email);
+    let text =
+        |claim: Option<Value>| claim.as_ref().and_then(Value::as_str).map(|text| text.trim().to_owned());
     Ok(Claims {
         subject: subject(payload.sub)?,
-        name: name.and_then(|name| Name::parse(name).ok()),
-        email: email.and_then(|email| Email::parse(email).ok()),
+        name: text(name).and_then(|name| Name::parse(&name).ok()),
+        email: text(email).and_then(|email| Email::parse(&email).ok()),
     })
 }
 
@@ -195,7 +209,9 @@ fn whole_s(seconds: f64) -> u64 {
     seconds.max(0.0) as u64
 }
 
+/// The other two characters of plain base64 mean the same; what was signed are the parts as they stand there.
 fn decode(part: &str) -> Result<Vec<u8>, JwtError> {
+    let part = part.replace('+', "-").replace('/', "_");
     BASE64.decode(part).map_err(|_| JwtError::Form("its parts must be base64url"))
 }
 

@@ -139,7 +139,7 @@ fn what_real_libraries_write_is_read() {
 }
 
 #[test]
-fn padded_parts_are_read_and_the_other_alphabet_is_named() {
+fn padded_parts_are_read_in_either_alphabet() {
     let now = Timestamp::from_ms(NOW_S * 1000);
     let signed_as = |alphabet: &dyn Fn(&str) -> String, end: &dyn Fn(&[u8]) -> String| {
         // The name makes the two alphabets differ.
@@ -150,10 +150,21 @@ fn padded_parts_are_read_and_the_other_alphabet_is_named() {
         format!("{signed}.{}", end(&mac.finalize().into_bytes()))
     };
     let padded = signed_as(&|text| URL_SAFE.encode(text), &|bytes| URL_SAFE.encode(bytes));
-    assert!(padded.contains('='), "{padded}");
-    assert!(verify(&padded, SECRET, now).is_ok());
-    let other = signed_as(&|text| STANDARD.encode(text), &|bytes| STANDARD.encode(bytes));
-    assert_eq!(verify(&other, SECRET, now), Err(JwtError::Form("its parts must be base64url")));
+    let plain = signed_as(&|text| STANDARD.encode(text), &|bytes| STANDARD.encode(bytes));
+    assert!(padded.contains('=') && plain.contains(['+', '/']), "{padded} {plain}");
+    for token in [&padded, &plain, &format!(" {padded}\r\n"), &format!("{plain}\n")] {
+        let name = verify(token, SECRET, now).unwrap().name.unwrap();
+        assert_eq!(name.as_str(), "~~~???>>>ü", "{token:?}");
+        assert_eq!(verify(token, b"another", now), Err(JwtError::Signature), "{token:?}");
+    }
+    for (token, rule) in [
+        ("a!.b.c".to_owned(), "its parts must be base64url"),
+        (format!("Bearer {padded}"), "its parts must be base64url"),
+        (padded.replace('.', ". "), "its parts must be base64url"),
+        (String::new(), "it must be three parts with dots between them"),
+    ] {
+        assert_eq!(verify(&token, SECRET, now), Err(JwtError::Form(rule)), "{token:?}");
+    }
 }
 
 #[test]
@@ -177,6 +188,10 @@ fn a_subject_may_be_a_number_and_what_need_not_be_there_may_be_anything() {
         (r#""name":" ","email":"no address""#, None, None),
         (r#""name":"a\u0000b","email":["a@b.org"]"#, None, None),
         (r#""name":" Ann ","email":" Ann@b.org ""#, Some("Ann"), Some("ann@b.org")),
+        (r#""name":"\ud800","email":"ann@b.org""#, None, Some("ann@b.org")),
+        (r#""name":"Ann","email":"\udc00@b.org""#, Some("Ann"), None),
+        (r#""name":1e999,"email":[1e999]"#, None, None),
+        (r#""name":"\u200b","email":"\u200b""#, None, None),
     ] {
         let claims = check(HEADER, &payload(&format!(",{given}"))).unwrap();
         let read = (claims.name.as_ref().map(Name::as_str), claims.email.as_ref().map(Email::as_str));
