@@ -14,8 +14,11 @@ use crate::http::error::{ApiError, Detail, ErrorCode};
 
 mod decode;
 mod numbers;
+mod optional;
 mod path;
 mod surrogates;
+
+pub use optional::{text_unless_blank, text_unless_empty, unless_null};
 
 /// How deep arrays and objects may lie in each other; the outermost counts as one.
 pub const DEPTH_MAX: u8 = 32;
@@ -43,11 +46,6 @@ impl From<JsonError> for ApiError {
 /// What a text field must be, as the details of an error say it.
 pub fn valid<T>(field: &str, parsed: Result<T, domain::TextError>) -> Result<T, ApiError> {
     parsed.map_err(|wrong| ApiError::invalid_field(field, wrong.to_string()))
-}
-
-/// Reads a field that may be left out, for `#[serde(default, deserialize_with = ...)]`: an empty text is as if absent.
-pub fn text_unless_empty<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(input)?.filter(|text| !text.is_empty()))
 }
 
 /// Parses `bytes` and makes them a `T`. A repeated key is refused everywhere, in free maps too.

@@ -4,7 +4,7 @@ use domain::{ConversationId, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::http::error::ErrorBody;
-use crate::http::json_in::text_unless_empty;
+use crate::http::json_in::{text_unless_empty, unless_null};
 use crate::json::{ByJson, ConversationJson, EventJson, Rfc3339, Shown};
 
 /// An id as clients send it.
@@ -19,7 +19,7 @@ pub(super) struct Hello {
     #[serde(rename = "type")]
     _kind: IgnoredText,
     pub(super) token: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unless_null")]
     pub(super) resume: Vec<Resume>,
 }
 
@@ -68,9 +68,9 @@ pub(super) struct Send {
     pub(super) client_id: String,
     #[serde(default, deserialize_with = "text_unless_empty")]
     pub(super) text: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unless_null")]
     pub(super) file_ids: Vec<IdText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unless_null")]
     pub(super) note: bool,
 }
 

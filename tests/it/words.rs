@@ -26,7 +26,7 @@ async fn empty_texts_are_as_if_absent(house: &House) {
         api.post(path).bearer(token).json(&body).send().await.unwrap()
     };
     // A visitor without a name, and a conversation without a subject and a message.
-    let body = json!({ "name": "", "email": "", "attributes": {} });
+    let body = json!({ "name": "", "email": " \u{200b}\n", "attributes": {} });
     let blank =
         api.post(VISITORS).site(&ours.site_key).json(&body).send().await.unwrap().expect(201).unwrap();
     let token = text(&blank["token"]);
@@ -45,8 +45,12 @@ async fn empty_texts_are_as_if_absent(house: &House) {
     let file = upload(api, &visitor.token, &ours.conversation, "a.txt", b"words").await.expect(201).unwrap();
     let body = json!({ "client_id": "file", "text": "", "file_ids": [file["file_id"]] });
     post(&visitor.token, path("messages"), body).await.expect(201).unwrap();
+    let body = json!({ "client_id": "null", "text": "words", "file_ids": null, "note": null });
+    post(&visitor.token, path("messages"), body).await.expect(201).unwrap();
     let nothing = json!({ "client_id": "nothing", "text": "" });
     assert_invalid(&post(&visitor.token, path("messages"), nothing).await, "text");
+    let unseen = json!({ "client_id": "unseen", "text": "\u{200b}\u{3164}" });
+    assert_invalid(&post(&visitor.token, path("messages"), unseen).await, "text");
     let agents = format!("/api/v1/chat/agent/conversations/{}/", ours.conversation);
     let body = json!({ "to": { "agent_id": ours.agent.agent_id, "team_id": "" }, "note": "" });
     post(&ours.supervisor.token, format!("{agents}transfer"), body).await.expect(200).unwrap();

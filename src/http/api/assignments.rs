@@ -10,6 +10,7 @@ use super::heads::{
 };
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::unless_null;
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::schema;
@@ -110,7 +111,8 @@ pub struct AcceptJson {
     #[schema(value_type = Option<schema::ClientId>)]
     client_id: Option<String>,
     /// Also from another agent; supervisors only.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<bool>)]
     take_over: bool,
 }
 

@@ -11,7 +11,7 @@ use utoipa::openapi::schema::ObjectBuilder;
 use super::heads::{body_of, judged_key, or_not_found, principal_of};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::text_unless_empty;
+use crate::http::json_in::{text_unless_empty, unless_null};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::json::Rfc3339;
@@ -114,11 +114,12 @@ pub struct MessageJson {
     #[schema(value_type = Option<schema::OptionalText>)]
     text: Option<String>,
     /// Up to 10 uploaded files.
-    #[serde(default)]
-    #[schema(value_type = FileIds)]
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<FileIds>)]
     file_ids: Vec<String>,
     /// Nothing that a visitor sees.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<bool>)]
     note: bool,
 }
 

@@ -11,6 +11,7 @@ use super::conversations::parse_tag;
 use super::heads::{VERB_ANSWERS, body_of, judged_key, or_not_found, verb_reply};
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::json_in::unless_null;
 use crate::http::reply::Reply;
 use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::schema;
@@ -52,12 +53,12 @@ pub struct TagsJson {
     client_id: Option<String>,
     /// At most 20, of 1 to 40 characters each; kept in lower case and composed (NFC), without spaces around. A
     /// conversation has at most 20.
-    #[serde(default)]
-    #[schema(value_type = schema::Tags)]
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<schema::Tags>)]
     add: Vec<String>,
     /// The same; those that it has not are no error.
-    #[serde(default)]
-    #[schema(value_type = schema::Tags)]
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<schema::Tags>)]
     remove: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ use super::attributes::{AttributeJson, GivenAttributes, attributes};
 use crate::http::App;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::{text_unless_empty, valid};
+use crate::http::json_in::{text_unless_blank, text_unless_empty, valid};
 use crate::http::judge::bearer;
 use crate::http::query::Query;
 use crate::http::reply::Reply;
@@ -86,7 +86,7 @@ pub struct LogOutJson {}
 #[schema(example = json!({"name": "Bo", "email": "bo@example.org", "attributes": {"plan": "gold"}}))]
 #[serde(deny_unknown_fields)]
 pub struct EnterJson {
-    /// Who he is, signed by the site's owner.
+    /// Who the visitor is, signed by the site's owner.
     #[serde(default)]
     identity: Option<IdentityJson>,
     /// Unsigned.
@@ -94,7 +94,7 @@ pub struct EnterJson {
     #[schema(value_type = Option<schema::OptionalName>)]
     name: Option<String>,
     /// Unsigned.
-    #[serde(default, deserialize_with = "text_unless_empty")]
+    #[serde(default, deserialize_with = "text_unless_blank")]
     #[schema(value_type = Option<schema::OptionalEmail>)]
     email: Option<String>,
     /// Set over those of before, key by key; null removes one. At most 32 keys, 4 KiB in all.
