@@ -254,16 +254,18 @@ fn paragraph(characters: usize) -> ObjectBuilder {
 }
 
 fn not_blank(controls: &str) -> String {
-    format!(r"^[^{controls}]*[^\s{controls}][^{controls}]*$")
+    format!(r"^[^{controls}]*[^\s{controls}{INVISIBLE}{FILLERS}][^{controls}]*$")
 }
 
 fn optional(text: ObjectBuilder, controls: &str) -> ObjectBuilder {
-    let not_blank = format!(r"^([^{controls}]*[^\s{controls}][^{controls}]*)?$");
+    let not_blank = format!(r"^([^{controls}]*[^\s{controls}{INVISIBLE}{FILLERS}][^{controls}]*)?$");
     text.min_length(Some(0)).pattern(Some(not_blank))
 }
 
 /// Characters that nobody sees, and that come along when an address is copied.
 const INVISIBLE: &str = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff";
+/// Characters that have a place and no picture.
+const FILLERS: &str = r"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0";
 
 fn email() -> ObjectBuilder {
     pattern(&format!("^{}$", email_pattern()), 3, domain::Email::BYTES_MAX)
@@ -271,7 +273,8 @@ fn email() -> ObjectBuilder {
 }
 
 fn optional_email() -> ObjectBuilder {
-    pattern(&format!("^({})?$", email_pattern()), 0, domain::Email::BYTES_MAX)
+    let blank = format!(r"[\s{INVISIBLE}]*");
+    pattern(&format!("^({}|{blank})$", email_pattern()), 0, domain::Email::BYTES_MAX)
 }
 
 /// Something, `@`, something; what nobody sees around it is left out.

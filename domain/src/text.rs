@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Why a text was refused. [`TextError::rule`] is what a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing but white space.
+    /// Nothing that anybody would see.
     #[error("must not be blank")]
     Blank,
     /// A control character (C0, DEL, C1) that this text does not take.
@@ -55,8 +55,18 @@ fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Leaves a screen empty: white space, what is invisible, and fillers of alphabets and of Braille, which have a place
+/// and no picture.
+fn is_blank(c: char) -> bool {
+    let is_filler = matches!(
+        c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+    );
+    c.is_whitespace() || is_invisible(c) || is_filler || matches!(c, '\u{fe00}'..='\u{fe0f}')
+}
+
 fn check_characters(text: &str, max: usize, refused: fn(char) -> bool) -> Result<(), TextError> {
-    if text.trim().is_empty() {
+    if text.chars().all(is_blank) {
         return Err(TextError::Blank);
     }
     if text.chars().any(refused) {
@@ -216,8 +226,24 @@ mod tests {
         for kept in ["hi", "  hi  ", "a\tb\r\nc", "\u{feff}x", "👩‍👩‍👧", "\u{200f}שלום"] {
             assert_eq!(MessageText::parse(kept, 100).map(|t| t.as_str().to_owned()), Ok(kept.to_owned()));
         }
-        for blank in ["", " ", "\n\t\r ", "\u{3000}"] {
+        for blank in [
+            "",
+            " ",
+            "\n\t\r ",
+            "\u{3000}",
+            "\u{200b}",
+            " \u{feff}\u{2060} ",
+            "\u{ad}",
+            "\u{200d}\u{fe0f}",
+            "\u{3164}",
+            "\u{2800}\u{2800}",
+            "\u{200f}\n",
+        ] {
             assert_eq!(MessageText::parse(blank, 100), Err(TextError::Blank), "{blank:?}");
+            assert_eq!(Name::parse(blank), Err(TextError::Blank), "{blank:?}");
+        }
+        for seen in ["❤\u{fe0f}", "\u{200b}x", "e\u{34f}", ".", "\u{2801}"] {
+            assert!(Name::parse(seen).is_ok(), "{seen:?}");
         }
         for control in ["a\0", "a\u{7}b", "\u{1b}[31m", "a\u{7f}", "a\u{85}", "a\u{9f}"] {
             assert_eq!(MessageText::parse(control, 100), Err(TextError::Control), "{control:?}");
