@@ -28,6 +28,7 @@ mod workspace;
 
 pub use error::CliError;
 pub use source::Source;
+pub use table::aside;
 pub use welcome::welcome;
 
 /// Self-hosted live-chat customer support.

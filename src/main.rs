@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs, welcome};
+use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs, aside, welcome};
 use switchboard::config::Config;
 use switchboard::http::openapi;
 use switchboard::server::{Server, ServerError};
@@ -22,14 +22,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             // Nothing can be logged without it.
-            eprintln!("switchboard: no threads to run on: {error}");
+            aside(format_args!("switchboard: no threads to run on: {error}"));
             return ExitCode::from(1);
         }
     };
     match runtime.block_on(run(Cli::parse().command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("switchboard: {}", failure.message);
+            aside(format_args!("switchboard: {}", failure.message));
             ExitCode::from(failure.exit_code)
         }
     }

@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::given::{Given, refused, whole_number};
 use super::password::{Chosen, PasswordArgs};
 use super::source::{Form, List, Source};
-use super::table::{json, table, word};
+use super::table::{aside, json, table, word};
 use crate::http::api::admin::agents::{self, AgentJson};
 use crate::http::error::ErrorCode;
 
@@ -141,11 +141,11 @@ async fn make(desk: &Desk, create: &Create, chosen: Chosen) -> Result<Shown, Cli
     let made = add(desk, workspace, draft, &create.email).await?;
     let teams = teams_of(desk, workspace).await?;
     if !teams.iter().any(|team| team.agents.contains(&made.document.id)) {
-        eprintln!(
+        aside(format_args!(
             "warning: {0} is in no team, so no conversation finds its way there: `switchboard team add --team TEAM \
              --agent {0}`",
             made.document.email.as_str()
-        );
+        ));
     }
     let agent = AgentJson::of(&made, &teams);
     Ok(Shown {

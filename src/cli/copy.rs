@@ -12,6 +12,7 @@ use store::{BlobKey, Blobs};
 use tokio::io::AsyncWriteExt;
 
 use super::error::CliError;
+use super::table::aside;
 use crate::blobs;
 use crate::config::{BlobsKind, Config, Flags, StoreKind};
 use crate::database::Database;
@@ -88,7 +89,7 @@ async fn copy(from: &End, to: &End, shared: bool) -> Result<(Tally, String), Cli
         let through = tally.records + tally.conversations + tally.entries;
         if through / TELL_EVERY > told.get() {
             told.set(through / TELL_EVERY);
-            eprintln!("{} documents, {} conversations so far", tally.records, tally.conversations);
+            aside(format_args!("{} documents, {} conversations so far", tally.records, tally.conversations));
         }
     };
     let tally = store::copy::copy(&from.whole, &to.whole, progress).await?;

@@ -43,6 +43,9 @@ pub(super) fn whole_number(text: &str) -> Result<u32, String> {
 
 /// The API's refusal, for the person who typed the flags.
 pub(super) fn refused(error: &ApiError) -> CliError {
+    if error.code() == ErrorCode::StorageFull {
+        return CliError::Refused("the disk is full, and nothing was done: make room on it".into());
+    }
     if error.code() != ErrorCode::ValidationFailed {
         return CliError::Refused(error.explained());
     }
@@ -81,5 +84,7 @@ mod tests {
         }
         let taken = refused(&ApiError::new(ErrorCode::Conflict, "somebody has it"));
         assert_eq!((taken.exit_code(), taken.to_string().as_str()), (1, "somebody has it"));
+        let full = refused(&ApiError::from(store::StoreError::StorageFull));
+        assert!(full.exit_code() == 1 && full.to_string().ends_with("make room on it"), "{full}");
     }
 }

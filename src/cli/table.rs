@@ -1,5 +1,8 @@
 //! What commands print: a table for people, JSON for scripts.
 
+use std::fmt::Display;
+use std::io::{self, Write};
+
 use serde::Serialize;
 
 /// Columns under their titles, two blanks apart, as wide as what stands in them; the last is not padded.
@@ -17,6 +20,12 @@ pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![line(&mut titles.iter().copied())];
     lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
     lines.join("\n")
+}
+
+/// A word on standard error, beside what a command prints. Nobody may be reading it, or its disk may be full: the work
+/// goes on all the same, which `eprintln!` would end.
+pub fn aside(words: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{words}");
 }
 
 /// What a command made or found, for people and for scripts.

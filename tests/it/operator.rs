@@ -1,5 +1,8 @@
 //! What the person who runs the server is told and does: its log, commands beside it, its metrics.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use driver::{Options, Sandbox, Signal, Socket};
@@ -140,6 +143,60 @@ async fn a_server_that_is_told_to_stop_twice_waits_for_no_slow_upload() {
     let log = sandbox.log().unwrap();
     assert!(log.contains("stopped") && !log.contains("did not end in time"), "{log}");
     sandbox.restart().await.unwrap();
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_changes_no_exit_code() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let command = |line: &str| {
+        // A file on a disk that is full.
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(driver::binary());
+        command.args(line.split(' ')).args(["--data", data]).env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(full).status().unwrap().code()
+    };
+    for (line, code) in [
+        ("agent list", 2),
+        ("serve --listen 127.0.0.1:0 --config /no/such/file", 2),
+        ("workspace create --name Shop", 0),
+        // With a warning, for there is no team.
+        ("agent create --email ann@x.example --name Ann", 0),
+        ("agent create --email ann@x.example --name Ann", 1),
+        ("doctor", 1),
+    ] {
+        assert_eq!(command(line), Some(code), "{line}");
+    }
+}
+
+#[test]
+fn a_password_is_typed_twice_at_a_terminal_or_nothing_is_done() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    assert_eq!(run(&["workspace", "create", "--name", "Shop", "--data", data], &[]).code, Some(0));
+    // `script` has the command at a terminal of its own, to which its standard input is typed.
+    let typed = |keys: &str| {
+        let line = format!(
+            "{} agent create --email ann@x.example --name Ann --password-prompt --data {data}",
+            driver::binary().display()
+        );
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut script = command.spawn().expect("`script` of util-linux is needed");
+        script.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+        let ended = script.wait_with_output().unwrap();
+        (ended.status.code(), String::from_utf8_lossy(&ended.stdout).into_owned())
+    };
+    for (keys, code, said) in [
+        ("correct horse\ncorrect hors\n", 2, "the two passwords differ: nothing was done"),
+        ("short\nshort\n", 2, "the password must be 8 to 1024 bytes"),
+        ("\u{4}", 2, "no password was typed: nothing was done"),
+        ("correct horse\n\u{4}", 2, "no password was typed: nothing was done"),
+        ("correct horse\ncorrect horse\n", 0, "\"email\": \"ann@x.example\""),
+    ] {
+        let (ended, told) = typed(keys);
+        assert!(ended == Some(code) && told.contains(said), "{keys:?}: {ended:?} {told}");
+    }
 }
 
 #[tokio::test]
