@@ -17,7 +17,7 @@ pub(crate) const SESSION: &str = "session.json";
 
 const DEMO: &str = include_str!("../../web/demo/index.html");
 /// What the demo's page loads, under `/demo/`.
-const DEMO_FILES: [(&str, &str, &str); 30] = [
+const DEMO_FILES: [(&str, &str, &str); 31] = [
     ("demo.css", STYLE_SHEET, include_str!("../../web/demo/demo.css")),
     ("desk.css", STYLE_SHEET, include_str!("../../web/demo/desk.css")),
     ("shop.css", STYLE_SHEET, include_str!("../../web/demo/shop.css")),
@@ -38,6 +38,7 @@ const DEMO_FILES: [(&str, &str, &str); 30] = [
     ("file-view.js", JAVASCRIPT, include_str!("../../web/demo/file-view.js")),
     ("focus.js", JAVASCRIPT, include_str!("../../web/demo/focus.js")),
     ("handover.js", JAVASCRIPT, include_str!("../../web/demo/handover.js")),
+    ("kept.js", JAVASCRIPT, include_str!("../../web/demo/kept.js")),
     ("links.js", JAVASCRIPT, include_str!("../../web/demo/links.js")),
     ("offers-view.js", JAVASCRIPT, include_str!("../../web/demo/offers-view.js")),
     ("outbox.js", JAVASCRIPT, include_str!("../../web/demo/outbox.js")),

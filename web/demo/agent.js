@@ -5,11 +5,14 @@
  */
 
 import { readDemo, readSite } from "./credentials.js";
+import { forget, keep, recall } from "./kept.js";
 import { newClientId } from "./outbox.js";
 import { Person } from "./person.js";
 
 /** So many of those who wait are followed live; of the others the list says enough. */
 const QUEUE_FOLLOWED_MAX = 20;
+/** What could not be read, while the connection is there, is asked for again after so long. */
+const READ_AGAIN_AFTER_MS = 2_000;
 /** Changes of the lists come in bursts; who is followed is looked at after each. */
 const FOLLOW_AFTER_MS = 150;
 
@@ -46,7 +49,7 @@ export class Agent extends Person {
     super("agent", who.agent_id, credentials);
     this.id = who.agent_id;
     this.name = who.name;
-    this.openId = sessionStorage.getItem(this.#openKey);
+    this.openId = recall(this.#openKey);
   }
 
   /**
@@ -76,8 +79,8 @@ export class Agent extends Person {
     });
     const seenBefore = `agent.${this.id}.was-online`;
     try {
-      if (status === "offline" && sessionStorage.getItem(seenBefore) === null) await this.setStatus("online");
-      sessionStorage.setItem(seenBefore, "yes");
+      if (status === "offline" && recall(seenBefore) === null) await this.setStatus("online");
+      keep(seenBefore, "yes");
     } catch (failure) {
       console.warn("the status could not be set:", failure.message);
     }
@@ -151,9 +154,9 @@ export class Agent extends Person {
     this.offers = this.offers.filter((offer) => offer.id !== id);
   }
 
-  #followSoon() {
+  #followSoon(afterMs = FOLLOW_AFTER_MS) {
     clearTimeout(this.#follow);
-    this.#follow = setTimeout(() => this.#followWanted(), FOLLOW_AFTER_MS);
+    this.#follow = setTimeout(() => this.#followWanted(), afterMs);
   }
 
   /** Opens what is listed or on the desk, and leaves the rest. */
@@ -162,8 +165,10 @@ export class Agent extends Person {
     if (this.openId) wanted.add(this.openId);
     for (const id of wanted) {
       this.open(id).catch((failure) => {
-        if (failure.code === "NOT_FOUND") this.loseSight(id);
-        else console.warn("a conversation could not be read:", failure.message);
+        if (failure.code === "NOT_FOUND") return this.loseSight(id);
+        console.warn("a conversation could not be read:", failure.message);
+        // If the connection is lost, too, the next welcome tries again.
+        if (this.connection.isOpen) this.#followSoon(READ_AGAIN_AFTER_MS);
       });
     }
     for (const id of this.threads.keys()) {
@@ -177,7 +182,7 @@ export class Agent extends Person {
     this.#offerEnded(id);
     if (this.openId === id) {
       this.openId = null;
-      sessionStorage.removeItem(this.#openKey);
+      forget(this.#openKey);
     }
     super.loseSight(id);
   }
@@ -238,8 +243,8 @@ export class Agent extends Person {
    */
   async show(id) {
     this.openId = id;
-    if (id === null) sessionStorage.removeItem(this.#openKey);
-    else sessionStorage.setItem(this.#openKey, id);
+    if (id === null) forget(this.#openKey);
+    else keep(this.#openKey, id);
     this.changed();
     if (id !== null) await this.open(id);
   }

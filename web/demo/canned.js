@@ -6,6 +6,7 @@
 import { announce, h } from "./dom.js";
 import { explain } from "./person.js";
 
+const NONE_YET = "There are no canned responses yet. The API makes them: POST /api/v1/chat/canned-responses.";
 const SHORTCUT = /^\/([a-z0-9_-]*)$/i;
 
 /** The list above a composer. Focus stays in the text area; the chosen option is its active descendant. */
@@ -79,7 +80,7 @@ export class CannedList {
     }
     const asked = this.#asked;
     let found = [];
-    let hint = "No canned response begins so.";
+    let hint = typed[1] === "" ? NONE_YET : "No canned response begins so.";
     try {
       found = await this.#find(typed[1].toLowerCase());
     } catch (failure) {

@@ -49,6 +49,8 @@ export class Connection extends EventTarget {
   #openAgain = 0;
   #heardAt = 0;
   #heartbeatMs = 25_000;
+  /** What the server takes, as the last welcome said. */
+  #limits = { frame_bytes_max: 65_536, text_bytes_max: 16_384 };
   /** Timers since the first question that nothing was heard after; 0: there is none. */
   #overdue = 0;
   #lost = 0;
@@ -103,11 +105,25 @@ export class Connection extends EventTarget {
   request(frame) {
     if (!this.isOpen) return Promise.reject(ApiFailure.noAnswer());
     const id = String(++this.#lastId);
+    const text = JSON.stringify({ id, ...frame });
+    // The server would close the socket, and the frame, sent again, the next one.
+    const tooLong = this.#tooLong(frame, text);
+    if (tooLong) return Promise.reject(new ApiFailure(413, "PAYLOAD_TOO_LARGE", tooLong));
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      this.#socket.send(JSON.stringify({ id, ...frame }));
+      this.#socket.send(text);
       this.#expect();
     });
+  }
+
+  /** The rule that a frame breaks; none: it may be sent. */
+  #tooLong({ text: said = "" }, frame) {
+    const { text_bytes_max: textMax, frame_bytes_max: frameMax } = this.#limits;
+    const bytes = bytesOf(said);
+    if (bytes > textMax) {
+      return `a message may have at most ${textMax} bytes, and this one has ${bytes}: send it in parts, or as a file`;
+    }
+    return bytesOf(frame) > frameMax ? "it is too large: send it in parts, or as a file" : "";
   }
 
   /**
@@ -157,6 +173,7 @@ export class Connection extends EventTarget {
     this.#attempts = 0;
     this.trouble = "";
     this.#heartbeatMs = welcome.heartbeat_s * 1000;
+    this.#limits = welcome.limits;
     this.#become("open");
     const resumed = new Set(resume.map((position) => position.conversation_id));
     this.dispatchEvent(new CustomEvent("welcome", { detail: { welcome, resumed } }));
@@ -256,6 +273,11 @@ export class Connection extends EventTarget {
     if (state !== "open") this.isSilent = false;
     this.dispatchEvent(new Event("state"));
   }
+}
+
+/** In UTF-8, as the server counts. */
+function bytesOf(text) {
+  return new TextEncoder().encode(text).length;
 }
 
 function socketUrl() {

@@ -5,6 +5,7 @@
  */
 
 import { ApiFailure, call } from "./api.js";
+import { forgetAll, keep, recall } from "./kept.js";
 
 /** So long before its end a token is renewed; background tabs may wake only once a minute. */
 const RENEW_BEFORE_MS = 120_000;
@@ -48,7 +49,7 @@ export class Credentials {
   /** @param {string} key where it is kept */
   constructor(key) {
     this.#key = key;
-    this.#kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
+    this.#kept = JSON.parse(recall(key) ?? "null");
   }
 
   /** It will end soon. */
@@ -97,7 +98,7 @@ export class Credentials {
     this.#keep(kept);
     if (before !== null && before.who !== kept.who) {
       // The server does not know this person any more, so what the page shows of them is gone, too.
-      sessionStorage.clear();
+      forgetAll();
       this.#keep(kept);
       location.reload();
     }
@@ -106,7 +107,7 @@ export class Credentials {
 
   #keep(kept) {
     this.#kept = kept;
-    sessionStorage.setItem(this.#key, JSON.stringify(kept));
+    keep(this.#key, JSON.stringify(kept));
   }
 }
 

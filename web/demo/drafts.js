@@ -4,6 +4,8 @@
  * @module
  */
 
+import { forget, keep, recall } from "./kept.js";
+
 /** @typedef {{reply: string, note: string, isNote: boolean}} Draft */
 
 const EMPTY = { reply: "", note: "", isNote: false };
@@ -22,7 +24,7 @@ export class Drafts {
    * @returns {Draft}
    */
   get(id) {
-    return { ...EMPTY, ...JSON.parse(sessionStorage.getItem(this.#keyOf(id)) ?? "{}") };
+    return { ...EMPTY, ...JSON.parse(recall(this.#keyOf(id)) ?? "{}") };
   }
 
   /**
@@ -32,14 +34,14 @@ export class Drafts {
    */
   set(id, change) {
     const draft = { ...this.get(id), ...change };
-    if (draft.reply === "" && draft.note === "" && !draft.isNote) sessionStorage.removeItem(this.#keyOf(id));
-    else sessionStorage.setItem(this.#keyOf(id), JSON.stringify(draft));
+    if (draft.reply === "" && draft.note === "" && !draft.isNote) forget(this.#keyOf(id));
+    else keep(this.#keyOf(id), JSON.stringify(draft));
   }
 
   /** The conversation has another name from now on. */
   rename(from, to) {
     this.set(to, this.get(from));
-    sessionStorage.removeItem(this.#keyOf(from));
+    forget(this.#keyOf(from));
   }
 
   #keyOf(id) {

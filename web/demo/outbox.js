@@ -4,11 +4,15 @@
  * @module
  */
 
+import { forget, keep, recall } from "./kept.js";
+
 /**
  * @typedef {{name: string, mime: string, size: number, file_id?: string}} SentFile with an id once it is uploaded
  * @typedef {{client_id: string, text: string, note: boolean, at: string, files: SentFile[],
  *   state: "queued" | "sending" | "sent" | "failed", reason: string, unknown: boolean}} Item
  */
+
+const FILES_LOST = "the page was reloaded before the file was sent, so choose it again";
 
 /** The outbox of one thread. */
 export class Outbox {
@@ -31,9 +35,7 @@ export class Outbox {
     this.#key = key;
     this.#deliver = deliver;
     this.#changed = changed;
-    // What was on its way when the page went may have arrived: asking again is how one finds out.
-    const kept = JSON.parse(sessionStorage.getItem(key) ?? "[]");
-    this.items = kept.map((item) => ({ ...item, state: "failed", unknown: isWhole(item), reason: "" }));
+    this.items = JSON.parse(recall(key) ?? "[]").map(afterReload);
   }
 
   /**
@@ -66,6 +68,11 @@ export class Outbox {
     this.#pump();
   }
 
+  /** It can be tried again: its files are uploaded, or here. */
+  canRetry(item) {
+    return isWhole(item) || this.#blobs.has(item.client_id);
+  }
+
   /**
    * The log has it, or nobody wants it sent any more.
    * @param {string} clientId
@@ -81,7 +88,7 @@ export class Outbox {
 
   /** Keeps it under another key from now on. */
   rename(key) {
-    sessionStorage.removeItem(this.#key);
+    forget(this.#key);
     this.#key = key;
     this.#keep();
   }
@@ -122,9 +129,18 @@ export class Outbox {
 
   #keep() {
     const unsent = this.items.filter((item) => item.state !== "sent");
-    if (unsent.length === 0) sessionStorage.removeItem(this.#key);
-    else sessionStorage.setItem(this.#key, JSON.stringify(unsent));
+    if (unsent.length === 0) forget(this.#key);
+    else keep(this.#key, JSON.stringify(unsent));
   }
+}
+
+/** What is left of a message that the page that went had not seen confirmed. */
+function afterReload(item) {
+  // It was refused, and why is still true.
+  if (item.state === "failed" && !item.unknown) return item;
+  // What was on its way may have arrived: asking again is how one finds out.
+  if (isWhole(item)) return { ...item, state: "failed", unknown: true, reason: "" };
+  return { ...item, state: "failed", unknown: false, progress: undefined, reason: FILES_LOST };
 }
 
 /** All its files are uploaded: it can be sent as it is. */

@@ -106,7 +106,7 @@ export class Person extends EventTarget {
     const thread = this.newThread(id);
     thread.load(conversation, events);
     this.follow(thread);
-    thread.outbox.retry();
+    thread.outbox.retry((item) => item.unknown);
     return thread;
   }
 
@@ -185,7 +185,6 @@ export class Person extends EventTarget {
     for (const [place, file] of item.files.entries()) {
       if (file.file_id) continue;
       const blob = thread.outbox.blob(item, place);
-      if (!blob) throw new ApiFailure(0, "FILE_LOST", "the page was reloaded before the file was sent");
       const onProgress = (progress) => {
         item.progress = (place + progress) / item.files.length;
         this.changed();

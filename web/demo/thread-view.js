@@ -179,7 +179,7 @@ export class ThreadView {
     const isFailed = one.item?.state === "failed";
     meta.hidden = !isShown;
     time.hidden = isFailed;
-    retry.hidden = !isFailed;
+    retry.hidden = !isFailed || !thread.outbox.canRetry(one.item);
     // What may have arrived cannot be taken back.
     drop.hidden = !isFailed || one.item.unknown;
     setText(state, this.#stateOf(one, thread));

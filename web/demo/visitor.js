@@ -9,8 +9,12 @@ import { Person } from "./person.js";
 
 /** Under which the outbox of a conversation is kept that is not started yet. */
 const NOT_STARTED = "new";
+/** What could not be read, while the connection is there, is asked for again after so long. */
+const READ_AGAIN_AFTER_MS = 2_000;
 /** While nobody is there somebody may come any moment; one who is there mostly stays. */
 const SITE_ASKED_EVERY_MS = { absent: 4_000, present: 5_000 };
+/** A page that was just opened may have come a moment before its agent; it asks with every look. */
+const IS_NEW_FOR_MS = 15_000;
 
 /** The person who asks. */
 export class Visitor extends Person {
@@ -26,6 +30,7 @@ export class Visitor extends Person {
   /** @type {string | null} */
   #siteKey = null;
   #siteAskedAt = 0;
+  #again = 0;
   /** What was told last of the place in the queue; it may come before the answer that names the conversation. */
   #place = {};
 
@@ -40,7 +45,9 @@ export class Visitor extends Person {
   #lookAtSite() {
     const isWaiting = !this.thread.id || this.thread.conversation.state === "queued";
     if (!isWaiting || !this.connection.isOpen || document.visibilityState !== "visible") return;
-    const everyMs = this.isStaffed ? SITE_ASKED_EVERY_MS.present : SITE_ASKED_EVERY_MS.absent;
+    const isNew = performance.now() < IS_NEW_FOR_MS;
+    const whileAbsentMs = isNew ? 0 : SITE_ASKED_EVERY_MS.absent;
+    const everyMs = this.isStaffed ? SITE_ASKED_EVERY_MS.present : whileAbsentMs;
     if (Date.now() - this.#siteAskedAt >= everyMs) this.#askSite();
   }
 
@@ -82,8 +89,10 @@ export class Visitor extends Person {
       else if (this.thread.id) await this.#refresh();
       this.isReady = true;
     } catch (failure) {
-      // The connection is lost again; the next welcome tries again.
       console.warn("the conversation could not be read:", failure.message);
+      // If the connection is lost, too, the next welcome tries again.
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => this.connection.isOpen && this.welcomed(), READ_AGAIN_AFTER_MS);
     }
     if (!this.thread.id) this.thread.outbox.retry((item) => item.unknown);
     this.changed();
