@@ -122,8 +122,11 @@ fn start_log(config: &Config) {
     tokio::spawn(sparing.tell());
 }
 
+/// A reader such as `head` that has seen enough is no failure.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

@@ -59,19 +59,22 @@ pub(crate) async fn judge(
     noticed: &mut Noticed,
 ) -> Result<Judgement, ApiError> {
     let limits = &app.config.limits;
-    uri_size(request, limits)?;
     let found = paths.find(request.uri.path());
-    let route = found.as_ref().and_then(|found| found.row(&request.method));
-    head_size(&request.headers, limits)?;
-    body_size(request, route, limits)?;
-    host(request)?;
-
-    let Some(found) = found else { return Err(ApiError::not_found()) };
-    if request.method == Method::OPTIONS {
+    let (found, route) = match shape(found.as_ref(), request, limits) {
+        Ok(shaped) => shaped,
+        Err(refused) => {
+            let row = found.as_ref().and_then(|found| found.row(&request.method));
+            let pages = row.map_or(Pages::OfSites, |row| row.who.pages());
+            noticed.depends_on_origin = pages != Pages::All;
+            let origin = cors::origin_of(&request.headers).ok().flatten();
+            let_read_refusal(app, pages, origin, noticed).await;
+            return Err(refused);
+        }
+    };
+    let Some(route) = route else {
         noticed.pattern = found.rows().first().map(|row| row.path);
-        return options(app, &found, &request.headers, noticed).await.map(Judgement::Answer);
-    }
-    let Some(route) = route else { return Err(method_not_allowed(&found)) };
+        return options(app, found, &request.headers, noticed).await.map(Judgement::Answer);
+    };
     noticed.pattern = Some(route.path);
     let pages = route.who.pages();
     noticed.depends_on_origin = pages != Pages::All;
@@ -88,13 +91,7 @@ pub(crate) async fn judge(
     let caller = match judged {
         Ok(caller) => caller,
         Err(refused) => {
-            // A page that may ask at all may read why it was refused; when that cannot be said now, it may not.
-            if let Some(origin) = origin
-                && pages != Pages::All
-                && may_ask(app, pages, origin).await.is_ok_and(|may| may)
-            {
-                noticed.origin = Some(origin.clone());
-            }
+            let_read_refusal(app, pages, origin, noticed).await;
             return Err(refused);
         }
     };
@@ -115,6 +112,35 @@ pub(crate) async fn judge(
     }
     role(route.who, &caller)?;
     Ok(Judgement::Handle { route, caller, params: found.params(&request.uri, route) })
+}
+
+/// The path, and the row of its method; without a row it is an OPTIONS.
+fn shape<'a>(
+    found: Option<&'a Match<'a>>,
+    request: &Parts,
+    limits: &Limits,
+) -> Result<(&'a Match<'a>, Option<&'static Route>), ApiError> {
+    uri_size(request, limits)?;
+    let route = found.and_then(|found| found.row(&request.method));
+    head_size(&request.headers, limits)?;
+    body_size(request, route, limits)?;
+    host(request)?;
+    let found = found.ok_or_else(ApiError::not_found)?;
+    match route {
+        None if request.method == Method::OPTIONS => Ok((found, None)),
+        None => Err(method_not_allowed(found)),
+        Some(route) => Ok((found, Some(route))),
+    }
+}
+
+/// A page that may ask at all may read why it was refused; when that cannot be said now, it may not.
+async fn let_read_refusal(app: &App, pages: Pages, origin: Option<&HeaderValue>, noticed: &mut Noticed) {
+    if let Some(origin) = origin
+        && pages != Pages::All
+        && may_ask(app, pages, origin).await.is_ok_and(|may| may)
+    {
+        noticed.origin = Some(origin.clone());
+    }
 }
 
 fn uri_size(request: &Parts, limits: &Limits) -> Result<(), ApiError> {

@@ -190,17 +190,18 @@ async fn login(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
     let LoginJson { email, password } = call.json().await?;
     let app = &call.app;
-    let guess = Guess::take(app, call.peer, Email::parse(&email).ok().as_ref()).await.inspect_err(|_| {
-        tracing::info!(target: OFTEN, "log-ins are locked for a while: too many wrong ones");
+    let client = call.peer;
+    let guess = Guess::take(app, client, Email::parse(&email).ok().as_ref()).await.inspect_err(|_| {
+        tracing::info!(target: OFTEN, %client, "log-ins are locked for a while: too many wrong ones");
     })?;
     match app.identity.login(&email, &password).await {
         Ok(logged_in) => {
             guess.give_back(app);
-            remember(app, &logged_in, call.peer).await;
+            remember(app, &logged_in, client).await;
             TokensJson::reply(app, logged_in).await
         }
         Err(LoginError::Credentials) => {
-            tracing::info!(target: OFTEN, "a log-in was refused: wrong e-mail or password, or a disabled agent");
+            tracing::info!(target: OFTEN, %client, "a log-in was refused: wrong e-mail or password, or a disabled agent");
             Err(wrong_credentials("the e-mail or the password is wrong"))
         }
         Err(LoginError::Overloaded(error)) => {
