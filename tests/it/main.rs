@@ -25,6 +25,7 @@ mod images;
 mod kill;
 mod layering;
 mod matrix;
+mod mishaps;
 mod nodes;
 mod operator;
 mod outage;

@@ -82,8 +82,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        page.call("Emulation.setDeviceMetricsOverride", size).await?;
+        page.resize(width, height).await?;
         page.call("Page.navigate", json!({"url": url})).await?;
         Ok(page)
     }
@@ -197,6 +196,20 @@ impl Page {
         let found = self.call("Runtime.evaluate", json!({"expression": expression})).await?;
         let input = found["result"]["objectId"].as_str().context("no file input was found")?;
         self.call("DOM.setFileInputFiles", json!({"objectId": input, "files": [file]})).await?;
+        Ok(())
+    }
+
+    /// Makes its window `width` by `height` pixels.
+    pub async fn resize(&mut self, width: u32, height: u32) -> anyhow::Result<()> {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", size).await?;
+        Ok(())
+    }
+
+    /// Lets no request pass, from now on, whose address fits one of these patterns (`*` stands for anything).
+    pub async fn block(&mut self, patterns: &[&str]) -> anyhow::Result<()> {
+        self.call("Network.enable", json!({})).await?;
+        self.call("Network.setBlockedURLs", json!({"urls": patterns})).await?;
         Ok(())
     }
 
