@@ -27,6 +27,7 @@ pub struct Body {
     chunks: Chunks,
     /// How many bytes may still come.
     left: u64,
+    bytes_max: u64,
     /// How long all of it may take, and until when.
     patience: Duration,
     deadline: Instant,
@@ -51,6 +52,7 @@ impl Body {
         Self {
             chunks: Box::pin(chunks),
             left: bytes_max,
+            bytes_max,
             patience,
             deadline: Instant::now() + patience,
             held: memory.of(address),
@@ -73,7 +75,7 @@ impl Body {
             }
             Some(Ok(chunk)) => chunk,
         };
-        self.left = self.left.checked_sub(chunk.len() as u64).ok_or_else(too_large)?;
+        self.left = self.left.checked_sub(chunk.len() as u64).ok_or_else(|| too_large(self.bytes_max))?;
         self.held.received(chunk.len());
         Ok(Some(chunk))
     }
@@ -119,8 +121,9 @@ async fn next_until(
 }
 
 /// The body is larger than its route takes.
-pub(crate) fn too_large() -> ApiError {
-    ApiError::new(ErrorCode::PayloadTooLarge, "the body is larger than this route takes")
+pub(crate) fn too_large(bytes_max: u64) -> ApiError {
+    let message = format!("the body is larger than this route takes, which is {bytes_max} bytes");
+    ApiError::new(ErrorCode::PayloadTooLarge, message)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Call {
             return Ok(Bytes::from_static(b"{}"));
         }
         if !is_json(&self.headers) {
-            let message = "the body must be application/json";
+            let message = "the body must be JSON, and the header say so: Content-Type: application/json";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
         }
         Ok(body)

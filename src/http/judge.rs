@@ -63,7 +63,9 @@ pub(crate) async fn judge(
     let (found, route) = match shape(found.as_ref(), request, limits) {
         Ok(shaped) => shaped,
         Err(refused) => {
-            let row = found.as_ref().and_then(|found| found.row(&request.method));
+            let row = found
+                .as_ref()
+                .and_then(|found| found.row(&request.method).or_else(|| found.rows().first().copied()));
             let pages = row.map_or(Pages::OfSites, |row| row.who.pages());
             noticed.depends_on_origin = pages != Pages::All;
             let origin = cors::origin_of(&request.headers).ok().flatten();
@@ -168,7 +170,7 @@ fn body_size(request: &Parts, route: Option<&Route>, limits: &Limits) -> Result<
         let max = route.map_or(limits.body_bytes_max as u64, |route| route.body.bytes_max(limits));
         // hyper has parsed it, so what does not fit a number is too large.
         if length.parse::<u64>().unwrap_or(u64::MAX) > max {
-            return Err(body::too_large());
+            return Err(body::too_large(max));
         }
     } else if !chunked && route.is_some_and(|route| route.body.is_required()) {
         return Err(ApiError::new(ErrorCode::LengthRequired, "this route needs a body, and its length"));
@@ -178,8 +180,8 @@ fn body_size(request: &Parts, route: Option<&Route>, limits: &Limits) -> Result<
 
 fn method_not_allowed(found: &Match<'_>) -> ApiError {
     let allow = HeaderValue::try_from(found.methods()).expect("the names of methods are a header value");
-    ApiError::new(ErrorCode::MethodNotAllowed, "this path does not take this method")
-        .with_header(header::ALLOW, allow)
+    let message = format!("this path does not take this method, but {}", found.methods());
+    ApiError::new(ErrorCode::MethodNotAllowed, message).with_header(header::ALLOW, allow)
 }
 
 /// A preflight needs no credential: whether its page may ask at all is all that is judged. Any other OPTIONS is told
@@ -242,15 +244,17 @@ async fn authenticate(app: &App, who: Who, request: &Parts) -> Result<Caller, Ap
             let given = one(&request.headers, &HEADER_SITE_KEY)?;
             let key = match given {
                 Some(value) => value.to_str().map_err(|_| invalid_token())?.into(),
-                None if in_query => site_in_query(request).ok_or_else(|| unauthenticated("a site key"))?,
-                None => return Err(unauthenticated("a site key")),
+                None if in_query => site_in_query(request)
+                    .ok_or_else(|| unauthenticated("a site key (header X-Site-Key, or ?site=)"))?,
+                None => return Err(unauthenticated("a site key (header X-Site-Key)")),
             };
             Ok(app.identity.site(&key).await?)
         }
         Who::BearerOrLink if authorization.is_none() => Ok(Caller::Anonymous),
         Who::Bearer { .. } | Who::BearerOrLink => {
-            let value = authorization.ok_or_else(|| unauthenticated("a bearer token"))?;
-            let token = bearer(value).ok_or_else(invalid_token)?;
+            let value = authorization
+                .ok_or_else(|| unauthenticated("a bearer token (header Authorization: Bearer TOKEN)"))?;
+            let token = bearer(value).ok_or_else(no_bearer)?;
             Ok(app.identity.bearer(token).await?)
         }
     }
@@ -306,6 +310,11 @@ fn unauthenticated(what: &str) -> ApiError {
 
 fn invalid_token() -> ApiError {
     ApiError::new(ErrorCode::InvalidToken, "this credential is not known")
+}
+
+fn no_bearer() -> ApiError {
+    let message = "this credential is not known: the header is Authorization: Bearer TOKEN, with one token";
+    ApiError::new(ErrorCode::InvalidToken, message)
 }
 
 fn rates(

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
-use super::body::{Body, too_large};
+use super::body::Body;
 use super::error::{ApiError, ErrorCode};
 
 mod disposition;
@@ -112,7 +112,10 @@ impl<'b> Multipart<'b> {
 
 fn refused(malformed: Malformed) -> ApiError {
     match malformed {
-        Malformed::TooMuchAround => too_large(),
+        Malformed::TooMuchAround => {
+            let message = "what stands before the first part, or behind the last, is too large";
+            ApiError::new(ErrorCode::PayloadTooLarge, message)
+        }
         malformed => invalid(malformed.to_string()),
     }
 }

@@ -18,7 +18,10 @@ const SEEN: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_server_tells_once_what_happened_and_an_agent_why_a_conversation_is_gone() {
-    let options = Options::default().setting("log.format", "json").setting("routing.agent_grace_s", "1");
+    let options = Options::default()
+        .setting("log.format", "json")
+        .setting("routing.agent_grace_s", "1")
+        .setting("trusted_proxies", r#"["127.0.0.1"]"#);
     let mut sandbox = Sandbox::start(options).await.unwrap();
     let (api, ready) = (sandbox.api(), sandbox.ready().clone());
     let admin = api.login(&ready.admin.email, &ready.admin.password).await.unwrap();
@@ -31,7 +34,19 @@ async fn a_server_tells_once_what_happened_and_an_agent_why_a_conversation_is_go
         .unwrap()
         .expect(201)
         .unwrap();
-    api.try_login(&ready.agents[0].email, "wrong").await.unwrap().expect(401).unwrap();
+    // From several clients behind the proxy, one of which says that it speaks for another.
+    let wrong = json!({ "email": ready.agents[0].email, "password": "wrong wrong" });
+    let clients = [
+        ("203.0.113.9", "203.0.113.9"),
+        ("192.0.2.1, 203.0.113.10", "203.0.113.10"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("[2001:db8::8]:4711", "2001:db8::8"),
+        ("\"203.0.113.11:80\", 127.0.0.1", "203.0.113.11"),
+    ];
+    for (forwarded, _) in clients {
+        let call = api.post("/api/v1/auth/login").header("x-forwarded-for", forwarded).json(&wrong);
+        call.send().await.unwrap().expect(401).unwrap();
+    }
 
     // Takes a conversation without a socket, as curl does, and pauses.
     let agent = api.login(&ready.agents[0].email, &ready.agents[0].password).await.unwrap();
@@ -61,9 +76,9 @@ async fn a_server_tells_once_what_happened_and_an_agent_why_a_conversation_is_go
     let told = |message: &str| -> Vec<&Value> {
         lines.iter().filter(|line| line["message"].as_str().is_some_and(|m| m.starts_with(message))).collect()
     };
-    for message in
-        ["starting", "serving", "a log-in was refused", "settings were changed", "draining", "stopped"]
-    {
+    let refused: Vec<_> = told("a log-in was refused").iter().map(|line| line["client"].as_str()).collect();
+    assert_eq!(refused, clients.map(|(_, client)| Some(client)), "{log}");
+    for message in ["starting", "serving", "settings were changed", "draining", "stopped"] {
         let [line] = told(message)[..] else { panic!("{message}: {log}") };
         assert_eq!(line["level"], "INFO", "{line}");
     }

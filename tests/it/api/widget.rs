@@ -126,6 +126,35 @@ async fn a_preflight_needs_a_listed_origin_and_the_request_its_own_sites() {
     let status = stage.api.get(agents).bearer(&admin.token).header("origin", origin).send().await.unwrap();
     refused(&status, 403, "ORIGIN_NOT_ALLOWED");
 
+    // What is refused before anybody is known can be read, too: else a page would see a broken network.
+    let large = vec![b' '; 300_000];
+    let post = |path: &str| stage.api.post(path).header("origin", origin);
+    let long = format!("{PATH}?site={}", "x".repeat(9000));
+    let answers = [
+        (post("/api/v1/chat/conversations").body("application/json", large), 413),
+        (stage.api.get(long).header("origin", origin), 414),
+        (stage.api.get("/api/v1/nothing").header("origin", origin), 404),
+        (stage.api.get("/api/v1/chat/visitors").header("origin", origin), 405),
+        (stage.api.get(PATH).header("origin", origin).header("x-large", &"x".repeat(17_000)), 431),
+        (post("/api/v1/chat/visitors").header("x-site-key", "pk_nobodys"), 401),
+    ];
+    for (call, status) in answers {
+        let answer = call.send().await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (status, origin),
+            "{answer}"
+        );
+    }
+    // Not by pages that may not ask, nor of what is for the server's own pages.
+    for (path, from) in
+        [("/api/v1/nothing", "https://evil.example"), ("/api/v1/nothing", "null"), (agents, origin)]
+    {
+        let answer = stage.api.call(Method::DELETE, path).header("origin", from).send().await.unwrap();
+        assert!(answer.status >= 400 && answer.header("vary").to_lowercase().contains("origin"), "{answer}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}: {:?}", answer.headers);
+    }
+
     // Any other OPTIONS is told the methods.
     let told = stage.api.call(Method::OPTIONS, "/api/v1/chat/conversations").send().await.unwrap();
     assert_eq!(told.status, 204);
