@@ -41,7 +41,8 @@ const HYPER_BUFFER_SLACK_BYTES: usize = 8 * 1024;
 /// instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
 /// Until it is worth trying again for a place among an address's connections.
-const SEAT_WAIT: Duration = Duration::from_secs(1);
+const SEAT_WAIT: Duration = Duration::from_millis(SEAT_WAIT_MS);
+const SEAT_WAIT_MS: u64 = 1_000;
 /// Until accepting is tried again when the system has no more files to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -124,12 +125,14 @@ impl Acceptor {
             .max_buf_size(limits.header_bytes_max + limits.uri_bytes_max + HYPER_BUFFER_SLACK_BYTES)
             // Without it hyper drops a handler in the middle of its work when its client has gone.
             .half_close(true);
+        let connections_max = descriptors::connections_max();
         Self {
             front,
-            connections_max: descriptors::connections_max(),
+            connections_max,
             http,
             seats: Seats::default(),
-            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            // They are told out of what connections leave to the store.
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX.min(connections_max / 4))),
             stop,
         }
     }
@@ -138,10 +141,9 @@ impl Acceptor {
     fn admit(&self, tcp: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
         let address = peer.ip().to_canonical();
         let app = &self.front.app;
-        // One more is closed unheard.
         if connections.len() >= self.connections_max {
-            app.metrics.refused(ErrorCode::Overloaded);
-            return;
+            let full = ApiError::new(ErrorCode::Unavailable, "too many connections are open: try again");
+            return self.refuse(tcp, full.retry_after_ms(SEAT_WAIT_MS), connections);
         }
         // All clients behind a proxy come from its one address.
         let speaks_for_many = app.peers.is_trusted(address);
@@ -160,14 +162,19 @@ impl Acceptor {
             None => {
                 let error = ApiError::rate_limited("too many connections from this address", SEAT_WAIT)
                     .with_headers(headers_of_taken("connections", max, SEAT_WAIT));
-                app.metrics.refused(error.code());
-                if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
-                    connections.spawn(async move {
-                        answer_and_close(tcp, &error).await;
-                        drop(permit);
-                    });
-                }
+                self.refuse(tcp, error, connections);
             }
+        }
+    }
+
+    /// Tells the peer why, if there is a place left for that.
+    fn refuse(&self, tcp: TcpStream, error: ApiError, connections: &mut JoinSet<()>) {
+        self.front.app.metrics.refused(error.code());
+        if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+            connections.spawn(async move {
+                answer_and_close(tcp, &error).await;
+                drop(permit);
+            });
         }
     }
 }

@@ -2,9 +2,12 @@
 //! that it may have open. None of them ends in a lie, a server that is of no use any more, or a 500.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::pin::pin;
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use driver::process::{limit_files, open_files};
 use driver::{Answer, Options, Sandbox, Signal};
@@ -198,4 +201,55 @@ async fn out_of_descriptors_what_opens_files_is_unavailable_and_then_goes_on() {
     assert_eq!(send("a.png", &picture).await.status, 201);
     let incoming = house.sandbox.folder().join("data/files/incoming");
     assert_eq!(fs::read_dir(incoming).unwrap().count(), 0, "nothing is left of what was refused");
+}
+
+/// Kills what it runs when the test ends, however it ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It fails only when the server has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_connection_more_than_the_system_allows_is_told_to_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=64:64").arg(driver::binary());
+    command
+        .args(["demo", "--listen", "127.0.0.1:0", "--ready-json", "--data"])
+        .arg(folder.path().join("data"));
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = Server(command.spawn().expect("`prlimit` of util-linux is needed"));
+    let mut ready = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+    let address = text(&ready["url"]).strip_prefix("http://").unwrap().to_owned();
+    // A connection, and the head of its answer.
+    let ask = || {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(NOTICE)).unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = [0; 2048];
+        let read = stream.read(&mut answer).unwrap();
+        (stream, String::from_utf8_lossy(&answer[..read]).to_lowercase())
+    };
+    let mut held = Vec::new();
+    let refused = loop {
+        let (stream, answer) = ask();
+        if !answer.starts_with("http/1.1 200") {
+            break answer;
+        }
+        held.push(stream);
+        assert!(held.len() < 64, "the bound does not follow the limit");
+    };
+    assert!(refused.starts_with("http/1.1 503") && refused.contains("retry-after: 1"), "{refused}");
+    drop(held);
+    let begun = Instant::now();
+    while !ask().1.starts_with("http/1.1 200") {
+        assert!(begun.elapsed() < NOTICE, "nobody gets in any more");
+    }
 }
