@@ -148,4 +148,14 @@ async fn what_was_refused_keeps_its_reason_and_a_low_window_shows_all() {
         let expected: Value = json!({ "hangsOut": false, "log": true, "reached": true });
         assert_eq!(page.evaluate(&seen).await.unwrap(), expected, "{width}x{height}");
     }
+
+    // Opened by a name that the server is not known by, a page says so, and what to do. This comes last: the page before
+    // is in the back from now on.
+    let elsewhere = sandbox.ready().url.replace("127.0.0.1", "elsewhere.localhost");
+    let mut other = browser.open(&elsewhere, 1280, 800).await.unwrap();
+    let told = format!("The server does not serve pages at {elsewhere}. Open the address that it prints");
+    other
+        .until(&format!("document.getElementById('broken')?.innerText.startsWith({})", json!(told)))
+        .await
+        .unwrap();
 }

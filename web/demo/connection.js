@@ -16,9 +16,11 @@ const SILENT_AFTER_MS = 2_000;
 /** One that takes so long comes no more: the connection is given up. Until then a server may only have been busy. */
 const LOST_AFTER_MS = 10_000;
 
+/** The page was opened by another address than the server is known by. */
+export const WRONG_ADDRESS = `The server does not serve pages at ${location.origin}. Open the address that it prints, or start it with --public-url ${location.origin}`;
 /** Close codes of the contract after which coming back would not help, and what to tell the person. */
 const FINAL = new Map([
-  [4403, "The server does not serve this page's address."],
+  [4403, WRONG_ADDRESS],
   [4409, "This person is open in too many windows. Reload to go on here."],
 ]);
 
@@ -142,7 +144,7 @@ export class Connection extends EventTarget {
       token = await this.#credentials.token();
     } catch (failure) {
       // Also a log-in that is refused for good is tried again: slowly, and the person is told why they wait.
-      this.trouble = failure.message;
+      this.trouble = failure.code === "ORIGIN_NOT_ALLOWED" ? WRONG_ADDRESS : failure.message;
       this.#wait();
       return;
     }

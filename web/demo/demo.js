@@ -5,6 +5,7 @@
  */
 
 import { Agent } from "./agent.js";
+import { WRONG_ADDRESS } from "./connection.js";
 import { AgentCredentials, VisitorCredentials, readDemo } from "./credentials.js";
 import { DeskView } from "./desk-view.js";
 import { h, setText } from "./dom.js";
@@ -111,6 +112,7 @@ async function start() {
   } catch (failure) {
     // Without its server the page can do nothing.
     const broken = document.getElementById("broken");
+    if (failure.status === 403) setText(broken, WRONG_ADDRESS);
     broken.hidden = false;
     console.error("the demo's session could not be read:", failure.message);
     return;
