@@ -87,7 +87,7 @@ pub(crate) async fn judge(
         note_seen(app, caller);
     }
     let judged = match caller {
-        Ok(caller) => rates(app, route, &caller, address, noticed).map(|()| caller),
+        Ok(caller) => rates(app, route, &caller, address, noticed).await.map(|()| caller),
         Err(refused) => Err(refused),
     };
     let caller = match judged {
@@ -317,7 +317,7 @@ fn no_bearer() -> ApiError {
     ApiError::new(ErrorCode::InvalidToken, message)
 }
 
-fn rates(
+async fn rates(
     app: &App,
     route: &Route,
     caller: &Caller,
@@ -341,7 +341,7 @@ fn rates(
                 app.rates.take(Limit::Changes, key)
             }
             // Told only when it refuses: what is left of so many bytes helps no client.
-            Rate::Reads => app.reads.refusal(&app.rates, caller, address),
+            Rate::Reads => app.reads.refusal_in_time(&app.rates, caller, address).await,
             Rate::Sockets => {
                 let failed = app.rates.peek(Limit::FailedHellosOfAddress, Key::of_address(address));
                 failed.filter(|verdict| verdict.retry_after.is_some())

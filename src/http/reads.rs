@@ -16,9 +16,13 @@ use crate::identity::Caller;
 
 /// Reads of one person at once, from the store until their answer is made: fewer than a browser has connections, for it
 /// is the cores that all share.
-const TURNS_OF_PERSON: usize = 4;
-/// Reads of one workspace at once: fewer than all its people might ask for, so that others get theirs.
-const TURNS_OF_WORKSPACE: usize = 16;
+const TURNS_OF_PERSON: usize = 2;
+/// Reads of one workspace at once: as many as SQLite has threads for. More would not be read sooner, and every page that
+/// is made at the same time is in the way of each step of a message.
+const TURNS_OF_WORKSPACE: usize = 4;
+/// One who is refused is told so after this time. A program that asks again at once would else be answered as fast as the
+/// cores can say no; each of its connections asks ten times a second so.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(100);
 /// Charged for a subscription beside what it replays.
 const SUBSCRIPTION_BYTES: usize = 4 * 1024;
 /// Charged for each answer beside its bytes: asking is not free.
@@ -53,6 +57,18 @@ impl Reads {
             .or_else(|| rates.peek(Limit::ReadsOfAddress, Key::of_address(address)).filter(refuses))
     }
 
+    /// The same, of a request: one that is refused waits for it.
+    pub(crate) async fn refusal_in_time(
+        &self,
+        rates: &Rates,
+        caller: &Caller,
+        address: IpAddr,
+    ) -> Option<Verdict> {
+        let verdict = self.refusal(rates, caller, address)?;
+        tokio::time::sleep(REFUSAL_PAUSE).await;
+        Some(verdict)
+    }
+
     /// Waits for the caller's turn, and looks again whether something is left by then.
     ///
     /// # Errors
@@ -64,9 +80,15 @@ impl Reads {
         address: IpAddr,
     ) -> Result<Turn, Verdict> {
         let turn = self.wait(caller).await;
-        match self.refusal(rates, caller, address) {
+        if self.refusal(rates, caller, address).is_none() {
+            return Ok(turn);
+        }
+        // Others need not wait with them.
+        drop(turn);
+        match self.refusal_in_time(rates, caller, address).await {
             Some(verdict) => Err(verdict),
-            None => Ok(turn),
+            // It was paid in this moment.
+            None => Ok(self.wait(caller).await),
         }
     }
 
@@ -147,5 +169,23 @@ mod tests {
         let third = third.await;
         drop((second, third));
         assert!(reads.turns.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_refused_waits_for_its_answer_and_others_do_not() {
+        let limits = crate::config::Limits {
+            address_read_bytes_burst: 65_536,
+            address_read_bytes_per_s: 65_536,
+            ..Default::default()
+        };
+        let (rates, reads, caller) = (Rates::new(&limits), Reads::default(), Caller::Anonymous);
+        let (reader, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        charge(&rates, &caller, reader, 3 * 65_536);
+        let ask = |address| reads.refusal_in_time(&rates, &caller, address);
+        let mut refused = Box::pin(ask(reader));
+        assert!(futures_util::poll!(&mut refused).is_pending());
+        assert!(matches!(futures_util::poll!(Box::pin(ask(other))), std::task::Poll::Ready(None)));
+        tokio::time::advance(REFUSAL_PAUSE).await;
+        assert!(refused.await.is_some_and(|verdict| verdict.retry_after.is_some()));
     }
 }

@@ -5,6 +5,9 @@
 //! handed over. The hand-over is what most reads cost. To get one head takes about 5 us of CPU in place; here 8 when
 //! many wait and 15 to 35 one at a time (`examples/cost.rs`, two cores); on tokio's blocking pool, which does not bound
 //! what waits for it either, 28 to 44.
+//!
+//! The threads have a lower priority than the others: a message passes from thread to thread several times until it is
+//! durable, and would each time wait for pages that are being read.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +25,10 @@ use super::{OpenError, SqliteOptions, pragma};
 
 /// How many different statements a reader keeps prepared; there are fewer.
 const STATEMENTS: usize = 64;
+
+/// How much lower the priority of a reading thread is. On a core that others want too, it then has a tenth of it.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -55,7 +62,10 @@ impl Readers {
             let queue = Arc::clone(&readers.queue);
             let thread = std::thread::Builder::new()
                 .name("store-reader".into())
-                .spawn(move || queue.serve(&connection))
+                .spawn(move || {
+                    give_way();
+                    queue.serve(&connection);
+                })
                 .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
             readers.threads.push(thread);
         }
@@ -128,10 +138,40 @@ impl Queue {
     }
 }
 
+/// Lowers the priority of the calling thread.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // On Linux it is the thread's own.
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "a reader of the store keeps its priority");
+    }
+}
+
+/// Elsewhere a thread has no priority of its own that needs no `unsafe`.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 fn open(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     pragma(&connection, "busy_timeout", options.busy_ms)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reading_threads_give_way_to_all_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.db");
+        drop(Connection::open(&path).unwrap());
+        let readers = Readers::start(&path, &SqliteOptions::default()).unwrap();
+        let priority = || rustix::process::getpriority_process(None).unwrap();
+        let read = readers.read(move |_| Ok(priority())).await.unwrap();
+        assert_eq!(read, (priority() + NICE).min(19));
+    }
 }
