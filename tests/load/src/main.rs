@@ -1,9 +1,10 @@
-//! The load programs. Each prints its result as one line of JSON (`kill`, `outage`, `duel`, `ring` and `check`: as text; `bench`, `routing`
-//! and `batch`: as Markdown) and ends with 1 when something was not as it must be.
+//! The load programs. Each prints its result as one line of JSON (`kill`, `outage`, `duel`, `ring` and `check`: as text; `bench`, `routing`,
+//! `readers` and `batch`: as Markdown) and ends with 1 when something was not as it must be.
 //!
 //! ```text
 //! load bench --quick
 //! load routing --quick
+//! load readers
 //! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
 //! load sockets --count 10000
 //! load conversations --count 10000
@@ -21,6 +22,7 @@ mod bench;
 mod cast;
 mod idle;
 mod latency;
+mod readers;
 mod routing;
 mod run;
 mod schedule;
@@ -49,6 +51,8 @@ enum What {
     Bench(bench::Plan),
     /// Measure what routing costs: assignments, offers, the sweep, and events to many sockets; `bench` does this too
     Routing(routing::Plan),
+    /// Have crowds read without end, and measure how soon one who writes beside them is answered
+    Readers(readers::Plan),
     /// Send messages to a running server and measure how soon they are acknowledged and delivered
     Run(run::Plan),
     /// Start a server, hold idle sockets, and measure its memory per socket
@@ -80,6 +84,10 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         What::Routing(plan) => {
             print!("{}", routing::routing(&plan)?);
+            true
+        }
+        What::Readers(plan) => {
+            print!("{}", readers::readers(&plan)?);
             true
         }
         What::Run(plan) => print(&run::run(&plan)?)?,

@@ -21,10 +21,11 @@ pub(crate) struct Wire {
 }
 
 /// Where the answer's parts are.
-struct Head {
-    status: u16,
-    length: usize,
-    body_bytes: usize,
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// Of the head itself.
+    pub(crate) length: usize,
+    pub(crate) body_bytes: usize,
 }
 
 impl Wire {
@@ -37,9 +38,17 @@ impl Wire {
         Ok(Self { stream, host, token, request: Vec::new(), answer: Vec::new() })
     }
 
+    /// Gets it, waits for the whole answer, and gives its status and its body.
+    pub(crate) fn get(&mut self, path: &str) -> io::Result<(u16, &[u8])> {
+        let Self { host, token, request, .. } = self;
+        request.clear();
+        write!(request, "GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")?;
+        self.exchange()
+    }
+
     /// Posts a body of JSON, waits for the whole answer, and gives its status and its body.
     pub(crate) fn post(&mut self, path: &str, body: &str) -> io::Result<(u16, &[u8])> {
-        let Self { stream, host, token, request, answer } = self;
+        let Self { host, token, request, .. } = self;
         request.clear();
         write!(
             request,
@@ -47,6 +56,11 @@ impl Wire {
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )?;
+        self.exchange()
+    }
+
+    fn exchange(&mut self) -> io::Result<(u16, &[u8])> {
+        let Self { stream, request, answer, .. } = self;
         stream.write_all(request)?;
 
         answer.clear();
@@ -67,7 +81,7 @@ impl Wire {
 }
 
 /// None: the head is not complete.
-fn parse(answer: &[u8]) -> io::Result<Option<Head>> {
+pub(crate) fn parse(answer: &[u8]) -> io::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = response.parse(answer).map_err(io::Error::other)? else {
