@@ -124,7 +124,7 @@ impl Queue {
     /// A thread's life.
     fn serve(&self, connection: &Connection) {
         while let Some(job) = self.next() {
-            // The hook has told of the panic, and the caller hears that he gets no answer. The connection is as
+            // The hook has told of the panic, and the caller hears that no answer comes. The connection is as
             // good as before: a read leaves nothing on it.
             let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
         }
