@@ -17,8 +17,26 @@ use switchboard::{simulate, telemetry};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// Threads for work that blocks: files, password hashes. What an upload does there is short, and each thread keeps memory of its
+/// own for as long as it lives.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+/// The allocator asks for huge pages, and each thread that touches a few kilobytes of its own then takes two megabytes: a dozen
+/// uploads at once took 60 MB more, and messages are no faster for it (docs/performance.md).
+fn decline_huge_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        eprintln!("switchboard: huge pages stay as the system has them: {error}");
+    }
+}
+
 fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Runtime::new() {
+    decline_huge_pages();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             // Nothing can be logged without it.

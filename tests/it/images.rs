@@ -205,6 +205,26 @@ async fn what_unpacks_to_very_much_in_an_image_takes_no_memory_and_is_not_kept()
 }
 
 #[tokio::test]
+async fn many_uploads_at_once_take_little_more_memory_than_their_bytes() {
+    let house = House::start().await;
+    let (api, ours) = (&house.api, &house.ours);
+    let pid = house.sandbox.ready().pid;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    // A thread of the server that touches a page of its own takes that page, and not two megabytes.
+    if let Some(huge_pages) = status.lines().find_map(|line| line.strip_prefix("THP_enabled:")) {
+        assert_eq!(huge_pages.trim(), "0");
+    }
+    let bytes = vec![b'x'; 260_000];
+    let send = async |_| upload(api, &ours.visitor.token, &ours.conversation, "a.txt", &bytes).await.status;
+    assert_eq!(send(0).await, 201);
+    let before = peak_rss_bytes(pid).unwrap();
+    let statuses = futures_util::future::join_all((0..24).map(send)).await;
+    assert!(statuses.iter().all(|status| *status == 201), "{statuses:?}");
+    let grown = peak_rss_bytes(pid).unwrap() - before;
+    assert!(grown < 40 << 20, "{grown} bytes for 24 files of {}", bytes.len());
+}
+
+#[tokio::test]
 async fn costly_images_of_one_do_not_hold_up_a_small_one_of_another() {
     let house = House::start().await;
     let (api, ours, theirs) = (&house.api, &house.ours, &house.theirs);
