@@ -21,9 +21,9 @@ pub(crate) const WHOLE_MAX: u64 = (1 << 53) - 1;
 const SKILLS_MAX: usize = 50;
 /// More entries than any list has that is as long as a workspace is large.
 pub(crate) const MANY: usize = 100_000;
-/// What a line does not take: C0, DEL and C1, of which a paragraph takes tab, newline and return; and what turns the
-/// direction of text, which a paragraph takes.
-const LINE_CONTROLS: &str = r"\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069";
+/// What a line does not take: C0, DEL and C1, of which a paragraph takes tab, newline and return; and what breaks a line or
+/// turns the direction of text, which a paragraph takes.
+const LINE_CONTROLS: &str = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f";
 const LANGUAGE_TAG: &str = r"^\s*[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*\s*$";
 const PARAGRAPH_CONTROLS: &str = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
 
@@ -99,7 +99,7 @@ words! {
     /// A text with its variables filled.
     FilledText: text(1 << 20);
     /// What is typed so far.
-    Preview: text(500);
+    Preview: text(500).pattern(Some(format!("^[^{PARAGRAPH_CONTROLS}]*$")));
     /// A word that a conversation is marked with; kept in lower case.
     Tag: line(domain::Tag::CHARACTERS_MAX);
     /// What an agent types after `/`.
@@ -264,7 +264,8 @@ fn optional(text: ObjectBuilder, controls: &str) -> ObjectBuilder {
 
 /// Characters that nobody sees, and that come along when an address is copied.
 const INVISIBLE: &str = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff";
-/// Characters that have a place and no picture.
+/// Characters that have a place and no picture. Tags are left out: readers of patterns do not agree on how to write what lies
+/// beyond U+FFFF.
 const FILLERS: &str = r"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0";
 
 fn email() -> ObjectBuilder {

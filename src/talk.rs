@@ -164,7 +164,7 @@ pub fn parse_text(app: &App, field: &str, text: &str) -> Result<MessageText, Api
     valid(field, MessageText::parse(text, app.config.limits.text_bytes_max))
 }
 
-/// `who` types, or stopped; a preview too long is refused.
+/// `who` types, or stopped; a preview that is too long, or holds what no message may, is refused.
 pub async fn typing(
     app: &App,
     key: ConversationKey,
@@ -177,7 +177,10 @@ pub async fn typing(
             let rule = TextError::TooManyCharacters(PREVIEW_CHARACTERS_MAX).to_string();
             return Err(ApiError::invalid_field("preview", rule));
         }
-        Some(text) => Some(Arc::from(text)),
+        Some(text) => {
+            valid("preview", domain::check_typed(&text))?;
+            Some(Arc::from(text))
+        }
         None => None,
     };
     Ok(app.router.typing(key, Arc::clone(who), typing, preview).await?)

@@ -38,7 +38,8 @@ pub use routing::{
 pub use site::{Day, Hours, Origin, PrechatField, PreviousKey, Site, Theme, Tracking};
 pub use team::{AssignmentMode, Strategy, Team};
 pub use text::{
-    ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, Tag, TextError, is_invisible,
+    ClientId, Email, Line, MessageText, Name, Paragraph, Reason, Subject, Tag, TextError, check_typed,
+    is_invisible,
 };
 pub use time::{Seq, Timestamp};
 pub use visitor::{Visitor, VisitorCard};

@@ -8,12 +8,12 @@ pub enum TextError {
     /// Nothing that anybody would see.
     #[error("must not be blank")]
     Blank,
-    /// A control character (C0, DEL, C1) that this text does not take.
+    /// A control character (C0, DEL, C1), or one that breaks a line (U+2028, U+2029), that this text does not take.
     #[error("must not contain control characters")]
     Control,
     /// A character that turns the direction of the text around it: a name would look like another one.
     #[error(
-        "must not contain characters that turn the direction of text (U+202A to U+202E, U+2066 to U+2069)"
+        "must not contain characters that turn the direction of text (U+202A to U+202E, U+2066 to U+206F)"
     )]
     Direction,
     /// More than this many characters.
@@ -28,7 +28,8 @@ pub enum TextError {
 }
 
 fn is_line_control(c: char) -> bool {
-    c.is_control()
+    // The line and the paragraph separator are no controls in Unicode's own terms, and break a line all the same.
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 fn is_paragraph_control(c: char) -> bool {
@@ -49,20 +50,23 @@ pub fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Embeddings, overrides and isolates. Marks (U+200E, U+200F, U+061C) and joiners turn nothing around them, and real names
-/// need them.
+/// Embeddings, overrides, isolates, and the old characters that shaped digits and brackets. Marks (U+200E, U+200F, U+061C)
+/// and joiners turn nothing around them, and real names need them.
 fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
 }
 
-/// Leaves a screen empty: white space, what is invisible, and fillers of alphabets and of Braille, which have a place
+/// Leaves a screen empty: white space, what is invisible, tags, and fillers of alphabets and of Braille, which have a place
 /// and no picture.
 fn is_blank(c: char) -> bool {
     let is_filler = matches!(
         c,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
     );
-    c.is_whitespace() || is_invisible(c) || is_filler || matches!(c, '\u{fe00}'..='\u{fe0f}')
+    c.is_whitespace()
+        || is_invisible(c)
+        || is_filler
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn check_characters(text: &str, max: usize, refused: fn(char) -> bool) -> Result<(), TextError> {
@@ -77,6 +81,15 @@ fn check_characters(text: &str, max: usize, refused: fn(char) -> bool) -> Result
         return Err(TextError::TooManyCharacters(max));
     }
     Ok(())
+}
+
+/// Whether this is a text in the middle of being typed: blank or not, without the control characters that no text takes.
+///
+/// # Errors
+///
+/// [`TextError::Control`] when it holds one.
+pub fn check_typed(text: &str) -> Result<(), TextError> {
+    if text.chars().any(is_paragraph_control) { Err(TextError::Control) } else { Ok(()) }
 }
 
 /// Text a person typed, kept exactly as sent: not blank, no control characters but tab, newline and carriage return.
@@ -238,11 +251,13 @@ mod tests {
             "\u{3164}",
             "\u{2800}\u{2800}",
             "\u{200f}\n",
+            "\u{e0041}\u{e007f}",
         ] {
             assert_eq!(MessageText::parse(blank, 100), Err(TextError::Blank), "{blank:?}");
             assert_eq!(Name::parse(blank), Err(TextError::Blank), "{blank:?}");
         }
-        for seen in ["❤\u{fe0f}", "\u{200b}x", "e\u{34f}", ".", "\u{2801}"] {
+        for seen in ["❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}", "\u{200b}x", "e\u{34f}", ".", "\u{2801}"]
+        {
             assert!(Name::parse(seen).is_ok(), "{seen:?}");
         }
         for control in ["a\0", "a\u{7}b", "\u{1b}[31m", "a\u{7f}", "a\u{85}", "a\u{9f}"] {
@@ -256,13 +271,16 @@ mod tests {
         assert_eq!(MessageText::parse(&"é".repeat(51), 100), Err(TextError::TooManyBytes(100)));
         assert!(Line::<3>::parse("ééé").is_ok());
         assert_eq!(Line::<3>::parse("éééé"), Err(TextError::TooManyCharacters(3)));
-        assert_eq!(Line::<9>::parse("a\nb"), Err(TextError::Control));
-        assert!(Paragraph::<9>::parse("a\nb").is_ok());
+        for broken in ["a\nb", "a\rb", "a\tb", "a\u{85}b", "a\u{2028}b", "a\u{2029}b", "a\u{2028}"] {
+            assert_eq!(Line::<9>::parse(broken), Err(TextError::Control), "{broken:?}");
+        }
+        assert!(Paragraph::<9>::parse("a\nb").is_ok() && Paragraph::<9>::parse("a\u{2028}b").is_ok());
     }
 
     #[test]
     fn a_line_turns_no_direction_and_takes_what_real_names_need() {
-        for turning in ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+        let old = '\u{206a}'..='\u{206f}';
+        for turning in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain(old) {
             for text in [format!("{turning}Ann"), format!("A{turning}nn"), format!("Ann{turning}")] {
                 assert_eq!(Line::<9>::parse(&text), Err(TextError::Direction), "{text:?}");
                 assert!(MessageText::parse(&text, 100).is_ok() && Paragraph::<9>::parse(&text).is_ok());
