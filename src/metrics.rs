@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{LATENCY_BOUNDS_US, StatsView};
+use bytes::Bytes;
 use cluster::QueueBrief;
 use domain::Status;
 use http::{Method, StatusCode};
@@ -31,10 +32,12 @@ use crate::storage::Room;
 
 mod process;
 mod routing;
+mod shared;
 mod storage;
 mod store;
 
 use process::ProcessCollector;
+use shared::Shared;
 
 /// Upper bounds of latency buckets, in seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -98,6 +101,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     /// What stands under everybody's names, without ours in front.
     of_process: Registry,
+    shared: Shared,
 }
 
 impl Default for Metrics {
@@ -146,6 +150,7 @@ impl Metrics {
             sockets,
             registry: Mutex::new(registry),
             of_process,
+            shared: Shared::default(),
         }
     }
 
@@ -182,6 +187,11 @@ impl Metrics {
     pub fn watch(&self, figures: impl Fn() -> Figures + Send + Sync + 'static) {
         let collector = FiguresCollector(Arc::new(figures));
         self.registry.lock().expect("nobody panics while holding it").register_collector(Box::new(collector));
+    }
+
+    /// The same as [`Self::text`], made once for all who ask at the same time, and not too often.
+    pub async fn shared_text(&self) -> Bytes {
+        self.shared.text(|| self.text()).await
     }
 
     /// All, as `/metrics` answers it.

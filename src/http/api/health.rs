@@ -68,7 +68,7 @@ pub const METRICS: &[Route] = &[Route {
     who: Who::Open,
     rates: &[],
     body: BodyKind::None,
-    handler: |call| Box::pin(async move { Ok(metrics_text(&call)) }),
+    handler: |call| Box::pin(async move { Ok(metrics_text(&call).await) }),
     doc: Doc {
         summary: "Read the node's counters",
         tag: "operation",
@@ -128,7 +128,7 @@ async fn readyz(call: Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&health))
 }
 
-fn metrics_text(call: &Call) -> Reply {
+async fn metrics_text(call: &Call) -> Reply {
     let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
-    Reply::bytes(StatusCode::OK, content_type, call.app.metrics.text().into())
+    Reply::bytes(StatusCode::OK, content_type, call.app.metrics.shared_text().await)
 }
