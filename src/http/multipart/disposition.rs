@@ -22,6 +22,8 @@ pub(super) fn parse(value: &str) -> Option<Part> {
             "name" => name = Some(decoded(&value)),
             "filename" => file_name = Some(decoded(&value)),
             "filename*" => extended = extended_value(&value),
+            // The extended form of a name is nobody's, and some readers would believe it more than the plain one.
+            other if other.starts_with("name*") => return None,
             _ => {}
         }
     }

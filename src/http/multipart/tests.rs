@@ -112,6 +112,11 @@ fn a_disposition_that_breaks_the_grammar_or_names_nothing_is_refused() {
         "form-data; name=\"file\"; NAME=\"a\"",
         "form-data; name=\"file\"; filename=a; filename=b",
         "form-data, name=\"file\"",
+        "form-data; name*=utf-8''file",
+        "form-data; name=\"file\"; name*=utf-8''conversation_id",
+        "form-data; NAME*=utf-8''conversation_id; name=\"file\"",
+        "form-data; name*0=\"fi\"; name*1=\"le\"",
+        "form-data; name=\"file\"; name*0*=utf-8''conversation_id",
         "",
     ] {
         assert_eq!(disposed(given), Err(Malformed::Disposition), "{given}");
