@@ -3,19 +3,25 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Version, header};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::http::App;
 use crate::http::body::Body;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::json_in;
+use crate::http::judge;
 use crate::http::paths::Params;
 use crate::http::request_id::RequestId;
 use crate::http::routes::{BodyKind, Route};
 use crate::identity::Caller;
+
+/// A body that takes longer than this gives time to revoke the credential that was judged before it.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// A judged request: all that a handler needs.
 pub struct Call {
@@ -51,10 +57,15 @@ impl Call {
 
     /// The body's bytes, after its media type was checked; [`json_in::parse`] makes a type of them that borrows.
     pub async fn body_bytes(&mut self) -> Result<Bytes, ApiError> {
+        let begun = Instant::now();
         let body = self.body.read().await?;
+        if begun.elapsed() >= SLOW {
+            self.recheck().await?;
+        }
         if body.is_empty() && self.route.body == BodyKind::OptionalJson {
             return Ok(Bytes::from_static(b"{}"));
         }
+        check_not_encoded(&self.headers)?;
         if !is_json(&self.headers) {
             let message = "the body must be JSON, and the header say so: Content-Type: application/json";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
@@ -62,10 +73,34 @@ impl Call {
         Ok(body)
     }
 
+    /// Asks again who the caller is, after a wait in which the credential may have been revoked.
+    ///
+    /// # Errors
+    ///
+    /// As a request with the credential would be refused now.
+    pub async fn recheck(&mut self) -> Result<(), ApiError> {
+        self.caller = self.app.identity.still_valid(&self.caller).await?;
+        judge::role(self.route.who, &self.caller)
+    }
+
     /// An id in the path. What is not one names nothing: 404.
     pub fn id<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.params.get(name).and_then(|text| text.parse().ok()).ok_or_else(ApiError::not_found)
     }
+}
+
+/// Bodies are read as they come: nothing is unpacked, so that a small body never becomes a large one.
+///
+/// # Errors
+///
+/// `UNSUPPORTED_MEDIA_TYPE` when the body is in any content coding (RFC 9110, section 8.4).
+pub(crate) fn check_not_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_plain = |coding: &http::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
+        return Ok(());
+    }
+    let message = "the body must be sent without a content-encoding";
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, message))
 }
 
 /// `application/json`, with no charset or UTF-8.
@@ -110,5 +145,33 @@ mod tests {
             assert_eq!(is_json(&headers), passes, "{given}");
         }
         assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_body_that_is_packed_is_not_taken() {
+        let check = |codings: &[&str]| {
+            let lines = codings.iter().map(|coding| (header::CONTENT_ENCODING, coding.parse().unwrap()));
+            let mut headers = HeaderMap::new();
+            lines.for_each(|(name, value)| drop(headers.append(name, value)));
+            check_not_encoded(&headers).map_err(|error| error.code())
+        };
+        for plain in [&[] as &[&str], &["identity"], &["Identity"], &["identity", "identity"]] {
+            assert_eq!(check(plain), Ok(()), "{plain:?}");
+        }
+        for packed in [
+            &["gzip"] as &[&str],
+            &["GZIP"],
+            &["x-gzip"],
+            &["br"],
+            &["deflate"],
+            &["zstd"],
+            &["compress"],
+            &["identity", "gzip"],
+            &["gzip, identity"],
+            &["aes128gcm"],
+            &[""],
+        ] {
+            assert_eq!(check(packed), Err(ErrorCode::UnsupportedMediaType), "{packed:?}");
+        }
     }
 }

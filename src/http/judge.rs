@@ -127,6 +127,7 @@ fn shape<'a>(
     head_size(&request.headers, limits)?;
     body_size(request, route, limits)?;
     host(request)?;
+    transfer_coding(request)?;
     let found = found.ok_or_else(ApiError::not_found)?;
     match route {
         None if request.method == Method::OPTIONS => Ok((found, None)),
@@ -273,12 +274,32 @@ fn note_seen(app: &App, caller: &Caller) {
 
 const HEADER_SITE_KEY: header::HeaderName = header::HeaderName::from_static("x-site-key");
 
-/// HTTP/1.1 needs a `Host`, and of two, two servers in a row might each go by another one (RFC 9112, section 3.2).
+/// HTTP/1.1 needs a `Host`, and of two, two servers in a row might each go by another one (RFC 9112, section 3.2). So they
+/// might when the target names a host as well, and another one.
 fn host(request: &Parts) -> Result<(), ApiError> {
-    if one(&request.headers, &header::HOST)?.is_none() && request.version >= Version::HTTP_11 {
+    let host = one(&request.headers, &header::HOST)?;
+    if host.is_none() && request.version >= Version::HTTP_11 {
         return Err(ApiError::new(ErrorCode::InvalidHeader, "there must be a host header"));
     }
+    if let (Some(host), Some(named)) = (host, request.uri.authority())
+        && !host.as_bytes().eq_ignore_ascii_case(named.as_str().as_bytes())
+    {
+        let message = "the target and the host header must name the same host";
+        return Err(ApiError::new(ErrorCode::InvalidHeader, message));
+    }
     Ok(())
+}
+
+/// Of the codings that a body may be transferred in only `chunked` is known here, once. hyper looks at the last one alone,
+/// and a server before this one might not (RFC 9112, section 6.1).
+fn transfer_coding(request: &Parts) -> Result<(), ApiError> {
+    match one(&request.headers, &header::TRANSFER_ENCODING)? {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            let message = "a body must be sent as it is, or in chunks";
+            Err(ApiError::new(ErrorCode::InvalidHeader, message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A header that may be sent once.
@@ -363,7 +384,7 @@ pub(crate) fn rate_limited(wait: std::time::Duration) -> ApiError {
 }
 
 /// Deny by default: only what the row names passes.
-fn role(who: Who, caller: &Caller) -> Result<(), ApiError> {
+pub(crate) fn role(who: Who, caller: &Caller) -> Result<(), ApiError> {
     let passes = match (who, caller) {
         (Who::Open | Who::LogIn | Who::Socket, Caller::Anonymous) => true,
         (Who::Site { .. }, Caller::Site { .. }) => true,

@@ -9,6 +9,8 @@ use driver::{Answer, Api, Options, Sandbox, Socket};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::house::{ask, assert_refused, text};
 
@@ -170,12 +172,113 @@ async fn a_site_that_begins_to_require_identities_lets_older_anonymous_visitors_
     shop.api.start_conversation(&proven, "new", None).await.unwrap().expect(201).unwrap();
 }
 
+/// Sends a request whose body comes slowly: its first half, then what happens meanwhile, then the rest. Says the status and the
+/// answer.
+async fn slowly(api: &Api, path: &str, token: &str, body: &Value, meanwhile: impl Future) -> (u16, String) {
+    let body = body.to_string();
+    let (first, rest) = body.split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(api.address()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{first}",
+        api.address(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It was judged when its head was there: a request that came later is answered.
+    for _ in 0..20 {
+        api.get("/healthz").send().await.unwrap();
+    }
+    meanwhile.await;
+    // As slow as a person on a bad line.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    (answer[9..12].parse().unwrap(), answer)
+}
+
+#[tokio::test]
+async fn what_was_begun_with_a_token_that_ends_meanwhile_ends_with_it() {
+    let shop = Shop::open().await;
+    let api = &shop.api;
+    let begin = async || {
+        let token = shop.entered(None, None).await;
+        let started = api.start_conversation(&token, "c", Some("hello")).await.unwrap().expect(201).unwrap();
+        (token, format!("/api/v1/chat/conversations/{}", text(&started["conversation"]["id"])))
+    };
+
+    // A poll that waits tells nothing of what comes after the proof.
+    for ends_by in ["proof", "log-out"] {
+        let (anonymous, path) = begin().await;
+        let poll = api.get(format!("{path}/events?after=2&wait_s=20")).bearer(&anonymous).send();
+        let prove = async {
+            for _ in 0..20 {
+                api.get(&path).bearer(&anonymous).send().await.unwrap().expect(200).unwrap();
+            }
+            let token = if ends_by == "proof" {
+                shop.entered(Some(&anonymous), Some("poll")).await
+            } else {
+                let logged_out = api.post(format!("{PATH}/logout")).bearer(&anonymous).send().await.unwrap();
+                assert_eq!(logged_out.status, 204, "{logged_out}");
+                // An agent answers what the visitor, who is gone, has asked.
+                let note = json!({ "client_id": "m", "text": "for ann alone", "note": true });
+                let call = api.post(format!("{path}/messages"));
+                ask(call, &shop.admin, &note).await.expect(201).unwrap();
+                return;
+            };
+            let message = json!({ "client_id": "m", "text": "for ann alone" });
+            let call = api.post(format!("{path}/messages")).bearer(&token).json(&message);
+            call.send().await.unwrap().expect(201).unwrap();
+        };
+        let (polled, ()) = tokio::join!(poll, prove);
+        let polled = polled.unwrap();
+        assert!(!polled.to_string().contains("for ann alone"), "{ends_by}: {polled}");
+        assert_refused(&polled, 401, "TOKEN_REVOKED");
+    }
+
+    // A body that comes slowly writes nothing once its token has ended.
+    let (anonymous, path) = begin().await;
+    let say = |client_id: &str| json!({ "client_id": client_id, "text": "as if verified" });
+    let messages = format!("{path}/messages");
+    let (status, answer) = slowly(api, &messages, &anonymous, &say("kept"), async {}).await;
+    assert_eq!(status, 201, "{answer}");
+    let prove = async { shop.entered(Some(&anonymous), Some("slow")).await };
+    let (status, answer) = slowly(api, &messages, &anonymous, &say("late"), prove).await;
+    assert!(status == 401 && answer.contains("TOKEN_REVOKED"), "{answer}");
+
+    // An agent who is logged out, and an admin who is none any more.
+    let operator = &shop.admin;
+    let new = async |email: &str| {
+        let (password, role) = ("a long password", "admin");
+        let body = json!({ "email": email, "name": "Bea", "password": password, "role": role });
+        let made = ask(api.post("/api/v1/admin/agents"), operator, &body).await.expect(201).unwrap();
+        (text(&made["id"]).to_owned(), api.login(email, password).await.unwrap())
+    };
+    let (_, bea) = new("bea@example.org").await;
+    let log_out = async {
+        let body = json!({ "refresh_token": bea.refresh_token });
+        api.post("/api/v1/auth/logout").json(&body).send().await.unwrap();
+    };
+    let team = |name: &str| json!({ "name": name });
+    let teams = "/api/v1/admin/teams";
+    let (status, answer) = slowly(api, teams, &bea.token, &team("Late"), log_out).await;
+    assert!(status == 401 && answer.contains("TOKEN_REVOKED"), "{answer}");
+    let (id, cid) = new("cid@example.org").await;
+    let lower = async {
+        let call = api.patch(format!("/api/v1/admin/agents/{id}"));
+        ask(call, operator, &json!({ "role": "agent" })).await.expect(200).unwrap();
+    };
+    let (status, answer) = slowly(api, teams, &cid.token, &team("Lower"), lower).await;
+    assert!(status == 403 && answer.contains("FORBIDDEN"), "{answer}");
+}
+
 #[tokio::test]
 async fn the_demo_gives_its_log_ins_under_its_own_names_alone() {
     let shop = Shop::open().await;
     let port = shop.api.address().port();
-    let ask = async |host: &str, file: &str| {
-        let request = format!("GET /demo/{file} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let ask = async |lines: &str, file: &str| {
+        let request = format!("GET /demo/{file} HTTP/1.1\r\nhost: {lines}\r\nconnection: close\r\n\r\n");
         let answer = shop.api.raw(request.as_bytes(), Duration::from_secs(5)).await.unwrap();
         String::from_utf8(answer).unwrap()
     };
@@ -196,6 +299,29 @@ async fn the_demo_gives_its_log_ins_under_its_own_names_alone() {
     ] {
         let answer = ask(&host, "session.json").await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("password"), "{host}: {answer}");
+    }
+    // A browser says which page asks.
+    let here = format!("127.0.0.1:{port}");
+    for line in [
+        "origin: https://evil.example",
+        "origin: null",
+        "origin: http://127.0.0.1",
+        "origin: http://127.0.0.1.evil.example",
+        "origin: http://localhost:1",
+        "sec-fetch-site: cross-site",
+        "sec-fetch-site: same-site",
+        "sec-fetch-site: same-origin\r\nsec-fetch-site: cross-site",
+    ] {
+        let answer = ask(&format!("{here}\r\n{line}"), "session.json").await;
+        assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("password"), "{line}: {answer}");
+    }
+    for line in [
+        format!("origin: http://{here}"),
+        "sec-fetch-site: same-origin".to_owned(),
+        "sec-fetch-site: none".to_owned(),
+    ] {
+        let answer = ask(&format!("{here}\r\n{line}"), "session.json").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("password"), "{line}: {answer}");
     }
     drop(shop.sandbox);
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{Method, header};
+use http::{HeaderValue, Method, header};
 
 use crate::http::call::Call;
 use crate::http::documents::SESSION;
@@ -92,8 +92,8 @@ pub const ROUTES: &[Route] = &[
 
 fn demo_file(call: &Call) -> Result<Reply, ApiError> {
     let name = call.params.get("file").unwrap_or_default();
-    if name == SESSION && !is_own_host(call) {
-        return Err(ApiError::forbidden("the demo's log-ins are given under this server's own names alone"));
+    if name == SESSION && !(is_own_host(call) && is_own_page(call)) {
+        return Err(ApiError::forbidden("the demo's log-ins are given to this server's own pages alone"));
     }
     let file = call.app.documents.demo_file(name).ok_or_else(ApiError::not_found)?;
     Ok(file.reply(&call.headers))
@@ -106,6 +106,19 @@ fn is_own_host(call: &Call) -> bool {
     let host = host.to_ascii_lowercase();
     let own = call.app.origins.own().iter().filter_map(|origin| origin.split_once("://"));
     own.into_iter().any(|(_, own)| *own == *host) || is_loopback(&host)
+}
+
+/// No page of another origin asks, as far as a browser says it. A program says nothing, and may ask.
+fn is_own_page(call: &Call) -> bool {
+    let host = call.headers.get(header::HOST).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    // The host was found to be one of this server's names.
+    let own_origin = |origin: &HeaderValue| {
+        let named = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        named.is_some_and(|(_, named)| named.as_bytes().eq_ignore_ascii_case(host))
+    };
+    let from_here = |site: &HeaderValue| [b"same-origin".as_slice(), b"none"].contains(&site.as_bytes());
+    call.headers.get_all(header::ORIGIN).iter().all(own_origin)
+        && call.headers.get_all("sec-fetch-site").iter().all(from_here)
 }
 
 /// `localhost`, `127.0.0.1`, `[::1]`, with any port.

@@ -69,10 +69,10 @@ pub struct EventPage<'a> {
     has_more: bool,
 }
 
-async fn events(call: Call) -> Result<Reply, ApiError> {
+async fn events(mut call: Call) -> Result<Reply, ApiError> {
     let (app, peer) = (Arc::clone(&call.app), call.peer);
-    let (who, key) = (principal_of(&call)?, key_of(&call)?);
-    let head = seen_head(&app, key, &who).await?;
+    let (mut who, key) = (principal_of(&call)?, key_of(&call)?);
+    let mut head = seen_head(&app, key, &who).await?;
     let mut query = Query::parse(&call.query)?;
     let after = query.integer("after", 0..=u64::MAX)?;
     let before = query.integer("before", 1..=u64::MAX)?;
@@ -93,6 +93,10 @@ async fn events(call: Call) -> Result<Reply, ApiError> {
     if data.is_empty() && wait_s > 0 {
         drop(turn);
         wait_for_event(&app, key, &who, after, Duration::from_secs(wait_s)).await?;
+        // What came is for those who may read it now: the caller may have been logged out, or lost sight, while they waited.
+        call.recheck().await?;
+        who = principal_of(&call)?;
+        head = seen_head(&app, key, &who).await?;
         turn = app.reads.wait(&call.caller).await;
         data = app.store.log.read(key, after, limit).await?;
     }

@@ -117,6 +117,31 @@ async fn json_that_cannot_be_parsed_is_400_and_json_that_is_wrong_422() {
 }
 
 #[tokio::test]
+async fn what_is_typed_so_far_holds_nothing_that_no_message_may() {
+    let desk = Desk::open().await;
+    let typing = desk.messages.replace("/messages", "/typing");
+    for (preview, status) in [
+        ("a\0b", 422),
+        ("\u{1b}[2J", 422),
+        ("a\u{7f}", 422),
+        ("a\u{85}b", 422),
+        ("a\u{8}", 422),
+        ("", 204),
+        (" ", 204),
+        ("a\tb\r\nc", 204),
+        ("\u{202e}abc", 204),
+        ("👩‍👩‍👧 שלום", 204),
+    ] {
+        let body = json!({ "typing": true, "preview": preview });
+        let answer = desk.api.post(&typing).bearer(&desk.visitor.token).json(&body).send().await.unwrap();
+        assert_eq!(answer.status, status, "{preview:?}: {answer}");
+        if status == 422 {
+            assert_eq!(answer.body["error"]["details"][0]["field"], "preview", "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn texts_of_every_script_come_back_as_they_were_sent() {
     let desk = Desk::open().await;
     let texts = [
@@ -149,6 +174,17 @@ async fn a_body_of_another_type_is_415_and_none_is_read_where_none_is_taken() {
         let call = desk.api.post(&desk.messages).bearer(&desk.visitor.token);
         let answer = call.body(type_, body.clone()).send().await.unwrap();
         assert_eq!((answer.status, answer.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{type_}: {answer}");
+    }
+    // Nothing is unpacked, so nothing that is packed is taken for what it is not.
+    for coding in ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "gzip, identity"] {
+        for (path, type_) in [
+            (desk.messages.as_str(), "application/json"),
+            ("/api/v1/chat/upload", "multipart/form-data; boundary=b"),
+        ] {
+            let call = desk.api.post(path).bearer(&desk.visitor.token).header("content-encoding", coding);
+            let answer = call.body(type_, body.clone()).send().await.unwrap();
+            assert_eq!((answer.status, answer.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{coding}: {answer}");
+        }
     }
     let type_ = "Application/JSON; charset=utf-8";
     let call = desk.api.post(&desk.messages).bearer(&desk.visitor.token);

@@ -79,6 +79,16 @@ async fn a_request_that_two_servers_would_read_differently_is_never_read_as_two(
         ("a coding in quotes", "transfer-encoding: \"chunked\"", "2\r\n{}\r\n0\r\n\r\n"),
         ("a last coding that is none", "transfer-encoding: chunked, identity", "2\r\n{}\r\n0\r\n\r\n"),
         ("another coding", "transfer-encoding: gzip", "{}"),
+        ("another coding before", "transfer-encoding: gzip, chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        (
+            "another line before",
+            "transfer-encoding: gzip\r\ntransfer-encoding: chunked",
+            "2\r\n{}\r\n0\r\n\r\n",
+        ),
+        ("chunks of chunks", "transfer-encoding: chunked, chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("a line twice", "transfer-encoding: chunked\r\ntransfer-encoding: chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("no coding before", "transfer-encoding: identity, chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("an empty coding before", "transfer-encoding: , chunked", "2\r\n{}\r\n0\r\n\r\n"),
         ("a coding after a tab", "transfer-encoding:\tchunked\r\ncontent-length: 12", "2\r\n{}\r\n0\r\n\r\n"),
         ("a coding after a vertical tab", "transfer-encoding: \u{b}chunked", "2\r\n{}\r\n0\r\n\r\n"),
         ("a chunk without a size", "transfer-encoding: chunked", "\r\n{}\r\n0\r\n\r\n"),
@@ -119,7 +129,31 @@ async fn http_1_1_needs_one_host_and_1_0_none() {
             assert_refused(target, heard);
         }
     }
-    for request in ["GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nhost:\r\n\r\n"] {
+    // A target that names another host would be somebody else's for the next server.
+    for target in [
+        "http://evil.example",
+        "https://evil.example",
+        "http://switchboard.evil.example",
+        "http://switchboard:81",
+        "http://ann@switchboard",
+        "http://switchboard@evil.example",
+        "http://127.0.0.1",
+    ] {
+        for path in ["/healthz", "/nowhere"] {
+            let request = format!("GET {target}{path} HTTP/1.1\r\n{HOST}\r\n\r\n");
+            let heard = exchange(server, request.as_bytes()).await;
+            let [heard] = heard.as_slice() else { panic!("{target}{path}: {heard:?}") };
+            assert_eq!(heard.status, 400, "{target}{path}: {heard:?}");
+            assert_refused(target, heard);
+        }
+    }
+    for request in [
+        "GET /healthz HTTP/1.0\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost:\r\n\r\n",
+        "GET http://switchboard/healthz HTTP/1.1\r\nhost: switchboard\r\n\r\n",
+        "GET http://Switchboard:8080/healthz HTTP/1.1\r\nhost: switchboard:8080\r\n\r\n",
+        "GET http://switchboard/healthz HTTP/1.0\r\n\r\n",
+    ] {
         let heard = exchange(server, request.as_bytes()).await;
         assert_eq!(heard.iter().map(|heard| heard.status).collect::<Vec<_>>(), [200], "{request:?}");
     }
