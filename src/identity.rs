@@ -32,7 +32,7 @@ pub use accounts::{AccountError, NewAgent};
 pub use keys::{Key, Keys};
 pub use password::{Overloaded, Password, Passwords, WeakPassword};
 pub use sessions::{LoggedIn, LoginError, PasswordError};
-pub use token::SessionId;
+pub use token::{REFRESHES_MAX, SessionId};
 pub use visitor_jwt::JwtError;
 pub use visitors::{KnownVisitor, VisitorError, VisitorRequest};
 

@@ -25,6 +25,9 @@ pub struct Limits {
     pub upload_bytes_per_day_per_visitor: u64,
     /// Bytes that all visitors of one site may upload in a day of UTC. 0: any number.
     pub upload_bytes_per_day_per_site: u64,
+    /// Bytes that visitors of one address may upload in a day, on each node, also those of files that are refused: visitors cost
+    /// nothing to make. 0: any number.
+    pub upload_bytes_per_day_per_address: u32,
     /// Bytes that all visitors and agents of one workspace may upload in a day of UTC. 0: any number.
     pub upload_bytes_per_day_per_workspace: u64,
     /// Bytes of the data folder's disk that uploads leave to messages and log-ins, such as `1073741824`: with less free, an
@@ -132,6 +135,7 @@ impl Default for Limits {
             image_pixels_max: 40_000_000,
             upload_bytes_per_day_per_visitor: 268_435_456,
             upload_bytes_per_day_per_site: 4_294_967_296,
+            upload_bytes_per_day_per_address: 1_073_741_824,
             upload_bytes_per_day_per_workspace: 17_179_869_184,
             storage_reserve_bytes: None,
             header_bytes_max: 16_384,
@@ -223,6 +227,13 @@ const RULES: &[Rule] = &[
         DISK_BYTES,
     ),
     Rule("upload_bytes_per_day_per_site", |l| l.upload_bytes_per_day_per_site, Zero::Off, 1, DISK_BYTES),
+    Rule(
+        "upload_bytes_per_day_per_address",
+        |l| l.upload_bytes_per_day_per_address.into(),
+        Zero::Off,
+        1,
+        u32::MAX as u64,
+    ),
     Rule(
         "upload_bytes_per_day_per_workspace",
         |l| l.upload_bytes_per_day_per_workspace,
@@ -369,6 +380,7 @@ mod tests {
     const PUBLISHED: &str = "frame_bytes_max 65536 text_bytes_max 16384 body_bytes_max 262144 \
         upload_bytes_max 10485760 image_pixels_max 40000000 \
         upload_bytes_per_day_per_visitor 268435456 upload_bytes_per_day_per_site 4294967296 \
+        upload_bytes_per_day_per_address 1073741824 \
         upload_bytes_per_day_per_workspace 17179869184 header_bytes_max 16384 headers_max 100 \
         uri_bytes_max 8192 page_max 200 sockets_per_visitor 10 sockets_per_agent 20 sockets_per_address 200 \
         connections_per_address 400 hello_timeout_s 5 header_timeout_s 10 keep_alive_s 75 body_timeout_s 30 ping_interval_s 25 \

@@ -15,9 +15,14 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::config::Limits;
+use crate::identity::{REFRESHES_MAX, SessionId};
 
 /// Buckets that a node keeps; over it the fullest go, whose owners lose least by it.
 const BUCKETS_MAX: usize = 100_000;
+
+/// For [`REFRESHES_MAX`].
+const REFRESHES_WINDOW: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +41,10 @@ pub enum Limit {
     LoginsOfAccountEverywhere,
     /// Wrong log-ins from one address.
     LoginsOfAddress,
+    /// Exchanges of one log-in's refresh tokens.
+    RefreshesOfLogIn,
+    /// Bytes that visitors upload from one address, also those of files that are refused.
+    UploadsOfAddress,
     /// Sockets opened from one address that proved nobody: a wrong token, a malformed hello, no hello in time.
     FailedHellosOfAddress,
     /// Hellos with a good token from one address: as many at once as the node takes, and half as many in the long
@@ -61,6 +70,8 @@ impl Limit {
             Limit::LoginsOfAccount => "logins-account",
             Limit::LoginsOfAccountEverywhere => "logins-everywhere",
             Limit::LoginsOfAddress => "logins-address",
+            Limit::RefreshesOfLogIn => "refreshes",
+            Limit::UploadsOfAddress => "uploads-address",
             Limit::FailedHellosOfAddress => "failed-hellos",
             Limit::HellosOfAddress | Limit::Hellos => "hellos",
             Limit::Changes => "changes",
@@ -94,6 +105,11 @@ impl Key {
     /// An agent.
     pub fn of_agent(id: AgentId) -> Self {
         Self(*id.uuid().as_bytes())
+    }
+
+    /// An agent's log-in, also one that does not exist.
+    pub fn of_log_in(id: SessionId) -> Self {
+        Self(*id.as_bytes())
     }
 
     /// All of a workspace.
@@ -270,6 +286,8 @@ struct Policies {
     logins_of_account: Option<Policy>,
     logins_of_account_everywhere: Option<Policy>,
     logins_of_address: Option<Policy>,
+    refreshes_of_log_in: Option<Policy>,
+    uploads_of_address: Option<Policy>,
     failed_hellos_of_address: Option<Policy>,
     hellos_of_address: Option<Policy>,
     hellos: Option<Policy>,
@@ -297,6 +315,14 @@ impl Policies {
                 limits.logins_per_15min_per_account_everywhere,
             ),
             logins_of_address: per_15min(Limit::LoginsOfAddress, limits.logins_per_15min_per_address),
+            refreshes_of_log_in: Policy::of(
+                Limit::RefreshesOfLogIn,
+                Quota::per(REFRESHES_MAX, REFRESHES_WINDOW),
+            ),
+            uploads_of_address: Policy::of(
+                Limit::UploadsOfAddress,
+                Quota::per(limits.upload_bytes_per_day_per_address, DAY),
+            ),
             failed_hellos_of_address: per_minute(
                 Limit::FailedHellosOfAddress,
                 limits.failed_hellos_per_minute_per_address,
@@ -322,6 +348,8 @@ impl Policies {
             Limit::LoginsOfAccount => self.logins_of_account.as_ref(),
             Limit::LoginsOfAccountEverywhere => self.logins_of_account_everywhere.as_ref(),
             Limit::LoginsOfAddress => self.logins_of_address.as_ref(),
+            Limit::RefreshesOfLogIn => self.refreshes_of_log_in.as_ref(),
+            Limit::UploadsOfAddress => self.uploads_of_address.as_ref(),
             Limit::FailedHellosOfAddress => self.failed_hellos_of_address.as_ref(),
             Limit::HellosOfAddress => self.hellos_of_address.as_ref(),
             Limit::Hellos => self.hellos.as_ref(),

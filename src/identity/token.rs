@@ -21,8 +21,13 @@ pub(super) const ACCESS_TOKEN_MS: u64 = 15 * 60 * 1000;
 /// How long a refresh token can be exchanged.
 pub(super) const REFRESH_TOKEN_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Access tokens, and refresh tokens that can be exchanged, which one log-in remembers: so many answers may be lost, or tabs
-/// go on side by side, before the oldest is forgotten.
+/// go on side by side, before the oldest is forgotten. More than a log-in may ask for while a token can be used again, so
+/// that nothing is forgotten which its client has just been given.
 const TOKENS_MAX: usize = 64;
+const _: () = assert!(TOKENS_MAX > 2 * REFRESHES_MAX as usize);
+/// A log-in may exchange its refresh tokens so many times at once, and as many again while one of them may be used again: more
+/// than its tabs ever need. Held to it where requests are counted.
+pub const REFRESHES_MAX: u32 = 24;
 
 /// 32 bytes, stored as text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +77,21 @@ pub(super) struct TokenId(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// As it is told apart from others.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// Of the log-in that a text in the form of a refresh token names, whether or not there is such a log-in.
+    pub fn named_by(refresh_token: &str) -> Option<Self> {
+        match Token::parse(refresh_token)? {
+            Token::Refresh(id, _) => Some(id),
+            Token::Visitor(..) | Token::Access(..) => None,
+        }
+    }
+}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

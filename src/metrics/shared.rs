@@ -54,7 +54,7 @@ mod tests {
         let began = Instant::now();
         let texts = join_all((0..1000).map(|_| shared.text(make))).await;
         assert!(texts.iter().all(|text| text == "2"), "{texts:?}");
-        assert_eq!(began.elapsed(), PAUSE - Duration::from_millis(1));
+        assert!(began.elapsed() <= PAUSE, "{:?}", began.elapsed());
         // After a while nobody waits.
         tokio::time::advance(PAUSE).await;
         let began = Instant::now();

@@ -130,6 +130,32 @@ async fn many_guesses_at_once_pass_no_more_often_than_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn a_storm_of_refreshes_forgets_no_token_that_was_given() {
+    let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
+    let (api, login) = (sandbox.api(), &sandbox.ready().agents[0]);
+    let first = api.login(&login.email, &login.password).await.unwrap();
+    let other = api.login(&login.email, &login.password).await.unwrap();
+    let (mut given, mut refused) = (Vec::new(), 0);
+    for _ in 0..100 {
+        let answer = refresh(&api, &first.refresh_token).await;
+        if answer.status == 429 {
+            assert_refused(&answer, 429, "RATE_LIMITED");
+            assert!(!answer.header("retry-after").is_empty(), "{answer}");
+            refused += 1;
+        } else {
+            given.push(Agent::from_body(&answer.expect(200).unwrap()).unwrap());
+        }
+    }
+    assert!(given.len() >= 20 && refused > 0, "{} {refused}", given.len());
+    for agent in given.iter().chain([&first]) {
+        assert_eq!(me(&api, &agent.token).await.status, 200);
+    }
+    // Another log-in has nothing to do with it, and a text that only looks like a token counts for nobody.
+    refresh(&api, &other.refresh_token).await.expect(200).unwrap();
+    assert_refused(&refresh(&api, "sbr_x").await, 401, "INVALID_TOKEN");
+}
+
+#[tokio::test]
 async fn a_refresh_token_whose_answer_was_lost_may_be_used_again_and_every_answer_goes_on() {
     let sandbox = Sandbox::start(Options::unlimited()).await.unwrap();
     let (api, login) = (sandbox.api(), &sandbox.ready().agents[0]);

@@ -20,7 +20,7 @@ use crate::http::judge::rate_limited;
 use crate::http::rate::{Key, Limit};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
-use crate::identity::{Caller, LoggedIn, LoginError, PasswordError};
+use crate::identity::{Caller, LoggedIn, LoginError, PasswordError, SessionId};
 use crate::schema;
 use crate::telemetry::OFTEN;
 
@@ -218,6 +218,11 @@ async fn login(mut call: Call) -> Result<Reply, ApiError> {
 async fn refresh(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
     let RefreshJson { refresh_token } = call.json().await?;
+    let key = SessionId::named_by(&refresh_token).map(Key::of_log_in);
+    let verdict = key.and_then(|key| call.app.rates.take(Limit::RefreshesOfLogIn, key));
+    if let Some(wait) = verdict.and_then(|verdict| verdict.retry_after) {
+        return Err(rate_limited(wait));
+    }
     let logged_in = call.app.identity.refresh(&refresh_token).await?;
     TokensJson::reply(&call.app, logged_in).await
 }

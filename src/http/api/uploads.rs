@@ -14,9 +14,11 @@ use super::heads::{principal_of, seen_head};
 use super::versioned::{no_query, workspace_of};
 use crate::files::{FileRecord, Rendition, Upload, UploadError, Uploader};
 use crate::http::App;
-use crate::http::call::Call;
+use crate::http::call::{Call, check_not_encoded};
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::judge::rate_limited;
 use crate::http::multipart::{self, Multipart, Part};
+use crate::http::rate::{Key, Limit, Rates};
 use crate::http::reply::Reply;
 use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
 use crate::identity::Caller;
@@ -105,6 +107,7 @@ pub struct UploadedJson {
 
 async fn upload(mut call: Call) -> Result<Reply, ApiError> {
     no_query(&call)?;
+    check_not_encoded(&call.headers)?;
     let boundary = multipart::boundary(&call.headers)?;
     let (workspace, who) = (workspace_of(&call)?, principal_of(&call)?);
     let (app, caller) = (Arc::clone(&call.app), call.caller.clone());
@@ -119,8 +122,13 @@ async fn upload(mut call: Call) -> Result<Reply, ApiError> {
 
     let file = next_part(&mut parts, FILE, "must be the second part").await?;
     let name = file.file_name.unwrap_or_default();
+    let address = match uploader {
+        Uploader::Visitor(_) => Some(Key::of_address(call.peer)),
+        Uploader::Agent(_) => None,
+    };
     let mut broken = None;
     let bytes = last_part(parts).map(|bytes| {
+        let bytes = bytes.and_then(|bytes| charge(&app.rates, address, bytes.len()).map(|()| bytes));
         bytes.map_err(|error| {
             broken = Some(error);
             "its body broke off"
@@ -134,7 +142,22 @@ async fn upload(mut call: Call) -> Result<Reply, ApiError> {
         }
         Err(error) => return Err(error.into()),
     };
+    // It may have taken minutes. A file whose uploader was logged out meanwhile is nobody's, and goes after a day.
+    app.identity.still_valid(&caller).await?;
     Ok(Reply::created(&uploaded(&app, workspace, &record)))
+}
+
+/// Counts so many bytes, before they are written, to the address that they come from. Visitors cost nothing to make, so those of
+/// one address together must not use up what a site's day may bring.
+fn charge(rates: &Rates, address: Option<Key>, bytes: usize) -> Result<(), ApiError> {
+    let Some(address) = address else { return Ok(()) };
+    match rates.peek(Limit::UploadsOfAddress, address).and_then(|verdict| verdict.retry_after) {
+        Some(wait) => Err(rate_limited(wait)),
+        None => {
+            rates.charge(Limit::UploadsOfAddress, address, bytes);
+            Ok(())
+        }
+    }
 }
 
 fn uploaded(app: &App, workspace: domain::WorkspaceId, record: &FileRecord) -> UploadedJson {
@@ -229,8 +252,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Limits;
     use crate::http::body::{Body, BodyMemory};
-    use crate::http::rate::Key;
 
     const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"conversation_id\"\r\n\r\ncnv_1\r\n\
                         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
@@ -281,6 +304,32 @@ mod tests {
         assert_eq!(read(&before, 4096).await, Err((ErrorCode::PayloadTooLarge, String::new())));
         let long_id = HEAD.replace("cnv_1", &"c".repeat(200));
         assert_eq!(read(&long_id, 4096).await, Err((ErrorCode::ValidationFailed, CONVERSATION.to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_visitors_of_one_address_upload_is_counted_together() {
+        let limits = Limits { upload_bytes_per_day_per_address: 1000, ..Limits::default() };
+        let (rates, off) =
+            (Rates::new(&limits), Rates::new(&Limits { upload_bytes_per_day_per_address: 0, ..limits }));
+        let of = |last: u8| Some(Key::of_address([192, 0, 2, last].into()));
+        let network = |last: u16| Some(Key::of_address([0x2001, 0xdb8, 0, 1, 0, 0, 0, last].into()));
+        for (who, bytes, passes) in [
+            (of(1), 600, true),
+            (of(1), 600, true),
+            (of(1), 1, false),
+            (of(2), 1, true),
+            (network(1), 1000, true),
+            (network(2), 1, false),
+            (None, 1 << 30, true),
+            (None, 1, true),
+        ] {
+            assert_eq!(charge(&rates, who, bytes).is_ok(), passes, "{who:?} {bytes}");
+            assert!(charge(&off, who, bytes).is_ok());
+        }
+        let refused = charge(&rates, of(1), 1).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::RateLimited);
+        tokio::time::advance(Duration::from_secs(24 * 60 * 60)).await;
+        assert!(charge(&rates, of(1), 1).is_ok());
     }
 
     #[test]

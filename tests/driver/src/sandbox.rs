@@ -101,6 +101,7 @@ impl Options {
             "upload_bytes_per_day_per_visitor",
             "upload_bytes_per_day_per_site",
             "upload_bytes_per_day_per_workspace",
+            "upload_bytes_per_day_per_address",
         ];
         let options = off.into_iter().fold(Self::default(), |options, name| options.limit(name, 0));
         options.limit("hellos_per_s", 100_000)
