@@ -232,7 +232,7 @@ const RULES: &[Rule] = &[
         |l| l.upload_bytes_per_day_per_address.into(),
         Zero::Off,
         1,
-        u32::MAX as u64,
+        4_000_000_000,
     ),
     Rule(
         "upload_bytes_per_day_per_workspace",
