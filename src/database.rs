@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
-use actors::Clock;
+use store::Clock;
 use store::cql::{self, CqlStats, CqlStore};
 use store::folder::{self, FolderError, FolderLock, FolderWatch};
 use store::sqlite::{self, Access, SqliteOptions, SqliteStats, SqliteStore};

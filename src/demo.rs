@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use actors::Clock;
 use domain::{AgentId, Email, Line, Name, Origin, Role, Site, SiteId, Team, TeamId, Workspace, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use store::Clock;
 use store::{Document, INSTALLATION, RecordError, RecordKind, Records, StoreError, Versioned};
 
 use crate::identity::{AccountError, Identity, NewAgent, Password, fresh_site_key};

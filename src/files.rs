@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::{fs, io};
 
-use actors::Clock;
 use bytes::Bytes;
 use domain::{
     AgentId, ClientId, ConversationId, FileCard, FileId, Mime, Name, Seq, Timestamp, VisitorId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
+use store::Clock;
 use store::{BlobKey, BlobStream, Blobs, Document, RecordError, RecordKind, Records, StoreError, Versioned};
 
 mod blob;

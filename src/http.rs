@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actors::Clock;
-use cluster::Router;
+use cluster::Cluster;
 use domain::Origin;
+use store::Clock;
 use store::{Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
@@ -91,7 +91,7 @@ pub struct App {
     /// Counts sockets by address.
     pub socket_seats: Seats,
     /// The way to every conversation and agent.
-    pub router: Router,
+    pub cluster: Cluster,
     /// Uploaded files.
     pub files: Arc<Files>,
     /// Signs links to them.
@@ -111,7 +111,7 @@ pub struct App {
 impl App {
     /// Puts together what needs nothing but these. `bound`: where the server listens.
     pub fn new(parts: Parts, bound: SocketAddr) -> Self {
-        let Parts { config, clock, store, identity, keys, router, files } = parts;
+        let Parts { config, clock, store, identity, keys, cluster, files } = parts;
         let origins = Origins::new(&config, bound);
         Self {
             rates: Rates::new(&config.limits),
@@ -133,7 +133,7 @@ impl App {
             store,
             identity,
             keys,
-            router,
+            cluster,
             files,
         }
     }
@@ -162,7 +162,7 @@ pub struct Parts {
     /// The installation's keys.
     pub keys: Keys,
     /// The way to every conversation and agent.
-    pub router: Router,
+    pub cluster: Cluster,
     /// Uploaded files.
     pub files: Arc<Files>,
 }

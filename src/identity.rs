@@ -8,10 +8,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::Clock;
 use domain::{
     Agent, AgentId, Line, Principal, Site, SiteId, Team, TeamId, Timestamp, Visitor, VisitorId, WorkspaceId,
 };
+use store::Clock;
 use store::{INSTALLATION, RecordError, Records, StoreError, Unique};
 use tokio::sync::broadcast;
 use uuid::Uuid;

@@ -12,7 +12,7 @@ mod event;
 mod routing;
 
 pub use conversation::{AttributesJson, ConversationJson, ReadJson, RoutedJson, VisitorCardJson};
-pub use event::{EventJson, assign_reason, looks, loss, offer_end};
+pub use event::{EventJson, assign_reason, loss, offer_end, presence_state};
 pub use routing::{CandidateJson, RoutedEntryJson};
 
 use crate::files::{FileLinks, Rendition};

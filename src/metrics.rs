@@ -9,9 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{LATENCY_BOUNDS_US, StatsView};
 use bytes::Bytes;
 use cluster::QueueBrief;
+use cluster::{LATENCY_BOUNDS_US, StatsView};
 use domain::Status;
 use http::{Method, StatusCode};
 use prometheus_client::collector::Collector;

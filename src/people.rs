@@ -3,7 +3,7 @@
 //! A log and its head keep the names of the moment when they were written. What shows a conversation (an answer, a
 //! list, a frame) shows its people as their records have them, at most a second old; events keep their names.
 
-use cluster::Router;
+use cluster::Cluster;
 use domain::{AgentId, Author, Head, VisitorId, WorkspaceId};
 use futures_util::future::{join, join_all};
 use store::{ConversationKey, HeadFilter, HeadView, Heads, ListedHead, StoreError};
@@ -58,12 +58,12 @@ async fn name(identity: &Identity, workspace: WorkspaceId, head: &mut Head) {
 /// The store could not say which those are; the change itself stands.
 pub(crate) async fn visitor_renamed(
     heads: &dyn Heads,
-    router: &Router,
+    cluster: &Cluster,
     workspace: WorkspaceId,
     visitor: VisitorId,
 ) -> Result<(), StoreError> {
     // Older ones than those of a page nobody has before them.
-    show_again(heads, router, workspace, &HeadView::OfVisitor(visitor), 1).await
+    show_again(heads, cluster, workspace, &HeadView::OfVisitor(visitor), 1).await
 }
 
 /// The same after an agent was called otherwise.
@@ -73,16 +73,16 @@ pub(crate) async fn visitor_renamed(
 /// The store could not say which those are; the change itself stands.
 pub(crate) async fn agent_renamed(
     heads: &dyn Heads,
-    router: &Router,
+    cluster: &Cluster,
     workspace: WorkspaceId,
     agent: AgentId,
 ) -> Result<(), StoreError> {
-    show_again(heads, router, workspace, &HeadView::HeldBy(agent), usize::MAX).await
+    show_again(heads, cluster, workspace, &HeadView::HeldBy(agent), usize::MAX).await
 }
 
 async fn show_again(
     heads: &dyn Heads,
-    router: &Router,
+    cluster: &Cluster,
     workspace: WorkspaceId,
     view: &HeadView,
     pages_max: usize,
@@ -92,7 +92,7 @@ async fn show_again(
         let page = heads.list(workspace, view, &HeadFilter::default(), after, PAGE).await?;
         for row in &page {
             let key = ConversationKey { workspace, conversation: row.conversation };
-            router.touched(key, &row.head).await;
+            cluster.touched(key, &row.head).await;
         }
         after = page.last().map(|row| row.position);
         if page.len() < PAGE {

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::Clock;
-use cluster::{Router, Settings};
+use cluster::{Cluster, Settings};
 use domain::Timestamp;
 use rand::RngExt;
+use store::Clock;
 use store::folder::{FolderLost, FolderWatch};
 use store::sqlite::Access;
 use store::{Owner, RecordError, Series, Store, StoreError};
@@ -208,7 +208,7 @@ impl Server {
             accept_timeout: Duration::from_secs(config.routing.accept_timeout_s.into()),
             ..Settings::default()
         };
-        let router = Router::start(store.clone(), clock.clone(), this_boot(clock.now()), settings).await?;
+        let cluster = Cluster::start(store.clone(), clock.clone(), this_boot(clock.now()), settings).await?;
         let limits = FileLimits {
             bytes_max: config.limits.upload_bytes_max,
             pixels_max: config.limits.image_pixels_max,
@@ -227,7 +227,7 @@ impl Server {
         let files = Arc::new(files.map_err(ServerError::Files)?);
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
-        let parts = Parts { config, clock, store, identity, keys, router, files };
+        let parts = Parts { config, clock, store, identity, keys, cluster, files };
         let mut app = App::new(parts, bound);
         if let Some(demo) = demo {
             app.documents.show_demo(&app.origins, demo);
@@ -287,7 +287,7 @@ impl Server {
                 fronts.shutdown().await;
             }
         }
-        let left = app.router.drain(DRAIN).await;
+        let left = app.cluster.drain(DRAIN).await;
         if left > 0 {
             tracing::warn!(conversations = left, "some conversations did not finish in time");
         }
@@ -342,15 +342,15 @@ fn this_boot(now: Timestamp) -> Owner {
 }
 
 fn watch_figures(app: &Arc<App>, database: &Database) {
-    let (router, database, files) = (app.router.clone(), database.clone(), Arc::clone(&app.files));
+    let (cluster, database, files) = (app.cluster.clone(), database.clone(), Arc::clone(&app.files));
     app.metrics.watch(move || {
-        let (conversations_live, agents_live) = router.live();
+        let (conversations_live, agents_live) = cluster.live();
         Figures {
-            actors: router.stats(),
+            actors: cluster.stats(),
             conversations_live,
             agents_live,
-            queues: router.queues(),
-            agents: router.agents_by_status(),
+            queues: cluster.queues(),
+            agents: cluster.agents_by_status(),
             store: Some(database.stats()),
             storage: files.storage().room().ok(),
         }

@@ -80,10 +80,10 @@ async fn read_again(app: &App) -> Result<(), StoreError> {
     for workspace in store::all::<Workspace>(records, INSTALLATION).await? {
         let id = workspace.document.id;
         app.identity.teams_changed(id);
-        app.router.teams_changed(id);
+        app.cluster.teams_changed(id);
         for agent in store::all::<Agent>(records, id).await? {
             app.identity.agent_changed(id, agent.document.id);
-            app.router.agent_changed(id, &agent.document);
+            app.cluster.agent_changed(id, &agent.document);
         }
     }
     app.origins.changed().await;

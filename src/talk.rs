@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster::{AgentKey, AgentView, ExecuteError, Place};
+use cluster::{AgentKey, AgentView, ExecuteError, QueuePosition};
 use domain::{
     Answer, ClientId, Command, FileCard, FileId, Head, Id, Kind, MessageId, MessageText, Principal,
     Rejection, Request, Seq, State, Status, Team, TeamId, TextError, Timestamp, WorkspaceId,
@@ -104,7 +104,7 @@ pub async fn post(
     let message_id = fresh_id(app);
     let command = Command::PostMessage { message_id, text, files, note: message.note };
     let request = Request { by, client_id: Some(client_id.clone()), command };
-    let outcome = match app.router.execute(key, request).await {
+    let outcome = match app.cluster.execute(key, request).await {
         Ok(outcome) => outcome,
         Err(refused) => {
             // With a conflict the message of this name has them; with an unknown outcome it may.
@@ -183,7 +183,8 @@ pub async fn typing(
         }
         None => None,
     };
-    Ok(app.router.typing(key, Arc::clone(who), typing, preview).await?)
+    let who = Arc::clone(who);
+    Ok(app.cluster.ask(key, cluster::Typing { who, typing, preview }).await?)
 }
 
 /// Whether as many wait for the team as may.
@@ -197,7 +198,7 @@ pub async fn queue_is_full(app: &App, workspace: WorkspaceId, team: &Team) -> Re
 /// How many wait for the team.
 pub async fn waiting(app: &App, workspace: WorkspaceId, team: TeamId) -> Result<usize, StoreError> {
     const PAGE: usize = 200;
-    if let Some(waiting) = app.router.waiting_for(workspace, team).await {
+    if let Some(waiting) = app.cluster.waiting_for(workspace, team).await {
         return Ok(waiting);
     }
     let (view, filter) = (HeadView::Queue(Some(vec![team])), HeadFilter::default());
@@ -214,14 +215,14 @@ pub async fn waiting(app: &App, workspace: WorkspaceId, team: TeamId) -> Result<
 
 /// The agent wants to be taken for this.
 pub async fn set_status(app: &App, key: AgentKey, status: Status) -> Result<AgentView, ApiError> {
-    let view = app.router.set_status(key, status).await?;
+    let view = app.cluster.set_status(key, status).await?;
     app.identity.agent_changed(key.workspace, key.agent);
     Ok(view)
 }
 
 /// Where the conversation stands in its queue, if it waits.
-pub async fn place(app: &App, key: ConversationKey, head: &Head) -> Option<Place> {
-    if head.state == State::Queued { app.router.place(key, head.team).await } else { None }
+pub async fn place(app: &App, key: ConversationKey, head: &Head) -> Option<QueuePosition> {
+    if head.state == State::Queued { app.cluster.position(key, head.team).await } else { None }
 }
 
 impl From<ExecuteError> for ApiError {

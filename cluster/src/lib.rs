@@ -1,11 +1,21 @@
-//! Many nodes as one. Today a cluster has one member: the façade stands where every caller already goes through it,
-//! so that placement, hops and relays can come in behind it.
+//! Many nodes as one. Today a cluster has one member: every caller already names only keys and goes through [`Cluster`], so
+//! that placement, links and relays can come in behind it.
 
-mod router;
+mod assignment;
+mod carry;
+mod cluster;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod wake;
 
 pub use actors::{
-    AgentBrief, AgentKey, AgentView, Attachment, Changes, Clock, ExecuteError, LATENCY_BOUNDS_US, Looks,
-    Loss, OfferEnd, Outcome, Overflow, Place, Push, PushReceiver, PushSender, QueueBrief, QueueNews,
-    Settings, StatsView, SubscriberId, Subscription, TooSlow, Topic, WAIT_BOUNDS_S, Watcher, window,
+    AgentBrief, AgentKey, AgentView, Attachment, Changes, Execute, ExecuteError, LATENCY_BOUNDS_US,
+    ListenerId, Loss, OfferEnd, Outcome, Overflow, PresenceState, Push, PushReceiver, PushSender, Question,
+    QueueBrief, QueueNews, QueuePosition, Read, Settings, StatsView, Subscription, TeamKey, TooSlow, Topic,
+    Typing, ViewAgent, Viewing, WAIT_BOUNDS_S, Watcher, window,
 };
-pub use router::Router;
+pub use cluster::Cluster;

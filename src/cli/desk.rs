@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actors::Clock;
 use domain::{Agent, Team, TeamId, Workspace, WorkspaceId};
+use store::Clock;
 use store::sqlite::Access;
 use store::{Document, INSTALLATION, Records, StoreError, Versioned};
 

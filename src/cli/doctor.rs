@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use actors::Clock;
 use clap::Args;
+use store::Clock;
 use store::cql::{CqlOptions, CqlStore, OpenError, Product, Survey};
 use store::sqlite::Access;
 

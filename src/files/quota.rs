@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use actors::Clock;
 use domain::{SiteId, Timestamp, VisitorId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use store::Clock;
 use store::{Document, RecordError, RecordKind, Records, StoreError};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -264,9 +264,9 @@ async fn authenticate(app: &App, who: Who, request: &Parts) -> Result<Caller, Ap
 /// Who asks for anything is there.
 fn note_seen(app: &App, caller: &Caller) {
     match caller {
-        Caller::Visitor { workspace, visitor, .. } => app.router.visitor_seen(*workspace, visitor.id),
+        Caller::Visitor { workspace, visitor, .. } => app.cluster.visitor_seen(*workspace, visitor.id),
         Caller::Agent { workspace, agent, .. } => {
-            app.router.agent_seen(AgentKey { workspace: *workspace, agent: agent.id }, agent.status);
+            app.cluster.agent_seen(AgentKey { workspace: *workspace, agent: agent.id }, agent.status);
         }
         Caller::Anonymous | Caller::Site { .. } => {}
     }

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::Clock;
 use bytes::Bytes;
 use domain::{Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Timestamp, Workspace, WorkspaceId};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use store::Clock;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use store::{FolderBlobs, INSTALLATION};
 use tempfile::TempDir;
@@ -174,7 +174,7 @@ impl Server {
         let keys = Keys::load(records, now).await.unwrap();
         let owner = store::Owner("test#1".into());
         let settings = cluster::Settings::default();
-        let router = cluster::Router::start(store.clone(), clock.clone(), owner, settings).await.unwrap();
+        let cluster = cluster::Cluster::start(store.clone(), clock.clone(), owner, settings).await.unwrap();
         let limits = crate::files::FileLimits {
             bytes_max: 1 << 20,
             pixels_max: 1 << 20,
@@ -186,7 +186,7 @@ impl Server {
         let files = crate::files::Files::open(blobs, records, clock.clone(), limits, storage);
         let files = Arc::new(files.unwrap());
         let config = Arc::new(config);
-        let parts = crate::http::Parts { config, clock, store, identity, keys, router, files };
+        let parts = crate::http::Parts { config, clock, store, identity, keys, cluster, files };
         let app = Arc::new(App::new(parts, address));
         let rows = ROWS.iter().chain(routes::table()).chain(api::health::METRICS);
         let front = Front { app: Arc::clone(&app), paths: Arc::new(Paths::new(rows)), serve_socket };

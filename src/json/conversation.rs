@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::Place;
+use cluster::QueuePosition;
 use domain::{Attribute, Attributes, Audience, ConversationId, Head, State, VisitorCard};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -240,7 +240,7 @@ impl<'a> ConversationJson<'a> {
 
     /// The same, with its place in the queue; none: it does not wait, or its router is silent.
     #[must_use]
-    pub fn placed(self, place: Option<Place>, audience: Audience) -> Self {
+    pub fn placed(self, place: Option<QueuePosition>, audience: Audience) -> Self {
         let Some(place) = place else { return self };
         let offered_to = place.offered_to.filter(|_| audience == Audience::Agent);
         Self {

@@ -1,6 +1,6 @@
 //! An event as its audience sees it.
 
-use cluster::{Looks, Loss, OfferEnd};
+use cluster::{Loss, OfferEnd, PresenceState};
 use domain::{AssignReason, Event, EventKind, Face, FileCard, ReleaseReason, TransferTo, face};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -237,12 +237,12 @@ pub fn offer_end(why: OfferEnd) -> &'static str {
 }
 
 /// As `presence` frames write it.
-pub fn looks(state: Looks) -> &'static str {
+pub fn presence_state(state: PresenceState) -> &'static str {
     match state {
-        Looks::Viewing => "viewing",
-        Looks::Replying => "replying",
-        Looks::Online => "online",
-        Looks::Gone => "gone",
+        PresenceState::Viewing => "viewing",
+        PresenceState::Replying => "replying",
+        PresenceState::Online => "online",
+        PresenceState::Gone => "gone",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Place, Watcher};
+use cluster::{QueuePosition, Watcher};
 use domain::{ConversationId, State, VisitorId};
 use store::{HeadFilter, HeadView};
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ impl Places {
     }
 
     /// Whether that is news to the visitor, who is told it now.
-    fn tell(&mut self, conversation: ConversationId, place: Place) -> bool {
+    fn tell(&mut self, conversation: ConversationId, place: QueuePosition) -> bool {
         let now = (conversation, place.position, place.expected_wait_s);
         if self.told.contains(&now) {
             return false;
@@ -70,7 +70,7 @@ impl Session {
         };
         for row in rows.iter().filter(|row| row.head.state == State::Queued) {
             // One whose router is silent is told of by that router.
-            if let Some(place) = app.router.place(self.key(row.conversation), row.head.team).await {
+            if let Some(place) = app.cluster.position(self.key(row.conversation), row.head.team).await {
                 self.write_place(row.conversation, place).await?;
             }
         }
@@ -88,13 +88,13 @@ impl Session {
         self.flush().await
     }
 
-    async fn write_place(&mut self, conversation: ConversationId, place: Place) -> Result<(), Close> {
+    async fn write_place(&mut self, conversation: ConversationId, place: QueuePosition) -> Result<(), Close> {
         let Side::Visitor(places) = &mut self.side else { return Ok(()) };
         if !places.tell(conversation, place) {
             return Ok(());
         }
         places.look_at = Instant::now() + LOOK_EVERY;
-        let Place { position, expected_wait_s, .. } = place;
+        let QueuePosition { position, expected_wait_s, .. } = place;
         let conversation_id = Shown(conversation);
         self.write(&Frame::Queue { conversation_id, position, expected_wait_s }).await
     }

@@ -10,7 +10,7 @@ use super::Close;
 use super::frames::Frame;
 use super::session::Session;
 use super::subscriptions::Place;
-use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, looks, loss, offer_end};
+use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, loss, offer_end, presence_state};
 use crate::people;
 use crate::talk;
 
@@ -69,7 +69,8 @@ impl Session {
                 self.write(&Frame::QueueChanged { team_id: team.to_string(), waiting, longest_wait_s }).await
             }
             Push::Presence { conversation, by, state } => {
-                let (conversation_id, by, state) = (Shown(conversation), ByJson::of(&by), looks(state));
+                let (conversation_id, by, state) =
+                    (Shown(conversation), ByJson::of(&by), presence_state(state));
                 self.write(&Frame::Presence { conversation_id, by, state }).await
             }
         }

@@ -23,7 +23,7 @@ impl Session {
         for conversation in self.subscriptions.take_lost() {
             let (who, sender) = (Arc::clone(&self.who), self.sender.clone());
             let written = self.subscriptions.written(conversation);
-            match self.app.router.subscribe(self.key(conversation), who, sender, written).await {
+            match self.app.cluster.subscribe(self.key(conversation), who, sender, written).await {
                 Ok(subscription) => {
                     self.subscriptions.found_owner(conversation, subscription);
                     self.view_again(conversation).await;

@@ -78,14 +78,15 @@ impl Session {
             "read" => {
                 let Read { id, conversation_id, seq, .. } = frame.decode()?;
                 let key = self.key(parse_id(&conversation_id)?);
-                self.app.router.read(key, Arc::clone(&self.who), Seq(seq)).await.map_err(ApiError::from)?;
+                let read = cluster::Read { who: Arc::clone(&self.who), seq: Seq(seq) };
+                self.app.cluster.ask(key, read).await.map_err(ApiError::from)?;
                 self.ok_if_asked(id.as_deref()).await
             }
             "accept" => {
                 let OfConversation { id, conversation_id, .. } = frame.decode()?;
                 self.agent_key()?;
                 let key = self.key(parse_id(&conversation_id)?);
-                let accepted = self.app.router.accept(key, (*self.who).clone(), None, false).await;
+                let accepted = self.app.cluster.accept(key, (*self.who).clone(), None, false).await;
                 accepted.map_err(ApiError::from)?;
                 self.ok(id.as_deref()).await
             }
@@ -93,7 +94,7 @@ impl Session {
                 let OfConversation { id, conversation_id, .. } = frame.decode()?;
                 self.agent_key()?;
                 let key = self.key(parse_id(&conversation_id)?);
-                self.app.router.decline(key, &self.who, None).await.map_err(ApiError::from)?;
+                self.app.cluster.decline(key, &self.who, None).await.map_err(ApiError::from)?;
                 self.ok(id.as_deref()).await
             }
             "viewing" => {
@@ -161,7 +162,7 @@ impl Session {
         }
         let key = self.key(conversation);
         let (who, sender, known) = (Arc::clone(&self.who), self.sender.clone(), Seq(after.unwrap_or(0)));
-        let subscription = self.app.router.subscribe(key, who, sender, known).await;
+        let subscription = self.app.cluster.subscribe(key, who, sender, known).await;
         let subscription = subscription.map_err(ApiError::from)?;
         let (conversation_id, head) = (Shown(conversation), subscription.last_seq);
         self.write(&Frame::Subscribed { reply_to, conversation_id, last_seq: head.0 }).await?;

@@ -274,12 +274,12 @@ impl Session {
         };
         self.heard_at = Instant::now();
         if let Caller::Visitor { visitor, .. } = &self.caller {
-            self.app.router.visitor_seen(self.workspace, visitor.id);
+            self.app.cluster.visitor_seen(self.workspace, visitor.id);
         }
         if let Some(text) = text {
             if let Caller::Agent { agent, .. } = &self.caller {
                 let key = AgentKey { workspace: self.workspace, agent: agent.id };
-                self.app.router.agent_seen(key, agent.status);
+                self.app.cluster.agent_seen(key, agent.status);
             }
             self.request(text.as_str()).await?;
         }

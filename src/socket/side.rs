@@ -42,11 +42,11 @@ impl Side {
         workspace: WorkspaceId,
         sender: &PushSender,
     ) -> Result<(Self, Option<AgentView>), Close> {
-        let mut watcher = app.router.watcher(workspace);
+        let mut watcher = app.cluster.watcher(workspace);
         match caller {
             Caller::Agent { agent, .. } => {
                 let key = AgentKey { workspace, agent: agent.id };
-                let attached = app.router.attach(key, sender.clone()).await;
+                let attached = app.cluster.attach(key, sender.clone()).await;
                 let attachment = attached.map_err(|_| Close::Overloaded)?;
                 let watches = Watches::new(agent.id);
                 watcher.look_at(watches.topics());
@@ -57,7 +57,7 @@ impl Side {
                 Ok((Side::Agent(Box::new(desk)), Some(view)))
             }
             Caller::Visitor { visitor, .. } => {
-                app.router.visitor_seen(workspace, visitor.id);
+                app.cluster.visitor_seen(workspace, visitor.id);
                 watcher.look_at(vec![Topic::Visitor(visitor.id)]);
                 let is_shared = app.store.records.expires_by_itself();
                 let check_at = is_shared.then(|| Instant::now() + CHECK_EVERY);
@@ -114,7 +114,7 @@ impl Session {
         if desk.attachment.lives() {
             return Ok(());
         }
-        match self.app.router.attach(desk.key, self.sender.clone()).await {
+        match self.app.cluster.attach(desk.key, self.sender.clone()).await {
             Ok(attachment) => {
                 let status = attachment.view.status;
                 desk.watches.read_again(attachment.view.conversations.iter().copied());

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use cluster::{SubscriberId, Subscription};
+use cluster::{ListenerId, Subscription};
 use domain::{ConversationId, Seq};
 
 /// One conversation that the socket listens to.
@@ -121,7 +121,7 @@ impl Subscriptions {
     }
 
     /// Names the subscription; none while the owner is being found again.
-    pub(super) fn id_of(&self, conversation: ConversationId) -> Option<SubscriberId> {
+    pub(super) fn id_of(&self, conversation: ConversationId) -> Option<ListenerId> {
         self.positions.get(&conversation)?.subscription.as_ref().map(Subscription::id)
     }
 

@@ -34,8 +34,8 @@ impl Session {
 
     /// While the owner is being found again, that is left to [`Self::view_again`].
     async fn tell_viewing(&self, conversation: ConversationId) -> Result<(), ApiError> {
-        let Some(subscription) = self.subscriptions.id_of(conversation) else { return Ok(()) };
+        let Some(listener) = self.subscriptions.id_of(conversation) else { return Ok(()) };
         let viewing = self.subscriptions.is_viewing(conversation);
-        Ok(self.app.router.viewing(self.key(conversation), subscription, viewing).await?)
+        Ok(self.app.cluster.ask(self.key(conversation), cluster::Viewing { listener, viewing }).await?)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::Place;
+use cluster::QueuePosition;
 use domain::{ConversationId, Head, TeamId};
 use tokio::time::Instant;
 
@@ -149,7 +149,7 @@ impl Session {
         places_until: Instant,
     ) -> Result<(), Close> {
         let audience = self.who.audience();
-        let place: Option<Place> = if Instant::now() < places_until {
+        let place: Option<QueuePosition> = if Instant::now() < places_until {
             talk::place(&self.app, self.key(conversation), head).await
         } else {
             None

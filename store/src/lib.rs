@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 mod blobs;
+mod clock;
 mod dump;
 mod heads;
 mod log;
@@ -33,6 +34,7 @@ pub mod sqlite;
 pub use blobs::{
     BLOB_PIECE_BYTES_MAX, BlobEntry, BlobKey, BlobName, BlobStream, Blobs, FolderBlobs, ObjectBlobs, S3Bucket,
 };
+pub use clock::Clock;
 pub use dump::{Dump, DumpPage, DumpPosition, DumpedRecord};
 pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow};
 pub use log::{

@@ -71,8 +71,11 @@ fn the_product_has_no_test_code() {
         assert!(store.contains(&gated), "{module} is in the product");
     }
     let actors = fs::read_to_string(root().join("actors/src/lib.rs")).unwrap();
-    for module in ["simulation", "testing"] {
-        assert!(actors.contains(&format!("#[cfg(test)]\nmod {module};")), "{module} is in the product");
+    let gated = "#[cfg(any(test, feature = \"testing\"))]\npub mod testing;";
+    assert!(actors.contains(gated), "testing is in the product");
+    let cluster = fs::read_to_string(root().join("cluster/src/lib.rs")).unwrap();
+    for module in ["simulation", "testing", "tests"] {
+        assert!(cluster.contains(&format!("#[cfg(test)]\nmod {module};")), "{module} is in the product");
     }
 }
 

@@ -1,15 +1,11 @@
-//! What an agent is offered. The routers of his teams decide when an offer begins and ends; here it is shown to him.
+//! What an agent is offered, and how often in a row they did not respond.
 
 use std::collections::BTreeMap;
 
-use domain::{ConversationId, Load, Status, TeamId, Timestamp};
+use domain::{ConversationId, Load, TeamId, Timestamp};
 use tokio::time::Instant;
 
-use super::{Desk, will};
-use crate::team::TeamKey;
-use crate::{Notice, OfferEnd, Push};
-
-/// After so many offers in a row that he did not answer he is taken to be away.
+/// After so many offers in a row without a response the agent is taken to be away.
 const MISSES_MAX: u32 = 2;
 /// An offer whose router is not heard of goes so long after its end.
 const FORGOTTEN_AFTER_MS: u64 = 5_000;
@@ -18,24 +14,40 @@ const FORGOTTEN_AFTER_MS: u64 = 5_000;
 pub(super) struct Offers(BTreeMap<ConversationId, Offered>);
 
 #[derive(Debug)]
-struct Offered {
-    by: TeamId,
-    since: Instant,
-    expires_at: Timestamp,
+pub(super) struct Offered {
+    pub(super) by: TeamId,
+    pub(super) since: Instant,
+    pub(super) expires_at: Timestamp,
 }
 
 impl Offers {
+    pub(super) fn put(&mut self, conversation: ConversationId, offered: Offered) {
+        self.0.insert(conversation, offered);
+    }
+
+    pub(super) fn get(&self, conversation: ConversationId) -> Option<&Offered> {
+        self.0.get(&conversation)
+    }
+
+    /// Takes out what this team offers.
+    pub(super) fn take(&mut self, conversation: ConversationId, team: TeamId) -> Option<Offered> {
+        if self.0.get(&conversation)?.by != team {
+            return None;
+        }
+        self.0.remove(&conversation)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those of other teams than `team`, without what he carries: of that the end of the offer is on its way.
+    /// Those of other teams than `team`, without what the agent carries: of that the end of the offer is on its way.
     pub(super) fn elsewhere(&self, team: TeamId, load: &Load) -> usize {
         let open = self.0.iter().filter(|(conversation, _)| !load.carries(**conversation));
         open.filter(|(_, offered)| offered.by != team).count()
     }
 
-    /// All of them, without what he carries.
+    /// All of them, without what the agent carries.
     pub(super) fn besides(&self, load: &Load) -> impl Iterator<Item = (ConversationId, Timestamp)> {
         let open = self.0.iter().filter(|(conversation, _)| !load.carries(**conversation));
         open.map(|(conversation, offered)| (*conversation, offered.expires_at))
@@ -46,7 +58,7 @@ impl Offers {
     }
 }
 
-/// Offers in a row that he did not answer. One that ran out while he answered another is none: he was busy, not away.
+/// Offers in a row that were missed. An offer that expires while the agent responds to another is not counted as missed.
 #[derive(Debug, Default)]
 pub(super) struct Misses {
     count: u32,
@@ -54,54 +66,14 @@ pub(super) struct Misses {
 }
 
 impl Misses {
-    /// He gave a sign of himself.
+    /// The agent responded to something.
     pub(super) fn answer(&mut self) {
         *self = Self { count: 0, answered: Some(Instant::now()) };
     }
 
-    /// An offer that he has had since `since` ran out; says whether he is to be taken for away.
-    fn miss(&mut self, since: Instant) -> bool {
+    /// An offer that the agent had since `since` expired; says whether the agent is to be taken for away.
+    pub(super) fn miss(&mut self, since: Instant) -> bool {
         self.count += u32::from(self.answered.is_none_or(|answered| answered < since));
         self.count >= MISSES_MAX
-    }
-}
-
-impl Desk {
-    pub(super) fn offered(&mut self, team: TeamId, conversation: ConversationId, expires_at: Timestamp) {
-        if self.status != Status::Online || self.disabled || !self.present() {
-            let team = TeamKey { workspace: self.key.workspace, team };
-            self.node.outbox.put(Notice::Refused { team, conversation, agent: self.key.agent });
-            return;
-        }
-        let offered = Offered { by: team, since: Instant::now(), expires_at };
-        self.offers.0.insert(conversation, offered);
-        self.push(&Push::Offer { conversation, expires_at });
-    }
-
-    /// The conversation looks different from what the offer showed.
-    pub(super) fn show_offer_again(&mut self, conversation: ConversationId) {
-        if let Some(expires_at) = self.offers.0.get(&conversation).map(|offered| offered.expires_at) {
-            self.push(&Push::Offer { conversation, expires_at });
-        }
-    }
-
-    pub(super) fn offer_ended(&mut self, team: TeamId, conversation: ConversationId, why: OfferEnd) {
-        if self.offers.0.get(&conversation).is_none_or(|offered| offered.by != team) {
-            return;
-        }
-        let Some(offered) = self.offers.0.remove(&conversation) else { return };
-        self.push(&Push::OfferEnded { conversation, why });
-        match why {
-            OfferEnd::Accepted | OfferEnd::Declined => self.misses.answer(),
-            OfferEnd::Taken | OfferEnd::Withdrawn => {}
-            OfferEnd::Expired => {
-                if self.misses.miss(offered.since) && self.status == Status::Online {
-                    self.misses.answer();
-                    // At once, so that no third offer comes between.
-                    self.set_status(Status::Away);
-                    will::keep_away(&self.node, self.key);
-                }
-            }
-        }
     }
 }

@@ -3,21 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Event, Head};
 use ractor::ActorRef;
-use store::{Append, Claim, Store, StoreError};
+use store::{Append, Claim, Store};
 use tokio::time::Instant;
 
-use super::ConversationMessage;
 use super::draft::Group;
-
-/// What came of an append.
-pub(crate) struct Appended {
-    pub(super) events: Vec<Event>,
-    pub(super) head: Head,
-    pub(super) outcome: Result<Append, StoreError>,
-    pub(super) took: Duration,
-}
+use crate::mail::{Appended, ConversationMessage};
 
 /// Reports when it is dropped, so that no way out of the task is silent.
 struct Report {

@@ -1,24 +1,24 @@
-//! The draft: the state as if all that is staged were written, and who waits for what.
+//! The draft: the state as if all that is staged were written, and the callers that wait for it.
 
 use std::collections::VecDeque;
 
 use domain::{Conversation, Event, Head, Rejection, Seq, Side};
 use store::{GROUP_BYTES_MAX, GROUP_MAX};
 
-use super::{Outcome, Refusal, Reply};
-use crate::admission::Permit;
+use crate::mail::{Permit, Refusal, Reply};
+use crate::words::Outcome;
 
-/// Somebody who is told `answer` as soon as everything before him is durable.
+/// A caller that gets `answer` as soon as everything that it was decided on is durable.
 pub(super) struct Waiter {
     pub(super) reply: Reply<Outcome>,
     pub(super) answer: Result<Outcome, Rejection>,
-    /// Kept until he is told: who waits for the store counts as much as who waits for the actor.
+    /// Kept until the caller is answered: one that waits for the store counts as much as one that waits for the actor.
     pub(super) _permit: Permit,
 }
 
 impl Waiter {
-    pub(super) fn tell(self) {
-        // Whoever asked may be gone; the log has it all the same.
+    pub(super) fn answer(self) {
+        // The caller may be gone; the log has it all the same.
         let _ = self.reply.send(self.answer.map_err(Refusal::from));
     }
 
@@ -45,7 +45,7 @@ struct Staged {
 
 pub(super) struct Draft {
     conversation: Conversation,
-    /// Those who wait for the append in flight; none: nothing is in flight.
+    /// The callers that wait for the append in flight; none: nothing is in flight.
     in_flight: Option<Vec<Waiter>>,
     staged: VecDeque<Staged>,
 }
@@ -93,12 +93,12 @@ impl Draft {
         }
     }
 
-    /// Has `waiter` told when all that is staged now is durable; at once when nothing is.
+    /// Answers `waiter` when all that is staged now is durable; at once when nothing is staged.
     pub(super) fn wait(&mut self, waiter: Waiter) {
         match (self.staged.back_mut(), &mut self.in_flight) {
             (Some(group), _) => group.waiters.push(waiter),
             (None, Some(waiters)) => waiters.push(waiter),
-            (None, None) => waiter.tell(),
+            (None, None) => waiter.answer(),
         }
     }
 
@@ -115,7 +115,7 @@ impl Draft {
 
     /// The group in flight is durable.
     pub(super) fn answer_group(&mut self) {
-        self.in_flight.take().into_iter().flatten().for_each(Waiter::tell);
+        self.in_flight.take().into_iter().flatten().for_each(Waiter::answer);
     }
 
     /// Nothing of it may have been written.

@@ -1,26 +1,25 @@
-//! Read marks are written beside the log, one write after the other. Who moves one is answered when it is kept; what
-//! moves during a write goes with the next.
+//! Read marks are written beside the log, one write after the other. A reader is answered when the mark is kept; what moves
+//! during a write goes with the next.
 
-use super::{Refusal, Reply};
-use crate::ExecuteError;
-use crate::admission::Permit;
+use crate::mail::{Permit, Refusal, Reply};
+use crate::words::ExecuteError;
 
 #[derive(Default)]
 pub(super) struct MarkWrites {
     under_way: bool,
-    /// Whom the next write answers; bounded by the permits that they hold.
+    /// The readers that the next write answers; bounded by the permits that they hold.
     waiting: Vec<Reader>,
 }
 
-/// Who waits until his mark is kept.
+/// Waits until the mark is kept.
 pub(super) struct Reader {
     reply: Reply<()>,
     _permit: Permit,
 }
 
 impl Reader {
-    pub(super) fn tell(self, kept: bool) {
-        // Whoever asked may be gone.
+    pub(super) fn answer(self, kept: bool) {
+        // The reader may be gone.
         let _ = self.reply.send(kept.then_some(()).ok_or(Refusal::Error(ExecuteError::Unknown)));
     }
 }
@@ -34,7 +33,7 @@ impl MarkWrites {
         self.waiting.push(Reader { reply, _permit: permit });
     }
 
-    /// Whom a write answers that begins now; none when nobody waits, or one is under way.
+    /// The readers that a write answers which begins now; none when none waits, or one is under way.
     pub(super) fn begin(&mut self) -> Option<Vec<Reader>> {
         if self.under_way || self.waiting.is_empty() {
             return None;

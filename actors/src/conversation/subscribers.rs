@@ -1,52 +1,20 @@
-//! Who listens to a conversation on this node.
+//! The listeners of a conversation on this node.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use domain::{Audience, Author, ConversationId, Event, Head, Principal, Seq};
-use ractor::ActorRef;
 
-use super::company::Company;
-use super::{Activity, ConversationMessage};
-use crate::{Looks, Push, PushSender};
-
-/// Names one subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SubscriberId(u64);
-
-impl SubscriberId {
-    pub(crate) fn next(from: &AtomicU64) -> Self {
-        Self(from.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// The right to be told of a conversation; it ends when this is dropped.
-pub struct Subscription {
-    pub(crate) id: SubscriberId,
-    pub(crate) actor: ActorRef<ConversationMessage>,
-    /// The last durable event when it began: what comes after is pushed.
-    pub last_seq: Seq,
-}
-
-impl Subscription {
-    /// Names it to the conversation.
-    pub fn id(&self) -> SubscriberId {
-        self.id
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        // An actor that ended has no subscribers left.
-        let _ = self.actor.cast(ConversationMessage::Unsubscribe(self.id));
-    }
-}
+use super::presence::Attendance;
+use crate::hub::PushSender;
+use crate::mail::Activity;
+use crate::words::{ListenerId, PresenceState, Push};
 
 pub(super) struct Subscriber {
-    pub(super) id: SubscriberId,
+    pub(super) id: ListenerId,
     pub(super) who: Arc<Principal>,
     pub(super) sender: PushSender,
-    /// An agent who has the conversation before him.
+    /// An agent who has the conversation open.
     pub(super) viewing: bool,
 }
 
@@ -54,7 +22,7 @@ pub(super) struct Subscribers {
     conversation: ConversationId,
     all: Vec<Subscriber>,
     activity: Arc<Activity>,
-    /// Somebody came, went, or looks up: the others are not told yet.
+    /// A listener came, went, or opened it, and that is not published yet.
     moved: bool,
 }
 
@@ -72,7 +40,7 @@ impl Subscribers {
         self.count();
     }
 
-    pub(super) fn remove(&mut self, id: SubscriberId) {
+    pub(super) fn remove(&mut self, id: ListenerId) {
         self.all.retain(|subscriber| subscriber.id != id);
         self.count();
     }
@@ -82,7 +50,7 @@ impl Subscribers {
         self.activity.subscribers.store(self.all.len(), Ordering::Relaxed);
     }
 
-    /// One allocation for all; whoever is too slow is let go, and resumes from the store.
+    /// One allocation for all; a listener that is too slow is let go, and resumes from the store.
     pub(super) fn publish(&mut self, event: &Arc<Event>) {
         let conversation = self.conversation;
         let before = self.all.len();
@@ -94,32 +62,32 @@ impl Subscribers {
         }
     }
 
-    /// An agent looks at the conversation, or away.
-    pub(super) fn view(&mut self, id: SubscriberId, viewing: bool) {
+    /// An agent opens the conversation, or looks away.
+    pub(super) fn view(&mut self, id: ListenerId, viewing: bool) {
         if let Some(subscriber) = self.all.iter_mut().find(|subscriber| subscriber.id == id) {
             self.moved |= subscriber.viewing != viewing;
             subscriber.viewing = viewing;
         }
     }
 
-    /// Whether somebody came, went, looks up or away since this was last asked.
+    /// Whether a listener came, went, opened it or looked away since this was last asked.
     pub(super) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
 
-    /// Who is there, each as often as he listens: visitors, and agents who look.
-    pub(super) fn there(&self) -> impl Iterator<Item = (Author, Looks)> + '_ {
+    /// Who is there, once for each device that listens: visitors, and agents who have it open.
+    pub(super) fn there(&self) -> impl Iterator<Item = (Author, PresenceState)> + '_ {
         self.all.iter().filter_map(|subscriber| match (subscriber.who.audience(), subscriber.viewing) {
-            (Audience::Visitor, _) => Some((subscriber.who.author(), Looks::Online)),
-            (Audience::Agent, true) => Some((subscriber.who.author(), Looks::Viewing)),
+            (Audience::Visitor, _) => Some((subscriber.who.author(), PresenceState::Online)),
+            (Audience::Agent, true) => Some((subscriber.who.author(), PresenceState::Viewing)),
             (Audience::Agent, false) => None,
         })
     }
 
-    /// Tells one who just came who is there; only agents are told.
-    pub(super) fn greet(&self, newcomer: &Subscriber, company: &Company) {
+    /// Tells a newcomer who is there; only agents are told.
+    pub(super) fn greet(&self, newcomer: &Subscriber, attendance: &Attendance) {
         if newcomer.who.audience() == Audience::Agent {
-            for (by, state) in company.all().filter(|(by, _)| !is_his(&newcomer.who, by)) {
+            for (by, state) in attendance.all().filter(|(by, _)| !is_by(&newcomer.who, by)) {
                 let (conversation, by, state) = (self.conversation, Arc::clone(by), *state);
                 newcomer.sender.push_soft(Push::Presence { conversation, by, state });
             }
@@ -127,7 +95,7 @@ impl Subscribers {
     }
 
     /// Tells the other agents what somebody does.
-    pub(super) fn presence(&self, by: &Arc<Author>, state: Looks) {
+    pub(super) fn presence(&self, by: &Arc<Author>, state: PresenceState) {
         let agents = self.all_but(by).filter(|subscriber| subscriber.who.audience() == Audience::Agent);
         for subscriber in agents {
             let (conversation, by) = (self.conversation, Arc::clone(by));
@@ -149,7 +117,7 @@ impl Subscribers {
         }
     }
 
-    /// Told to all, his other devices too.
+    /// Told to all, the reader's other devices too.
     pub(super) fn read(&self, by: Author, seq: Seq) {
         let by = Arc::new(by);
         for subscriber in &self.all {
@@ -159,7 +127,7 @@ impl Subscribers {
     }
 
     fn all_but(&self, author: &Author) -> impl Iterator<Item = &Subscriber> {
-        self.all.iter().filter(move |subscriber| !is_his(&subscriber.who, author))
+        self.all.iter().filter(move |subscriber| !is_by(&subscriber.who, author))
     }
 
     pub(super) fn drop_those_who_lost_sight(&mut self, head: &Head) {
@@ -175,7 +143,7 @@ impl Subscribers {
         self.count();
     }
 
-    /// Whoever listens has to find the next owner.
+    /// The listeners have to find the next owner.
     pub(super) fn lose_owner(&mut self) {
         let conversation = self.conversation;
         for subscriber in self.all.drain(..) {
@@ -185,14 +153,14 @@ impl Subscribers {
     }
 }
 
-/// Also when the actor panics: nobody listens to the dead.
+/// Also when the actor panics: the listeners have to know.
 impl Drop for Subscribers {
     fn drop(&mut self) {
         self.lose_owner();
     }
 }
 
-fn is_his(who: &Principal, author: &Author) -> bool {
+fn is_by(who: &Principal, author: &Author) -> bool {
     match (who, author) {
         (Principal::Visitor { id, .. }, Author::Visitor { id: author, .. }) => id == author,
         (Principal::Agent { card, .. }, Author::Agent(author)) => card.id == author.id,

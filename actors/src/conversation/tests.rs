@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Attributes, ClientId, MessageText, SiteId, Start, Timestamp, VisitorCard, VisitorId};
+use domain::{
+    Answer, Attributes, ClientId, Command, Conversation, EventKind, MessageText, Principal, Rejection,
+    ReleaseReason, Request, Seq, SiteId, Start, State, Timestamp, VisitorCard, VisitorId,
+};
 use store::faulty::{Fault, Faults, FaultyLog};
-use store::memory::MemoryStore;
-use store::{ConversationKey, EventLog, Owner, Records, Store};
+use store::memory::{MemoryRecords, MemoryStore};
+use store::{Clock, ConversationKey, EventLog, Owner, Records, Store, StoreError};
 
-use super::*;
-use crate::{Clock, Node, Push, PushReceiver, Settings, window};
+use crate::testing::agent;
+use crate::{
+    ExecuteError, Node, Notice, Outcome, Probe, Push, PushReceiver, Read, Settings, Subscription, Typing,
+    window,
+};
 
 /// A request that panics the actor that decides it.
 pub(super) fn is_poisonous(request: &Request) -> bool {
@@ -334,7 +340,7 @@ async fn more_than_may_wait_is_refused_at_once() {
 async fn an_idle_conversation_leaves_memory_and_comes_back_as_it_was() {
     let fixture = Fixture::start().await;
     fixture.node.execute(key(), post("m", "hello")).await.unwrap();
-    fixture.node.read(key(), Arc::new(visitor()), Seq(2)).await.unwrap();
+    fixture.node.ask(key(), Read { who: Arc::new(visitor()), seq: Seq(2) }).await.unwrap();
     let before = fixture.inspect().await;
     tokio::time::sleep(Duration::from_secs(70)).await;
     assert_eq!(fixture.node.live().0, 0);
@@ -362,7 +368,7 @@ async fn passivation_under_way_loses_no_command() {
     let first = tokio::spawn(async move { node.execute(key(), post("1", "one")).await });
     held.reached().await;
     let node = fixture.node.clone();
-    let leaving = tokio::spawn(async move { node.passivate_all(Duration::from_secs(5)).await });
+    let leaving = tokio::spawn(async move { node.drain(Duration::from_secs(5)).await });
     held.release();
     let second = fixture.node.execute(key(), post("2", "two")).await;
     assert!(first.await.unwrap().is_ok() && second.is_ok());
@@ -392,12 +398,16 @@ async fn typing_ends_by_itself_and_with_a_message() {
         Some(Push::Typing { typing, preview, .. }) => (typing, preview.map(|text| text.to_string())),
         other => panic!("{other:?}"),
     };
-    fixture.node.typing(key(), Arc::new(visitor()), true, Some("hel".into())).await.unwrap();
+    fixture
+        .node
+        .ask(key(), Typing { who: Arc::new(visitor()), typing: true, preview: Some("hel".into()) })
+        .await
+        .unwrap();
     assert_eq!(typing(pushes.next().await), (true, Some("hel".into())));
     let started = tokio::time::Instant::now();
     assert_eq!(typing(pushes.next().await), (false, None));
     assert_eq!(started.elapsed().as_secs(), 6);
-    fixture.node.typing(key(), Arc::new(visitor()), true, None).await.unwrap();
+    fixture.node.ask(key(), Typing { who: Arc::new(visitor()), typing: true, preview: None }).await.unwrap();
     assert_eq!(typing(pushes.next().await), (true, None));
     fixture.node.execute(key(), post("m", "hello")).await.unwrap();
     assert_eq!(typing(pushes.next().await), (false, None));
@@ -445,7 +455,7 @@ async fn a_start_is_answered_again_with_the_same_and_refused_with_other_content(
 async fn an_overtaken_owner_does_not_say_what_would_change() {
     let fixture = Fixture::start().await;
     fixture.rival().await.execute(key(), post("1", "one")).await.unwrap();
-    let probed = fixture.node.probe(key(), post("1", "one")).await.unwrap();
+    let probed = fixture.node.ask(key(), Probe { request: Arc::new(post("1", "one")) }).await.unwrap();
     assert!(matches!(probed.answer, Answer::Posted { repeated: true, .. }), "{probed:?}");
 }
 
@@ -461,8 +471,8 @@ async fn who_knows_more_than_an_overtaken_owner_is_told_by_the_next_one() {
     }
 }
 
-/// Two nodes that both believe they own the conversation, over a log that fails in every way that it may: whoever
-/// sends retries with the same name until he is answered. By seed, so that a failure can be run again.
+/// Two nodes that both believe they own the conversation, over a log that fails in every way that it may: each
+/// sender retries with the same name until they are answered. By seed, so that a failure can be run again.
 #[tokio::test(start_paused = true)]
 async fn rival_owners_on_a_failing_log_lose_double_and_reorder_nothing() {
     const FAULTS: Faults = Faults {
@@ -521,4 +531,30 @@ async fn rival_owners_on_a_failing_log_lose_double_and_reorder_nothing() {
         assert_eq!(kept.len() as u64, SENDERS * MESSAGES, "seed {seed}: lost, doubled or made up");
         assert_eq!(texts(&*memory).await.len(), kept.len(), "seed {seed}: doubled");
     }
+}
+
+#[tokio::test]
+async fn the_router_hears_that_it_waits_before_its_agent_hears_of_a_free_place() {
+    let memory = Arc::new(MemoryStore::default());
+    let records = Arc::new(MemoryRecords::default());
+    let store = Store { log: memory.clone(), heads: memory.clone(), records, series: memory };
+    let (node, mut notices) =
+        Node::start(store, Clock::of_tokio(), Owner("a#1".into()), Settings::default()).await.unwrap();
+    node.create(key(), start_request()).await.unwrap();
+    let by = |by, command| Request { by, client_id: None, command };
+    let accept = Command::Accept { take_over: false, why: None };
+    node.execute(key(), by(agent(1), accept)).await.unwrap();
+    while notices.try_recv().is_ok() {}
+
+    let release = Command::Release { assignment_epoch: 1, reason: ReleaseReason::OverCapacity };
+    node.execute(key(), by(Principal::System, release)).await.unwrap();
+    let mut told = Vec::new();
+    while let Ok(notice) = notices.try_recv() {
+        match notice {
+            Notice::Joined { .. } => told.push("it waits"),
+            Notice::Lost { .. } => told.push("the agent lost it"),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["it waits", "the agent lost it"]);
 }

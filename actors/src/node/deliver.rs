@@ -1,59 +1,36 @@
-//! Carries what one actor tells another.
+//! Brings a notice to the actor of this node that it is for.
 
-use domain::{Command, Principal, Request};
-
-use super::Node;
-use crate::agent::AgentMessage;
-use crate::team::TeamMessage;
-use crate::{AgentKey, ExecuteError, Notice, TeamKey};
+use super::ask::Address;
+use super::local::Node;
+use crate::mail::{AgentMessage, TeamMessage};
+use crate::words::{AgentKey, Notice, TeamKey};
 
 impl Node {
-    /// Carries a notice to the actor that it is for. An agent who is not in memory reads the heads when he is; a router
-    /// that is not in memory is started.
-    pub async fn deliver(&self, notice: Notice) {
+    /// Delivers a notice to the actor that it is for. An agent who is not in memory reads the heads when they are; a router
+    /// that is not in memory is started. [`Notice::Release`] and [`Notice::Give`] are given back: they span two actors, and
+    /// are the cluster's to carry out.
+    pub async fn deliver(&self, notice: Notice) -> Option<Notice> {
         match notice {
-            Notice::Assigned { agent, key, epoch, head } => {
-                let agent = AgentKey { workspace: key.workspace, agent };
-                let conversation = key.conversation;
+            Notice::Release { .. } | Notice::Give { .. } => return Some(notice),
+            Notice::Assigned { agent, conversation, epoch, head } => {
                 self.tell_agent(agent, AgentMessage::Assigned { conversation, epoch, head });
             }
-            Notice::Lost { agent, key, epoch, why } => {
-                let agent = AgentKey { workspace: key.workspace, agent };
-                self.tell_agent(agent, AgentMessage::Lost { conversation: key.conversation, epoch, why });
+            Notice::Lost { agent, conversation, epoch, why } => {
+                self.tell_agent(agent, AgentMessage::Lost { conversation, epoch, why });
             }
-            Notice::Release { key, agent, epoch, reason } => {
-                let command = Command::Release { assignment_epoch: epoch, reason };
-                let request = Request { by: Principal::System, client_id: None, command };
-                match self.execute(key, request).await {
-                    Ok(_) => {}
-                    Err(ExecuteError::Rejected(rejection)) => {
-                        tracing::debug!(conversation = %key.conversation, %rejection, "nothing to give back");
-                    }
-                    // He looks again soon, and asks again if he must.
-                    Err(error) => {
-                        tracing::warn!(conversation = %key.conversation, %error, "not given back yet");
-                        let agent = AgentKey { workspace: key.workspace, agent };
-                        self.tell_agent(agent, AgentMessage::Failed);
-                    }
-                }
+            Notice::Settled { agent, conversation, assigned } => {
+                // An actor that ended took its reservations with it.
+                self.tell_agent(agent, AgentMessage::Settled { conversation, assigned });
             }
-            Notice::Joined { team, joined } => self.tell_team(team, TeamMessage::Joined(joined)).await,
-            Notice::Left { team, conversation, taken } => {
-                self.tell_team(team, TeamMessage::Left { conversation, taken }).await;
-            }
-            Notice::Agent { team, state } => self.tell_team(team, TeamMessage::Agent(state)).await,
-            Notice::Refused { team, conversation, agent } => {
-                self.tell_team(team, TeamMessage::Refused { conversation, agent }).await;
-            }
-            Notice::CallOut { team } => {
-                for (key, handle) in self.shared.agents.living() {
-                    if key.workspace == team.workspace {
-                        // An actor that ended tells when it starts again.
-                        let _ = handle.actor.cast(AgentMessage::Report(team.team));
-                    }
-                }
-            }
+            Notice::NotReleased { agent } => drop(self.tell_agent(agent, AgentMessage::Failed)),
             Notice::Report { agent, team } => drop(self.tell_agent(agent, AgentMessage::Report(team))),
+            Notice::OfferEnded { agent, team, conversation, why } => {
+                self.tell_agent(agent, AgentMessage::OfferEnded { team, conversation, why });
+            }
+            Notice::OfferTouched { agent, conversation } => {
+                self.tell_agent(agent, AgentMessage::OfferTouched(conversation));
+            }
+            Notice::Queue { agent, news } => drop(self.tell_agent(agent, AgentMessage::Queue(news))),
             Notice::Offer { agent, team, conversation, expires_at } => {
                 let offer = AgentMessage::Offer { team, conversation, expires_at };
                 if !self.tell_agent(agent, offer) {
@@ -62,10 +39,40 @@ impl Node {
                     self.tell_team(team, refused).await;
                 }
             }
-            Notice::OfferEnded { agent, team, conversation, why } => {
-                self.tell_agent(agent, AgentMessage::OfferEnded { team, conversation, why });
+            Notice::CallOut { team } => {
+                for (key, handle) in self.context.agents.living() {
+                    if key.workspace == team.workspace {
+                        // An actor that ended reports when it starts again.
+                        handle.tell(AgentMessage::Report(team.team));
+                    }
+                }
             }
-            Notice::Queue { agent, news } => drop(self.tell_agent(agent, AgentMessage::Queue(news))),
+            Notice::Joined { team, joined } => self.tell_team(team, TeamMessage::Joined(joined)).await,
+            Notice::Left { team, conversation, taken } => {
+                self.tell_team(team, TeamMessage::Left { conversation, taken }).await;
+            }
+            Notice::Agent { team, report } => self.tell_team(team, TeamMessage::Agent(report)).await,
+            Notice::Refused { team, conversation, agent } => {
+                self.tell_team(team, TeamMessage::Refused { conversation, agent }).await;
+            }
+            Notice::Given { team, conversation, agent, given } => {
+                self.tell_team(team, TeamMessage::Given { conversation, agent, given }).await;
+            }
+        }
+        None
+    }
+
+    /// Tells an agent's actor, if it is in memory; says whether it is.
+    pub(super) fn tell_agent(&self, key: AgentKey, message: AgentMessage) -> bool {
+        // An actor that ended took what it knew with it.
+        self.context.agents.get(&key).is_some_and(|handle| handle.tell(message))
+    }
+
+    async fn tell_team(&self, key: TeamKey, message: TeamMessage) {
+        match key.reach(self).await {
+            // A router that just ended finds it when it reads its queue.
+            Ok(handle) => drop(handle.tell(message)),
+            Err(error) => tracing::warn!(team = %key.team, %error, "a router was not notified"),
         }
     }
 }

@@ -1,21 +1,21 @@
-//! The agents of a team, as they told the router, and what the router has in hand for each.
+//! The agents of a team, as their actors report them, and what the router has in hand for each.
 
 use std::collections::BTreeMap;
 
 use domain::{Agent, AgentCard, AgentId, Candidate, Exclusion, Needs, Skilled, Status};
 
-use crate::AgentState;
+use crate::words::AgentReport;
 
 /// A member of the team.
 #[derive(Debug)]
 pub(super) struct Member {
     card: AgentCard,
     skilled: Skilled,
-    /// As his actor last told; none: nobody has heard of him.
-    state: Option<AgentState>,
-    /// What this router offers or gives him just now.
+    /// As the agent's actor last reported; none: it has not.
+    report: Option<AgentReport>,
+    /// What this router offers or gives the agent just now.
     in_hand: u32,
-    /// His last turn; 0: none yet.
+    /// The agent's last turn; 0: none yet.
     turn: u64,
 }
 
@@ -26,8 +26,8 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Takes the records of those who belong to the team now; what is known of them stays. Says whether somebody came
-    /// who was not in it: what a newcomer's actor told before that was of no use, and is to be asked for.
+    /// Takes the records of the agents who belong to the team now; what is known of them stays. Says whether a newcomer is
+    /// among them: what a newcomer's actor reported before that was of no use, and is to be asked for.
     pub(super) fn set(&mut self, agents: &[Agent]) -> bool {
         let mut newcomers = false;
         let mut before = std::mem::take(&mut self.all);
@@ -37,7 +37,7 @@ impl Members {
             let member = Member {
                 card: agent.card(),
                 skilled: Skilled::of(agent),
-                state: known.as_ref().and_then(|member| member.state.clone()),
+                report: known.as_ref().and_then(|member| member.report.clone()),
                 in_hand: known.as_ref().map_or(0, |member| member.in_hand),
                 turn: known.map_or(0, |member| member.turn),
             };
@@ -47,43 +47,43 @@ impl Members {
     }
 
     /// Keeps what the agent's actor reports; says whether the agent attends to the queue now and did not before.
-    pub(super) fn tell(&mut self, state: AgentState) -> bool {
-        let Some(member) = self.all.get_mut(&state.agent) else { return false };
-        let attends = state.attends();
-        let attended = member.state.replace(state).is_some_and(|before| before.attends());
+    pub(super) fn heed(&mut self, report: AgentReport) -> bool {
+        let Some(member) = self.all.get_mut(&report.agent) else { return false };
+        let attends = report.attends();
+        let attended = member.report.replace(report).is_some_and(|before| before.attends());
         attends && !attended
     }
 
-    /// His actor is not there.
+    /// The agent's actor is not there.
     pub(super) fn forget(&mut self, agent: AgentId) {
         if let Some(member) = self.all.get_mut(&agent) {
-            member.state = None;
+            member.report = None;
         }
     }
 
     pub(super) fn gets_offers(&self, agent: AgentId) -> bool {
-        self.all.get(&agent).and_then(|member| member.state.as_ref()).is_some_and(AgentState::gets_offers)
+        self.all.get(&agent).and_then(|member| member.report.as_ref()).is_some_and(AgentReport::gets_offers)
     }
 
     pub(super) fn card(&self, agent: AgentId) -> Option<AgentCard> {
         self.all.get(&agent).map(|member| member.card.clone())
     }
 
-    /// Who is online and present.
+    /// The agents who are online and present.
     pub(super) fn there(&self) -> impl Iterator<Item = AgentId> + '_ {
         self.all
             .iter()
-            .filter(|(_, member)| member.state.as_ref().is_some_and(AgentState::gets_offers))
+            .filter(|(_, member)| member.report.as_ref().is_some_and(AgentReport::gets_offers))
             .map(|(id, _)| *id)
     }
 
-    /// Who is present and online or away.
+    /// The agents who are present and online or away.
     pub(super) fn attending(&self) -> impl Iterator<Item = AgentId> + '_ {
-        let attends = |member: &Member| member.state.as_ref().is_some_and(AgentState::attends);
+        let attends = |member: &Member| member.report.as_ref().is_some_and(AgentReport::attends);
         self.all.iter().filter(move |(_, member)| attends(member)).map(|(id, _)| *id)
     }
 
-    /// It is offered or given to him: his turn.
+    /// It is offered or given to the agent: their turn.
     pub(super) fn take_in_hand(&mut self, agent: AgentId) {
         self.turns += 1;
         if let Some(member) = self.all.get_mut(&agent) {
@@ -98,14 +98,14 @@ impl Members {
         }
     }
 
-    /// A number that only rises: to tell which of two noes came later.
+    /// A number that only rises: to tell which of two exclusions came later.
     pub(super) fn next_turn(&mut self) -> u64 {
         self.turns += 1;
         self.turns
     }
 
-    /// Somebody may be given something, whatever it needs.
-    pub(super) fn somebody_is_free(&self) -> bool {
+    /// Some agent may be given something, whatever it needs.
+    pub(super) fn any_is_free(&self) -> bool {
         self.all.iter().any(|(id, member)| member.candidate(*id).excluded_by.is_none())
     }
 
@@ -123,19 +123,19 @@ impl Members {
 
 impl Member {
     fn candidate(&self, agent: AgentId) -> Candidate {
-        let Self { state, in_hand, turn, .. } = self;
-        let Some(state) = state else {
+        let Self { report, in_hand, turn, .. } = self;
+        let Some(report) = report else {
             let excluded_by = Some(Exclusion::NotOnline);
             return Candidate { agent, load: 0, capacity: 0, excluded_by, turn: *turn, passed: 0 };
         };
-        let load = state.carried + state.offered_elsewhere + in_hand;
-        let excluded_by = if state.status != Status::Online {
+        let load = report.carried + report.offered_elsewhere + in_hand;
+        let excluded_by = if report.status != Status::Online {
             Some(Exclusion::NotOnline)
-        } else if !state.present {
+        } else if !report.present {
             Some(Exclusion::NotPresent)
         } else {
-            (load >= state.capacity).then_some(Exclusion::Full)
+            (load >= report.capacity).then_some(Exclusion::Full)
         };
-        Candidate { agent, load, capacity: state.capacity, excluded_by, turn: *turn, passed: 0 }
+        Candidate { agent, load, capacity: report.capacity, excluded_by, turn: *turn, passed: 0 }
     }
 }

@@ -14,24 +14,27 @@ pub(super) struct Waiting {
     pub(super) epoch: u64,
     pub(super) visitor: VisitorId,
     pub(super) needs: Needs,
-    /// The visitor's last agent.
+    /// The visitor's last agent, who is asked first.
     pub(super) preferred: Option<AgentId>,
     pub(super) step: Step,
-    noes: Vec<No>,
-    /// The place and the expected wait that its visitor was last told.
+    exclusions: Vec<Excluded>,
+    /// The position and the expected wait that its visitor was last told.
     pub(super) told: Option<(u64, Option<u64>)>,
 }
 
 /// Where it stands on its way to an agent.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Who had the visitor's last conversation is being looked up.
+    /// The agent of the visitor's last conversation is being read.
     Looking,
-    /// It waits for somebody who may have it.
+    /// It waits for an agent who may have it.
     Free,
     Offered(Offer),
-    /// The assignment to this agent is being written.
-    Giving(AgentId),
+    /// The assignment to this agent is being written, since then.
+    Giving {
+        agent: AgentId,
+        since: Instant,
+    },
 }
 
 #[derive(Debug)]
@@ -41,9 +44,9 @@ pub(super) struct Offer {
     pub(super) why: Explanation,
 }
 
-/// Somebody who shall not be asked while there is another.
+/// An agent who is not to be asked while there is another.
 #[derive(Debug)]
-struct No {
+struct Excluded {
     agent: AgentId,
     because: Exclusion,
     /// Of two the greater came later.
@@ -66,40 +69,40 @@ impl Waiting {
             needs,
             preferred: None,
             step: Step::Looking,
-            noes: Vec::new(),
+            exclusions: Vec::new(),
             told: None,
         }
     }
 
-    pub(super) fn say_no(&mut self, agent: AgentId, because: Exclusion, order: u64, until: Option<Instant>) {
-        self.noes.retain(|no| no.agent != agent);
-        self.noes.push(No { agent, because, order, until });
+    pub(super) fn exclude(&mut self, agent: AgentId, because: Exclusion, order: u64, until: Option<Instant>) {
+        self.exclusions.retain(|excluded| excluded.agent != agent);
+        self.exclusions.push(Excluded { agent, because, order, until });
     }
 
-    /// `candidate`, as this conversation sees him.
+    /// The candidate, as this conversation sees them.
     pub(super) fn judge(&self, candidate: Candidate, now: Instant) -> Candidate {
-        let no = self.noes.iter().find(|no| no.agent == candidate.agent);
-        match no.filter(|no| no.until.is_none_or(|until| now < until)) {
-            Some(no) if candidate.excluded_by.is_none() => {
-                Candidate { excluded_by: Some(no.because), passed: no.order, ..candidate }
+        let excluded = self.exclusions.iter().find(|excluded| excluded.agent == candidate.agent);
+        match excluded.filter(|excluded| excluded.until.is_none_or(|until| now < until)) {
+            Some(excluded) if candidate.excluded_by.is_none() => {
+                Candidate { excluded_by: Some(excluded.because), passed: excluded.order, ..candidate }
             }
             Some(_) | None => candidate,
         }
     }
 
-    /// Whom it is offered or being given to.
+    /// The agent that it is offered or being given to.
     pub(super) fn with(&self) -> Option<AgentId> {
         match &self.step {
             Step::Looking | Step::Free => None,
             Step::Offered(offer) => Some(offer.agent),
-            Step::Giving(agent) => Some(*agent),
+            Step::Giving { agent, .. } => Some(*agent),
         }
     }
 
     pub(super) fn offer(&self) -> Option<&Offer> {
         match &self.step {
             Step::Offered(offer) => Some(offer),
-            Step::Looking | Step::Free | Step::Giving(_) => None,
+            Step::Looking | Step::Free | Step::Giving { .. } => None,
         }
     }
 }
@@ -182,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn a_no_holds_until_its_time_and_leaves_a_better_reason_alone() {
+    fn an_exclusion_holds_until_its_time_and_leaves_a_better_reason_alone() {
         let now = Instant::now();
         let agent = AgentId::from_hash([9; 16]);
         let candidate = Candidate { agent, load: 0, capacity: 5, excluded_by: None, turn: 0, passed: 0 };
         let mut one = waiting(1, 0);
         let later = now + std::time::Duration::from_secs(60);
-        one.say_no(agent, Exclusion::Released, 7, Some(later));
+        one.exclude(agent, Exclusion::Released, 7, Some(later));
         assert_eq!(one.judge(candidate, now).excluded_by, Some(Exclusion::Released));
         assert_eq!(one.judge(candidate, later).excluded_by, None);
         let full = Candidate { excluded_by: Some(Exclusion::Full), ..candidate };

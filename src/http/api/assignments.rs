@@ -120,7 +120,7 @@ async fn accept(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let AcceptJson { client_id, take_over } = body_of(&mut call, key).await?;
     let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
-    let outcome = call.app.router.accept(key, by, client_id, take_over).await?;
+    let outcome = call.app.cluster.accept(key, by, client_id, take_over).await?;
     conversation_reply(&call, key, &outcome).await
 }
 
@@ -139,7 +139,7 @@ async fn decline(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let NamedJson { client_id } = body_of(&mut call, key).await?;
     let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
-    call.app.router.decline(key, &by, client_id).await?;
+    call.app.cluster.decline(key, &by, client_id).await?;
     Ok(Reply::no_content())
 }
 
@@ -157,6 +157,6 @@ async fn reopen(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let NamedJson { client_id } = body_of(&mut call, key).await?;
     let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
-    let outcome = call.app.router.reopen(key, by, client_id).await?;
+    let outcome = call.app.cluster.reopen(key, by, client_id).await?;
     conversation_reply(&call, key, &outcome).await
 }

@@ -147,7 +147,7 @@ async fn members(
 impl ColleagueJson {
     fn of(app: &App, workspace: WorkspaceId, agent: &Agent, teams: &[&Team]) -> Self {
         // Who is not in memory asked for nothing for long.
-        let brief = app.router.agent_brief(AgentKey { workspace, agent: agent.id });
+        let brief = app.cluster.agent_brief(AgentKey { workspace, agent: agent.id });
         let his = teams.iter().filter(|team| team.agents.contains(&agent.id));
         Self {
             agent_id: agent.id.to_string(),

@@ -215,7 +215,7 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     let first = first.map(|text| (talk::fresh_id(&app), text));
     let by = Principal::Visitor { id: visitor.id, site, name: visitor.name.clone() };
     let command = Command::Start { start, first };
-    let outcome = app.router.create(key, Request { by, client_id: Some(client_id), command }).await?;
+    let outcome = app.cluster.create(key, Request { by, client_id: Some(client_id), command }).await?;
     let head = outcome.head.ok_or_else(|| ApiError::internal("a start was answered without its head"))?;
     let message = match outcome.answer {
         Answer::Posted { message_id, seq, at, .. } => {
@@ -225,7 +225,7 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     };
     // Its router hears of it about now.
     let place = match head.state {
-        State::Queued => app.router.place_when_known(key, &head).await,
+        State::Queued => app.cluster.position_when_known(key, &head).await,
         State::Assigned | State::Bot | State::Ended => None,
     };
     let (head, audience) = (people::named(&app.identity, workspace, &head).await, domain::Audience::Visitor);

@@ -123,7 +123,7 @@ async fn wait_for_event(
     let until = Instant::now() + at_most;
     // One push is enough to know that there is something: the events themselves are read from the store.
     let (sender, mut pushes) = window(16, usize::MAX);
-    let subscription = app.router.subscribe(key, Arc::new(who.clone()), sender, after).await?;
+    let subscription = app.cluster.subscribe(key, Arc::new(who.clone()), sender, after).await?;
     if subscription.last_seq > after {
         return Ok(());
     }

@@ -121,7 +121,7 @@ pub(super) async fn verb_reply(
     command: Command,
 ) -> Result<Reply, ApiError> {
     let (by, client_id) = (principal_of(call)?, client_id_of(call, key, client_id).await?);
-    let outcome = call.app.router.execute(key, Request { by, client_id, command }).await?;
+    let outcome = call.app.cluster.execute(key, Request { by, client_id, command }).await?;
     conversation_reply(call, key, &outcome).await
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn conversation_reply(
     if head.seen_by(&who) {
         // What the verb has queued its router hears of about now.
         let place = match head.state {
-            State::Queued => call.app.router.place_when_known(key, head).await,
+            State::Queued => call.app.cluster.position_when_known(key, head).await,
             State::Assigned | State::Bot | State::Ended => None,
         };
         let (head, audience) = (people::named(&call.app.identity, key.workspace, head).await, who.audience());

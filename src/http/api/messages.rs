@@ -194,6 +194,7 @@ pub struct ReadMarkJson {
 async fn read(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let ReadMarkJson { seq } = body_of(&mut call, key).await?;
-    call.app.router.read(key, Arc::new(principal_of(&call)?), Seq(seq)).await?;
+    let who = Arc::new(principal_of(&call)?);
+    call.app.cluster.ask(key, cluster::Read { who, seq: Seq(seq) }).await?;
     Ok(Reply::no_content())
 }

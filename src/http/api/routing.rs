@@ -49,7 +49,7 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
     let mut data = assignments(app, key).await?;
     if head.state == State::Queued
-        && let Some((place, why)) = app.router.explain(key, head.team).await
+        && let Some((place, why)) = app.cluster.explain(key, head.team).await
     {
         let (now, offered_to) = (app.clock.now(), place.offered_to.map(|agent| agent.to_string()));
         let reason = if offered_to.is_some() { "offered" } else { "waiting" };

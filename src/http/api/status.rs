@@ -97,7 +97,7 @@ impl StatusJson {
 
 async fn get(call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
-    let view = call.app.router.agent(agent_key(&call)?).await?;
+    let view = call.app.cluster.ask(agent_key(&call)?, cluster::ViewAgent).await?;
     Ok(StatusJson::reply(&view))
 }
 

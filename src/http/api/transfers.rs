@@ -88,7 +88,7 @@ async fn transfer(mut call: Call) -> Result<Reply, ApiError> {
     };
     match target {
         Target::Agent(card, note) => {
-            let outcome = app.router.transfer(key, who, client_id, card, note).await?;
+            let outcome = app.cluster.transfer(key, who, client_id, card, note).await?;
             conversation_reply(&call, key, &outcome).await
         }
         Target::Team(team, note) => {

@@ -151,8 +151,8 @@ async fn enter(mut call: Call) -> Result<Reply, ApiError> {
     }
     let may_be_renamed = request.identity.is_some() || request.name.is_some() || request.email.is_some();
     if may_be_renamed && !known.created {
-        let App { store, router, .. } = &*call.app;
-        people::visitor_renamed(store.heads.as_ref(), router, workspace, known.visitor.id).await?;
+        let App { store, cluster, .. } = &*call.app;
+        people::visitor_renamed(store.heads.as_ref(), cluster, workspace, known.visitor.id).await?;
     }
     let status = if known.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(Reply::json(
@@ -198,7 +198,7 @@ async fn tell_conversations(app: &App, workspace: WorkspaceId, known: &KnownVisi
     for row in open {
         let key = ConversationKey { workspace, conversation: row.conversation };
         let command = Command::Identify { visitor: visitor.clone() };
-        match app.router.execute(key, Request { by: Principal::System, client_id: None, command }).await {
+        match app.cluster.execute(key, Request { by: Principal::System, client_id: None, command }).await {
             // One that ended meanwhile stays as it is.
             Ok(_) | Err(ExecuteError::Rejected(Rejection::ConversationEnded)) => {}
             Err(error) => return Err(error.into()),

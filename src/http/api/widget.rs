@@ -129,7 +129,7 @@ async fn config(call: Call) -> Result<Reply, ApiError> {
 
 /// Asks nobody: who was never seen by this node is not there.
 fn is_online(app: &App, workspace: WorkspaceId, team: &Team) -> bool {
-    team.agents.iter().any(|&agent| app.router.is_online(AgentKey { workspace, agent }))
+    team.agents.iter().any(|&agent| app.cluster.is_online(AgentKey { workspace, agent }))
 }
 
 /// Within the site's hours and the team's, where there are any, and while the team's queue has room.

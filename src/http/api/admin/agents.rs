@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use actors::Clock;
 use domain::{Agent, AgentId, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use store::Clock;
 use store::{HeadFilter, HeadView, RecordError, Records, Versioned};
 use utoipa::ToSchema;
 
@@ -321,7 +321,7 @@ async fn move_to(
     wanted: &[TeamId],
 ) -> Result<(), ApiError> {
     join(&app.identity, app.store.records.as_ref(), &app.clock, workspace, agent, wanted).await?;
-    app.router.teams_changed(workspace);
+    app.cluster.teams_changed(workspace);
     Ok(())
 }
 
@@ -378,7 +378,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     draft.check(records, workspace).await?;
     let id = making.keep(app, fresh_id(app)).await?;
     let made = draft.make(&app.identity, records, &app.clock, workspace, id).await?;
-    app.router.teams_changed(workspace);
+    app.cluster.teams_changed(workspace);
     changed(app, &made);
     let json = AgentJson::of(&made, &app.identity.teams(workspace).await?);
     making.answer(app, made.version, &json).await
@@ -438,7 +438,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     }
     changed(app, &agent);
     if agent.document.name != before {
-        people::agent_renamed(app.store.heads.as_ref(), &app.router, workspace, id).await?;
+        people::agent_renamed(app.store.heads.as_ref(), &app.cluster, workspace, id).await?;
     }
     let teams = app.identity.teams(workspace).await?;
     Ok(changed_reply(agent.version, &AgentJson::of(&agent, &teams)))
@@ -464,7 +464,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
 
 fn changed(app: &App, agent: &Versioned<Agent>) {
     app.identity.agent_changed(agent.workspace, agent.document.id);
-    app.router.agent_changed(agent.workspace, &agent.document);
+    app.cluster.agent_changed(agent.workspace, &agent.document);
 }
 
 /// The agent in the path.

@@ -281,7 +281,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     let team = Team { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, team, TAKEN).await?;
     app.identity.teams_changed(workspace);
-    app.router.teams_changed(workspace);
+    app.cluster.teams_changed(workspace);
     making.answer(app, made.version, &shown(app, &made)).await
 }
 
@@ -302,7 +302,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
     };
     let team = versioned::update(&call, team, false, TAKEN, apply).await?;
     call.app.identity.teams_changed(team.workspace);
-    call.app.router.teams_changed(team.workspace);
+    call.app.cluster.teams_changed(team.workspace);
     Ok(changed_reply(team.version, &shown(&call.app, &team)))
 }
 
@@ -315,7 +315,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
     }
     remove(&call.app, &call.headers, &team).await?;
     call.app.identity.teams_changed(team.workspace);
-    call.app.router.teams_changed(team.workspace);
+    call.app.cluster.teams_changed(team.workspace);
     Ok(Reply::no_content())
 }
 

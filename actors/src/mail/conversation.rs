@@ -1,0 +1,101 @@
+//! What a conversation's actor is sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
+
+use domain::{Event, Head, Principal, Seq};
+use store::{Append, ConversationKey, StoreError};
+
+use super::mailbox::{Asked, Handle};
+use crate::hub::PushSender;
+use crate::words::{Ask, Execute, ListenerId, Probe, Read, Typing, Viewing};
+
+pub(crate) type ConversationHandle = Handle<ConversationMessage, Activity>;
+
+pub(crate) enum ConversationMessage {
+    Execute(Asked<Execute>),
+    Probe(Asked<Probe>),
+    Subscribe(Asked<Subscribe>),
+    Viewing(Asked<Viewing>),
+    Typing(Asked<Typing>),
+    Read(Asked<Read>),
+    Unsubscribe(ListenerId),
+    Appended(Box<Appended>),
+    /// The log has a newer owner.
+    Overtaken,
+    MarksWritten,
+    TypingDue,
+    Passivate {
+        only_idle: bool,
+    },
+    #[cfg(any(test, feature = "testing"))]
+    Inspect(tokio::sync::oneshot::Sender<domain::Conversation>),
+}
+
+/// Push what is durable to this socket from now on; the answer is the last durable event.
+#[derive(Clone)]
+pub(crate) struct Subscribe {
+    pub(crate) listener: ListenerId,
+    pub(crate) who: Arc<Principal>,
+    pub(crate) sender: PushSender,
+    /// The last event that the listener has, or claims to have.
+    pub(crate) after: Seq,
+}
+
+impl Ask for Subscribe {
+    type Key = ConversationKey;
+    type Answer = Seq;
+}
+
+/// What came of an append.
+pub(crate) struct Appended {
+    pub(crate) events: Vec<Event>,
+    pub(crate) head: Head,
+    pub(crate) outcome: Result<Append, StoreError>,
+    pub(crate) took: Duration,
+}
+
+/// What the node sees of a conversation without asking its actor.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// When it was last asked for something, in milliseconds of the node's uptime.
+    pub(crate) used_ms: AtomicU64,
+    pub(crate) subscribers: AtomicUsize,
+}
+
+impl From<Asked<Execute>> for ConversationMessage {
+    fn from(asked: Asked<Execute>) -> Self {
+        Self::Execute(asked)
+    }
+}
+
+impl From<Asked<Probe>> for ConversationMessage {
+    fn from(asked: Asked<Probe>) -> Self {
+        Self::Probe(asked)
+    }
+}
+
+impl From<Asked<Subscribe>> for ConversationMessage {
+    fn from(asked: Asked<Subscribe>) -> Self {
+        Self::Subscribe(asked)
+    }
+}
+
+impl From<Asked<Viewing>> for ConversationMessage {
+    fn from(asked: Asked<Viewing>) -> Self {
+        Self::Viewing(asked)
+    }
+}
+
+impl From<Asked<Typing>> for ConversationMessage {
+    fn from(asked: Asked<Typing>) -> Self {
+        Self::Typing(asked)
+    }
+}
+
+impl From<Asked<Read>> for ConversationMessage {
+    fn from(asked: Asked<Read>) -> Self {
+        Self::Read(asked)
+    }
+}

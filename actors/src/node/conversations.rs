@@ -1,0 +1,91 @@
+//! Conversations, as this node sees them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Head, Rejection, Request, State};
+use store::{ConversationKey, LiveRow};
+use tokio::time::Instant;
+
+use super::ask::Address;
+use super::local::Node;
+use crate::conversation;
+use crate::mail::{ConversationHandle, ConversationMessage};
+use crate::words::{AgentKey, Execute, ExecuteError, Outcome, TeamKey};
+
+impl Node {
+    /// Starts a conversation, or answers as before when `request` did already. Durable when answered.
+    ///
+    /// # Errors
+    /// As [`Node::ask`].
+    pub async fn create(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
+        let mut created: Option<Outcome> = None;
+        let made = self
+            .context
+            .conversations
+            .get_or_start(key, || async {
+                match conversation::create(&self.context, key, &request).await? {
+                    Some((handle, outcome)) => {
+                        created = Some(outcome);
+                        Ok(handle)
+                    }
+                    None => conversation::activate(&self.context, key).await,
+                }
+            })
+            .await;
+        made?;
+        match created {
+            Some(outcome) => Ok(outcome),
+            None => self.execute(key, request).await,
+        }
+    }
+
+    /// Asks the conversation to [`Execute`] the request.
+    ///
+    /// # Errors
+    /// As [`Node::ask`].
+    pub async fn execute(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
+        self.ask(key, Execute { request: Arc::new(request) }).await
+    }
+
+    /// The head that a fresh claim finds: no append before this call can change it any more.
+    ///
+    /// # Errors
+    /// As [`Node::ask`]; [`Rejection::NotFound`] when there is no such conversation.
+    pub async fn settled_head(&self, key: ConversationKey) -> Result<Head, ExecuteError> {
+        // After an unknown outcome the conversation has left the registry: this activates it anew.
+        key.reach(self).await?;
+        Ok(self.context.store.heads.get(key).await?.ok_or(Rejection::NotFound)?)
+    }
+
+    /// Starts what a live conversation needs: the router of one that waits, the actor of the agent who has it.
+    ///
+    /// # Errors
+    /// As the start of an actor: [`Rejection::NotFound`] for an agent who was removed.
+    pub async fn wake(&self, row: &LiveRow) -> Result<(), ExecuteError> {
+        let workspace = row.key.workspace;
+        match (row.state, row.assignee) {
+            (State::Queued, _) => TeamKey { workspace, team: row.team }.reach(self).await.map(drop),
+            (State::Assigned, Some(agent)) => AgentKey { workspace, agent }.reach(self).await.map(drop),
+            (State::Assigned | State::Bot | State::Ended, _) => Ok(()),
+        }
+    }
+
+    /// Lets every conversation finish what is in flight and leave memory, at most for `within`; says how many remain.
+    pub async fn drain(&self, within: Duration) -> usize {
+        let until = Instant::now() + within;
+        let mut leaving: Vec<ConversationHandle> = Vec::new();
+        for (_, handle) in self.context.conversations.living() {
+            // An actor that ended has left already.
+            handle.tell(ConversationMessage::Passivate { only_idle: false });
+            leaving.push(handle);
+        }
+        for handle in &leaving {
+            let rest = until.saturating_duration_since(Instant::now());
+            if handle.actor.wait(Some(rest)).await.is_err() {
+                break;
+            }
+        }
+        leaving.iter().filter(|handle| handle.actor.get_status() < ractor::ActorStatus::Stopped).count()
+    }
+}

@@ -1,0 +1,115 @@
+//! What all actors of a node share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ractor::{Actor, ActorRef};
+use store::{Clock, ConversationKey, Owner, Store, StoreError};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::crashes::Crashes;
+use super::outbox::Outbox;
+use super::registry::Registry;
+use super::stats::Stats;
+use super::supervisor::{Supervisor, SupervisorMessage};
+use super::unsettled::Unsettled;
+use super::visitors::VisitorsSeen;
+use crate::hub::Watchers;
+use crate::mail::{Activity, AgentMessage, AgentPresence, ConversationMessage, QueueGauges, TeamMessage};
+use crate::words::{AgentKey, Notice, TeamKey};
+
+/// What can be set of a node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many questions may wait in front of one actor; more are refused as overload.
+    pub mailbox_places: usize,
+    /// How long a caller waits for an answer before the outcome is unknown.
+    pub deadline: Duration,
+    /// A conversation without requests and listeners leaves memory after this time.
+    pub passivate_after: Duration,
+    /// An agent counts as present for this time after their last socket or request.
+    pub agent_grace: Duration,
+    /// How long an offer waits for its agent, unless the team says otherwise.
+    pub accept_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mailbox_places: 256,
+            deadline: Duration::from_secs(10),
+            passivate_after: Duration::from_secs(60),
+            agent_grace: Duration::from_secs(20),
+            accept_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The store, the clock, the registries of the living, and the ways from one actor to others.
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) owner: Owner,
+    pub(crate) settings: Settings,
+    pub(crate) conversations: Registry<ConversationKey, ConversationMessage, Activity>,
+    pub(crate) agents: Registry<AgentKey, AgentMessage, AgentPresence>,
+    pub(crate) teams: Registry<TeamKey, TeamMessage, QueueGauges>,
+    pub(crate) watchers: Watchers,
+    pub(crate) visitors: VisitorsSeen,
+    pub(crate) supervisor: ActorRef<SupervisorMessage>,
+    pub(crate) outbox: Outbox,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) crashes: Crashes,
+    pub(crate) unsettled: Unsettled,
+    started: Instant,
+    next_id: AtomicU64,
+}
+
+impl Context {
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// A number that this node gives once.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Starts what actors stand on. The receiver yields what they tell one another.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when the supervisor does not start.
+pub(crate) async fn start(
+    store: Store,
+    clock: Clock,
+    owner: Owner,
+    settings: Settings,
+) -> Result<(Arc<Context>, mpsc::Receiver<Notice>), StoreError> {
+    let stats = Arc::new(Stats::default());
+    let (outbox, notices) = Outbox::new(Arc::clone(&stats));
+    let (supervisor, _) = Supervisor::spawn(None, Supervisor { stats: Arc::clone(&stats) }, ())
+        .await
+        .map_err(|error| StoreError::Unavailable(format!("no actor could be started: {error}")))?;
+    let context = Context {
+        store,
+        clock,
+        owner,
+        settings,
+        conversations: Registry::new(),
+        agents: Registry::new(),
+        teams: Registry::new(),
+        watchers: Watchers::default(),
+        visitors: VisitorsSeen::default(),
+        supervisor,
+        outbox,
+        stats,
+        crashes: Crashes::default(),
+        unsettled: Unsettled::default(),
+        started: Instant::now(),
+        next_id: AtomicU64::new(1),
+    };
+    Ok((Arc::new(context), notices))
+}

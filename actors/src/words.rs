@@ -1,0 +1,19 @@
+//! What crosses an actor's wall: keys, questions and their answers, notices, pushes. Values alone; what a process keeps to
+//! itself (senders, counters, references to actors) is never among them.
+
+mod agent;
+mod ask;
+mod keys;
+mod notice;
+mod push;
+mod queue;
+
+pub use agent::{AgentBrief, AgentReport, AgentView};
+pub use ask::{
+    Ask, Decline, Execute, ExecuteError, Explain, ListenerId, Outcome, Position, PositionWhenKnown, Probe,
+    Read, Reserve, ReserveFor, SetStatus, Typing, ViewAgent, Viewing, Waiting,
+};
+pub use keys::{AgentKey, TeamKey};
+pub use notice::{Loss, Notice};
+pub use push::{PresenceState, Push};
+pub use queue::{Before, Given, Joined, OfferEnd, QueueBrief, QueueNews, QueuePosition};

@@ -1,0 +1,5 @@
+//! The front desk, rule by rule.
+
+mod assignments;
+mod routing;
+mod unsettled;
