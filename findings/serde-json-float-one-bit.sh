@@ -3,7 +3,7 @@
 #
 # What one expects: a 64-bit float is written with as many digits as name it, so that `from_str(&to_string(x))` is `x`. A service that keeps
 #   what a page told it (an attribute, an amount, a coordinate) gives the same number back.
-# What happens: with the default features the reader rounds twice for some numbers, and the value differs in its last bit. So a
+# What happens: with the default features the reader's precision is best effort, and some values differ in their last bit. So a
 #   number may change each time that it is stored and read, a comparison of what was sent with what is kept fails, and a hash of
 #   the content is another one. Of 100,000 floats of random digits 11,745 are hit;
 #   amounts of a few digits are not, so that it goes unseen.
