@@ -11,11 +11,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::origin;
+use crate::origins::spelling;
 
 mod address;
 mod blobs;
 mod error;
+mod form;
 mod forwarding;
 mod hints;
 mod limits;
@@ -28,6 +29,7 @@ mod store;
 pub use address::parse_listen;
 pub use blobs::{BlobsConfig, BlobsKind};
 pub use error::ConfigError;
+use form::Form;
 pub use forwarding::ForwardingHeader;
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat, LogLevel};
@@ -117,17 +119,6 @@ pub struct Explained {
     pub config: Config,
     /// By the path of the setting, such as `limits.page_max`.
     pub given: BTreeMap<String, Given>,
-}
-
-/// How a variable's text becomes a value.
-#[derive(Clone, Copy)]
-enum Form {
-    Text,
-    WholeNumber,
-    /// `true` or `false`.
-    Truth,
-    /// As JSON.
-    List,
 }
 
 /// The settings that are not limits and have no list of their own. A test holds them all to [`Config`]'s fields.
@@ -220,7 +211,7 @@ impl Config {
         }
         if let Some(url) = &mut config.public_url {
             let own =
-                origin::public(url).map_err(|e| ConfigError::value("public_url", &url, e.to_string()))?;
+                spelling::public(url).map_err(|e| ConfigError::value("public_url", &url, e.to_string()))?;
             *url = own.as_str().to_owned();
         }
         config.check()?;

@@ -65,20 +65,20 @@ impl Demo {
 /// How somebody logs in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogIn {
-    /// His e-mail.
+    /// The agent's e-mail.
     pub email: String,
-    /// His password.
+    /// The agent's password.
     pub password: String,
 }
 
 /// How an agent logs in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentLogIn {
-    /// Names him.
+    /// Names the agent.
     pub agent_id: String,
-    /// His e-mail.
+    /// The agent's e-mail.
     pub email: String,
-    /// His password.
+    /// The agent's password.
     pub password: String,
 }
 
@@ -241,7 +241,7 @@ async fn make_agent(
     let new = NewAgent { operator: role == Role::Admin, ..NewAgent::new(email, name(called), role) };
     match identity.create_agent_as(workspace, id, new, password).await {
         Ok(_) => Ok(()),
-        // Another server has made him meanwhile.
+        // Another server has made the agent meanwhile.
         Err(_) if identity.agent(workspace, id).await?.is_some() => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -71,14 +71,14 @@ pub struct ByJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AuthorId>)]
     pub id: Option<String>,
-    /// As he is known.
+    /// Under which name the author is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Name>)]
     pub name: Option<&'a str>,
 }
 
 impl<'a> ByJson<'a> {
-    /// As both sides see him.
+    /// As both sides see the person.
     pub fn of(author: &'a Author) -> Self {
         match author {
             Author::Visitor { id, name } => Self {
@@ -97,10 +97,10 @@ impl<'a> ByJson<'a> {
     }
 }
 
-/// An agent as everybody sees him.
+/// An agent as everybody sees them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AgentCardJson<'a> {
-    /// Names him.
+    /// Names the agent.
     #[schema(value_type = schema::AgentId)]
     pub agent_id: String,
     /// For people.

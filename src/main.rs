@@ -9,7 +9,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 use switchboard::cli::{Cli, CliError, Command, DemoArgs, Ready, ServeArgs, aside, welcome};
 use switchboard::config::Config;
-use switchboard::http::openapi;
+use switchboard::http::documents::openapi;
 use switchboard::server::{Server, ServerError};
 use switchboard::{simulate, telemetry};
 
@@ -136,8 +136,8 @@ fn private_folder() -> std::io::Result<tempfile::TempDir> {
 
 fn start_log(config: &Config) {
     // It is started once, here.
-    let sparing = telemetry::start(&config.log).expect("nobody else starts the log");
-    tokio::spawn(sparing.tell());
+    let throttle = telemetry::start(&config.log).expect("nobody else starts the log");
+    tokio::spawn(throttle.report());
 }
 
 /// A reader such as `head` that has seen enough is no failure.

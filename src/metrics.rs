@@ -27,7 +27,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 
 use crate::database::DatabaseStats;
-use crate::http::error::ErrorCode;
+use crate::errors::ErrorCode;
 use crate::storage::Room;
 
 mod process;

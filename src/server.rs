@@ -17,15 +17,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::{App, Parts};
 use crate::blobs::{self, BlobsError};
 use crate::config::{Config, StoreKind};
 use crate::database::{Database, DatabaseError};
 use crate::demo::{self, Demo, DemoError};
 use crate::descriptors;
 use crate::files::{FileLimits, Files, QuotaLimits};
-use crate::http::accept::{self, Front};
-use crate::http::paths::Paths;
-use crate::http::{App, Parts, api, routes};
+use crate::http::documents;
+use crate::http::engine::accept::{self, Front};
+use crate::http::table::paths::Paths;
+use crate::http::{api, table};
 use crate::identity::{Identity, Keys};
 use crate::metrics::Figures;
 use crate::socket;
@@ -227,7 +229,8 @@ impl Server {
         let files = Arc::new(files.map_err(ServerError::Files)?);
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
-        let parts = Parts { config, clock, store, identity, keys, cluster, files };
+        let documents = documents::build(&config);
+        let parts = Parts { config, clock, store, identity, keys, cluster, files, documents };
         let mut app = App::new(parts, bound);
         if let Some(demo) = demo {
             app.documents.show_demo(&app.origins, demo);
@@ -246,7 +249,7 @@ impl Server {
         tracing::info!(url, "serving");
         let (stop, stopped) = watch::channel(false);
         let mut fronts = JoinSet::new();
-        let rows = routes::served(&app.config);
+        let rows = table::served(&app.config);
         fronts.spawn(accept::serve(listener, front(&app, Paths::new(rows)), stopped.clone(), DRAIN));
         if let Some(listener) = metrics {
             let rows = api::health::METRICS.iter();

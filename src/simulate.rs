@@ -47,7 +47,7 @@ const FIRST: u32 = 4;
 /// Between the first ones.
 const SOON: Duration = Duration::from_secs(2);
 /// Between any two who come later, however many may be there at once: six conversations a minute leave four of those
-/// that an address may start to whoever tries the demo beside them.
+/// that an address may start to the people who try the demo beside them.
 const COME_EVERY: Duration = Duration::from_secs(10);
 /// How long one waits for an answer: with [`COME_EVERY`] about twenty are there, if so many may be.
 const PATIENCE_S: Range<u64> = 150..280;
@@ -115,17 +115,17 @@ async fn visit(address: &str, site_key: &str) -> Result<(), String> {
     guest.go(is_answered).await
 }
 
-/// A simulated visitor in his conversation.
+/// A simulated visitor in a conversation.
 struct Guest {
     line: Line,
     bearer: String,
-    /// Of his conversation.
+    /// Of the visitor's conversation.
     path: String,
-    /// He has read the log up to here.
+    /// The visitor has read the log up to here.
     seq: u64,
 }
 
-/// What happened since he looked last.
+/// What happened since the visitor read last.
 #[derive(Default)]
 struct News {
     /// An agent wrote.

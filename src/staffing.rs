@@ -9,7 +9,7 @@ use domain::{Agent, Timestamp, Workspace};
 use serde::{Deserialize, Serialize};
 use store::{Document, INSTALLATION, RecordError, RecordKind, Records, StoreError};
 
-use crate::http::App;
+use crate::app::App;
 
 /// How often a server looks: what a command changed holds within four seconds.
 const FOLLOW_EVERY: Duration = Duration::from_secs(2);

@@ -17,38 +17,40 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-mod sparing;
+mod throttle;
 
-use sparing::Spared;
-pub use sparing::{OFTEN, Sparing, WARNINGS_MAX, WINDOW};
+pub use throttle::{LogThrottle, OFTEN, WARNINGS_MAX, WINDOW};
+use throttle::{OURS, Throttled};
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
-/// Our crates. Of all others only what is unexpected is told.
-const OURS: [&str; 5] = ["switchboard", "cluster", "actors", "store", "domain"];
-
-/// Logs from now on, to standard error. The caller spawns [`Sparing::tell`] of what it gets, so that the log says
-/// what was left out.
+/// Logs from now on, to standard error. Returns the throttle; spawn [`LogThrottle::report`] to log how many lines it
+/// dropped.
 ///
 /// # Errors
 /// When it was started before.
-pub fn start(config: &LogConfig) -> Result<Sparing, tracing_subscriber::util::TryInitError> {
+pub fn start(config: &LogConfig) -> Result<LogThrottle, tracing_subscriber::util::TryInitError> {
     let colors = std::io::stderr().is_terminal();
-    let sparing = Sparing::default();
+    let throttle = LogThrottle::default();
     tracing_subscriber::registry()
-        .with(layer(config, sparing.clone(), colors, std::io::stderr))
+        .with(layer(config, throttle.clone(), colors, std::io::stderr))
         .try_init()?;
-    Ok(sparing)
+    Ok(throttle)
 }
 
-fn layer<W>(config: &LogConfig, sparing: Sparing, colors: bool, writer: W) -> impl Layer<Registry> + use<W>
+fn layer<W>(
+    config: &LogConfig,
+    throttle: LogThrottle,
+    colors: bool,
+    writer: W,
+) -> impl Layer<Registry> + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let lines = match config.format {
         LogFormat::Json => {
             let json = tracing_subscriber::fmt::format().json().flatten_event(true).with_span_list(false);
-            let lines = Spared { lines: EscapedJson(json), sparing };
+            let lines = Throttled { lines: EscapedJson(json), throttle };
             let layer = tracing_subscriber::fmt::layer().json().event_format(lines);
             layer.with_writer(writer).boxed()
         }
@@ -62,7 +64,7 @@ where
                 }
             })
             .delimited(" ");
-            let lines = Spared { lines: tracing_subscriber::fmt::format(), sparing };
+            let lines = Throttled { lines: tracing_subscriber::fmt::format(), throttle };
             let layer = tracing_subscriber::fmt::layer().fmt_fields(fields);
             let text = layer.event_format(lines).with_ansi(colors);
             text.with_writer(writer).boxed()
@@ -152,7 +154,7 @@ mod tests {
         let kept = Kept::default();
         let writer = kept.clone();
         let config = LogConfig { level, format };
-        let layer = layer(&config, Sparing::default(), false, move || writer.clone());
+        let layer = layer(&config, LogThrottle::default(), false, move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, log);
         let bytes = kept.0.lock().unwrap().clone();

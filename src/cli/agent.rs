@@ -10,8 +10,8 @@ use super::given::{Given, refused, whole_number};
 use super::password::{Chosen, PasswordArgs};
 use super::source::{Form, List, Source};
 use super::table::{aside, json, table, word};
+use crate::errors::ErrorCode;
 use crate::http::api::admin::agents::{self, AgentJson};
-use crate::http::error::ErrorCode;
 
 const EXAMPLES: &str = "Examples:
   switchboard agent create --email ann@example.org --name Ann --team Support

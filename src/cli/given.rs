@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::error::CliError;
-use crate::http::error::{ApiError, ErrorCode};
+use crate::errors::{ApiError, ErrorCode};
 
 /// The fields that were given.
 #[derive(Clone, Debug, Default)]

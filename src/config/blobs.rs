@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-use super::Form;
 use super::error::ConfigError;
+use super::form::Form;
 
 /// `[store.blobs]`. All but `kind` is for [`BlobsKind::S3`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]

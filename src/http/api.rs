@@ -20,6 +20,7 @@ mod once;
 pub mod routing;
 mod rows;
 pub mod search;
+pub mod socket;
 pub mod status;
 pub mod tags;
 pub mod transfers;

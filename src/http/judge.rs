@@ -5,28 +5,27 @@
 use std::net::IpAddr;
 
 use cluster::AgentKey;
-use domain::Role;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
-use store::StoreError;
 
+use crate::app::App;
 use crate::config::Limits;
-use crate::http::App;
-use crate::http::body;
-use crate::http::cors;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::paths::{Match, Params, Paths};
-use crate::http::rate::{Key, Limit, Verdict};
-use crate::http::reads;
-use crate::http::reply::Reply;
-use crate::http::routes::{Pages, Rate, Route, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::bearer::bearer;
+use crate::http::engine::body;
+use crate::http::engine::cors;
+use crate::http::engine::reply::Reply;
+use crate::http::table::paths::{Match, Paths};
+use crate::http::table::{Pages, Params, Rate, Route, Row, Who};
 use crate::identity::Caller;
+use crate::rates::reads;
+use crate::rates::{Key, Limit, Verdict};
 
 /// What came of it, when nothing was refused.
 pub(crate) enum Judgement {
     /// A handler may answer.
     Handle {
-        /// The row.
+        /// The row with its handler.
         route: &'static Route,
         /// Who asks.
         caller: Caller,
@@ -63,9 +62,7 @@ pub(crate) async fn judge(
     let (found, route) = match shape(found.as_ref(), request, limits) {
         Ok(shaped) => shaped,
         Err(refused) => {
-            let row = found
-                .as_ref()
-                .and_then(|found| found.row(&request.method).or_else(|| found.rows().first().copied()));
+            let row = found.as_ref().and_then(|found| found.row_or_any(&request.method));
             let pages = row.map_or(Pages::OfSites, |row| row.who.pages());
             noticed.depends_on_origin = pages != Pages::All;
             let origin = cors::origin_of(&request.headers).ok().flatten();
@@ -74,20 +71,21 @@ pub(crate) async fn judge(
         }
     };
     let Some(route) = route else {
-        noticed.pattern = found.rows().first().map(|row| row.path);
+        noticed.pattern = found.pattern();
         return options(app, found, &request.headers, noticed).await.map(Judgement::Answer);
     };
-    noticed.pattern = Some(route.path);
-    let pages = route.who.pages();
+    let row = &route.row;
+    noticed.pattern = Some(row.path);
+    let pages = row.who.pages();
     noticed.depends_on_origin = pages != Pages::All;
 
     let origin = cors::origin_of(&request.headers)?;
-    let caller = authenticate(app, route.who, request).await;
+    let caller = authenticate(app, row.who, request).await;
     if let Ok(caller) = &caller {
         note_seen(app, caller);
     }
     let judged = match caller {
-        Ok(caller) => rates(app, route, &caller, address, noticed).await.map(|()| caller),
+        Ok(caller) => rates(app, row, &caller, address, noticed).await.map(|()| caller),
         Err(refused) => Err(refused),
     };
     let caller = match judged {
@@ -103,7 +101,7 @@ pub(crate) async fn judge(
         let passes = match &caller {
             Caller::Anonymous => may_ask(app, pages, origin).await?,
             known => match origin.to_str() {
-                Ok(origin) => is_allowed(app, known, origin).await?,
+                Ok(origin) => app.allows_origin(known, origin).await?,
                 Err(_) => false,
             },
         };
@@ -112,8 +110,8 @@ pub(crate) async fn judge(
         }
         noticed.origin = Some(origin.clone());
     }
-    role(route.who, &caller)?;
-    Ok(Judgement::Handle { route, caller, params: found.params(&request.uri, route) })
+    row.who.admits(&caller)?;
+    Ok(Judgement::Handle { route, caller, params: found.params(&request.uri, row) })
 }
 
 /// The path, and the row of its method; without a row it is an OPTIONS.
@@ -123,9 +121,9 @@ fn shape<'a>(
     limits: &Limits,
 ) -> Result<(&'a Match<'a>, Option<&'static Route>), ApiError> {
     uri_size(request, limits)?;
-    let route = found.and_then(|found| found.row(&request.method));
+    let route = found.and_then(|found| found.route(&request.method));
     head_size(&request.headers, limits)?;
-    body_size(request, route, limits)?;
+    body_size(request, route.map(|route| &route.row), limits)?;
     host(request)?;
     transfer_coding(request)?;
     let found = found.ok_or_else(ApiError::not_found)?;
@@ -164,16 +162,16 @@ fn head_size(headers: &HeaderMap, limits: &Limits) -> Result<(), ApiError> {
 }
 
 /// Of a body whose length is told; another is held to the limit while it is read.
-fn body_size(request: &Parts, route: Option<&Route>, limits: &Limits) -> Result<(), ApiError> {
+fn body_size(request: &Parts, row: Option<&Row>, limits: &Limits) -> Result<(), ApiError> {
     let length = request.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
     if let Some(length) = length {
-        let max = route.map_or(limits.body_bytes_max as u64, |route| route.body.bytes_max(limits));
+        let max = row.map_or(limits.body_bytes_max as u64, |row| row.body.bytes_max(limits));
         // hyper has parsed it, so what does not fit a number is too large.
         if length.parse::<u64>().unwrap_or(u64::MAX) > max {
             return Err(body::too_large(max));
         }
-    } else if !chunked && route.is_some_and(|route| route.body.is_required()) {
+    } else if !chunked && row.is_some_and(|row| row.body.is_required()) {
         return Err(ApiError::new(ErrorCode::LengthRequired, "this route needs a body, and its length"));
     }
     Ok(())
@@ -200,8 +198,7 @@ async fn options(
         let allow = HeaderValue::try_from(methods).expect("the names of methods are a header value");
         return Ok(Reply::empty(StatusCode::NO_CONTENT).with_header(header::ALLOW, allow));
     };
-    let row = found.row(&method).or_else(|| found.rows().first().copied());
-    let pages = row.map_or(Pages::Own, |row| row.who.pages());
+    let pages = found.row_or_any(&method).map_or(Pages::Own, |row| row.who.pages());
     if !may_ask(app, pages, origin).await? {
         return Err(cors::refused());
     }
@@ -218,22 +215,6 @@ async fn may_ask(app: &App, pages: Pages, origin: &HeaderValue) -> Result<bool, 
     match pages {
         Pages::All | Pages::Own => Ok(false),
         Pages::OfSites => Ok(app.origins.is_on_any_site(app.store.records.as_ref(), origin).await?),
-    }
-}
-
-/// Whether who asks may ask from a page of this origin.
-pub(crate) async fn is_allowed(app: &App, caller: &Caller, origin: &str) -> Result<bool, StoreError> {
-    if app.origins.is_own(origin) {
-        return Ok(true);
-    }
-    let listed = |site: &domain::Site| site.origins.iter().any(|listed| listed.covers(origin));
-    match caller {
-        Caller::Anonymous | Caller::Agent { .. } => Ok(false),
-        Caller::Site { site, .. } => Ok(listed(site)),
-        Caller::Visitor { workspace, site, .. } => {
-            let site = app.identity.find_site(*workspace, *site).await?;
-            Ok(site.is_some_and(|site| listed(&site)))
-        }
     }
 }
 
@@ -274,8 +255,8 @@ fn note_seen(app: &App, caller: &Caller) {
 
 const HEADER_SITE_KEY: header::HeaderName = header::HeaderName::from_static("x-site-key");
 
-/// HTTP/1.1 needs a `Host`, and of two, two servers in a row might each go by another one (RFC 9112, section 3.2). So they
-/// might when the target names a host as well, and another one.
+/// HTTP/1.1 needs a `Host`. Of two of them, two servers in a row might each go by another one (RFC 9112, section 3.2), and
+/// also when the target names another host than the header.
 fn host(request: &Parts) -> Result<(), ApiError> {
     let host = one(&request.headers, &header::HOST)?;
     if host.is_none() && request.version >= Version::HTTP_11 {
@@ -318,13 +299,6 @@ fn site_in_query(request: &Parts) -> Option<std::borrow::Cow<'_, str>> {
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "site").map(|(_, value)| value)
 }
 
-/// The token of `Bearer <token>`; the scheme's name has no case.
-pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let whole = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
-    (scheme.eq_ignore_ascii_case("bearer") && whole).then_some(token)
-}
-
 fn unauthenticated(what: &str) -> ApiError {
     ApiError::new(ErrorCode::Unauthenticated, format!("{what} is needed"))
 }
@@ -340,12 +314,12 @@ fn no_bearer() -> ApiError {
 
 async fn rates(
     app: &App,
-    route: &Route,
+    row: &Row,
     caller: &Caller,
     address: IpAddr,
     noticed: &mut Noticed,
 ) -> Result<(), ApiError> {
-    for rate in route.rates {
+    for rate in row.rates {
         let verdict = match rate {
             Rate::Conversations => app.rates.take(Limit::ConversationsOfAddress, Key::of_address(address)),
             Rate::Visitors => app.rates.take(Limit::VisitorsOfAddress, Key::of_address(address)),
@@ -372,34 +346,8 @@ async fn rates(
         let retry_after = verdict.retry_after;
         noticed.rates.push(verdict);
         if let Some(wait) = retry_after {
-            return Err(rate_limited(wait));
+            return Err(ApiError::too_often(wait));
         }
     }
     Ok(())
-}
-
-/// Over a rate: when to try again.
-pub(crate) fn rate_limited(wait: std::time::Duration) -> ApiError {
-    ApiError::rate_limited("too many of these requests", wait)
-}
-
-/// Deny by default: only what the row names passes.
-pub(crate) fn role(who: Who, caller: &Caller) -> Result<(), ApiError> {
-    let passes = match (who, caller) {
-        (Who::Open | Who::LogIn | Who::Socket, Caller::Anonymous) => true,
-        (Who::Site { .. }, Caller::Site { .. }) => true,
-        (Who::BearerOrLink, Caller::Anonymous | Caller::Visitor { .. } | Caller::Agent { .. }) => true,
-        (Who::Bearer { visitor, .. }, Caller::Visitor { .. }) => visitor,
-        (Who::Bearer { agent: least, operator, .. }, Caller::Agent { agent, .. }) => {
-            least.is_some_and(|least: Role| agent.role >= least) && (agent.operator || !operator)
-        }
-        (
-            Who::Open | Who::LogIn | Who::Socket,
-            Caller::Site { .. } | Caller::Visitor { .. } | Caller::Agent { .. },
-        )
-        | (Who::Site { .. }, Caller::Anonymous | Caller::Visitor { .. } | Caller::Agent { .. })
-        | (Who::Bearer { .. }, Caller::Anonymous | Caller::Site { .. })
-        | (Who::BearerOrLink, Caller::Site { .. }) => false,
-    };
-    if passes { Ok(()) } else { Err(ApiError::forbidden("this route is not for you")) }
 }

@@ -20,13 +20,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Limits};
-use crate::http::accept::{self, Front, ServeSocket};
-use crate::http::paths::Paths;
-use crate::http::reply::Reply;
-use crate::http::routes::{self, BodyKind, Doc, Handler, Rate, Route, Who};
-use crate::http::{App, api};
+use crate::http::engine::accept::{self, Front, ServeSocket};
+use crate::http::engine::reply::Reply;
+use crate::http::table::paths::Paths;
+use crate::http::table::{self, BodyKind, Doc, Handler, Rate, Route, Row, Who};
 use crate::identity::{Identity, Keys, NewAgent, Password, VisitorRequest};
-use crate::socket::upgrade::Handover;
+use crate::socket::Handover;
+use crate::{app::App, http::api};
 
 /// On the list of the one site.
 pub(crate) const SHOP: &str = "https://shop.example";
@@ -44,28 +44,33 @@ const fn limited(
     body: BodyKind,
     rates: &'static [Rate],
 ) -> Route {
-    Route { method, path, who, rates, body, handler: |call| Box::pin(said(call)), doc: Doc::NONE }
+    Route {
+        row: Row { method, path, who, rates, body, doc: Doc::NONE },
+        handler: |call| Box::pin(said(call)),
+    }
 }
 
 const fn open(path: &'static str, handler: Handler) -> Route {
     Route {
-        method: Method::GET,
-        path,
-        who: Who::Open,
-        rates: &[],
-        body: BodyKind::None,
+        row: Row {
+            method: Method::GET,
+            path,
+            who: Who::Open,
+            rates: &[],
+            body: BodyKind::None,
+            doc: Doc::NONE,
+        },
         handler,
-        doc: Doc::NONE,
     }
 }
 
-async fn said(mut call: crate::http::call::Call) -> Result<Reply, crate::http::error::ApiError> {
+async fn said(mut call: crate::http::engine::call::Call) -> Result<Reply, crate::errors::ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Said {
         text: Option<String>,
     }
-    if call.route.body == BodyKind::None {
+    if call.row.body == BodyKind::None {
         return Ok(Reply::ok(&call.peer.to_string()));
     }
     let said: Said = call.json().await?;
@@ -186,9 +191,10 @@ impl Server {
         let files = crate::files::Files::open(blobs, records, clock.clone(), limits, storage);
         let files = Arc::new(files.unwrap());
         let config = Arc::new(config);
-        let parts = crate::http::Parts { config, clock, store, identity, keys, cluster, files };
+        let documents = crate::http::documents::build(&config);
+        let parts = crate::app::Parts { config, clock, store, identity, keys, cluster, files, documents };
         let app = Arc::new(App::new(parts, address));
-        let rows = ROWS.iter().chain(routes::table()).chain(api::health::METRICS);
+        let rows = ROWS.iter().chain(table::table()).chain(api::health::METRICS);
         let front = Front { app: Arc::clone(&app), paths: Arc::new(Paths::new(rows)), serve_socket };
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(accept::serve(listener, front, stopped, Duration::from_secs(1)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::routes::Who;
+use super::table::Who;
 use super::testing::{Answer, OTHER_SHOP, SHOP, Server};
 use crate::config::Config;
 use crate::demo::{AgentLogIn, Demo, LogIn};
@@ -414,7 +414,7 @@ async fn the_api_document_names_each_route_and_says_who_may_use_it() {
     let answer = server.ask("GET /api/v1/openapi.json", &[], "").await;
     let document: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    for row in super::routes::table() {
+    for row in super::table::table().map(|route| &route.row) {
         let operation = &document["paths"][row.path][row.method.as_str().to_lowercase()];
         assert!(operation["responses"].is_object(), "{} {}", row.method, row.path);
         let secured = operation.get("security").is_some();
@@ -425,7 +425,7 @@ async fn the_api_document_names_each_route_and_says_who_may_use_it() {
     let codes =
         document["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]["enum"]
             .clone();
-    assert_eq!(codes.as_array().unwrap().len(), crate::http::error::ErrorCode::ALL.len());
+    assert_eq!(codes.as_array().unwrap().len(), crate::errors::ErrorCode::ALL.len());
 
     let etag = answer.header("etag").unwrap();
     let again = server.ask("GET /api/v1/openapi.json", &[("if-none-match", etag)], "").await;
@@ -450,7 +450,7 @@ async fn the_demo_is_there_in_a_demo_alone() {
     let server = Server::start(|_| {}).await;
     assert_eq!(server.ask("GET /demo/demo.js", &[], "").await.status, 404);
 
-    let mut documents = super::documents::Documents::new(&server.app.config);
+    let mut documents = super::documents::build(&server.app.config);
     let log_in = |name: &str| (format!("{name}@demo.example"), format!("{name}'s password"));
     let ((email, password), ann) = (log_in("admin"), log_in("ann"));
     let demo = Demo {

@@ -95,10 +95,10 @@ pub struct ConversationJson<'a> {
     pub rating: Option<RatingJson<'a>>,
 }
 
-/// A visitor as he was when the conversation started.
+/// A visitor as they were when the conversation started.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct VisitorCardJson<'a> {
-    /// Names him.
+    /// Names the visitor.
     #[schema(value_type = schema::VisitorId)]
     pub visitor_id: String,
     /// As given.
@@ -109,7 +109,7 @@ pub struct VisitorCardJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Email>)]
     pub email: Option<&'a str>,
-    /// The site's owner signed who he is.
+    /// The site's owner signed who the visitor is.
     pub verified: bool,
 }
 
@@ -130,13 +130,13 @@ pub struct RatingJson<'a> {
     /// 1 to 5.
     #[schema(value_type = schema::Score)]
     pub score: u8,
-    /// In his words.
+    /// In the visitor's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Comment>)]
     pub comment: Option<&'a str>,
 }
 
-/// What an agent who no longer sees a conversation is told of it when he repeats a request of his.
+/// What an agent who no longer sees a conversation is told of it when they repeat a request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RoutedJson {
     /// Names it.

@@ -87,7 +87,7 @@ pub struct EventJson<'a> {
     pub comment: Option<&'a str>,
 }
 
-/// To whom a conversation was given: exactly one of the two.
+/// The agent or team that a conversation was given to: exactly one of the two.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ToJson {
     /// To an agent.
@@ -279,7 +279,7 @@ mod tests {
     fn a_note_is_a_place_without_content_to_a_visitor() {
         let note = EventKind::NotePosted {
             message_id: domain::Id::from_hash([1; 16]),
-            text: Some(MessageText::parse("he is angry", 100).unwrap()),
+            text: Some(MessageText::parse("is angry", 100).unwrap()),
             files: Vec::new(),
         };
         assert_eq!(

@@ -39,16 +39,16 @@ pub struct RoutedEntryJson {
 /// An agent who was looked at.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CandidateJson {
-    /// Names him.
+    /// Names the agent.
     #[schema(value_type = schema::AgentId)]
     pub agent_id: String,
-    /// How many he held, was being given, or was offered.
+    /// How many conversations the agent held, was being given, or was offered.
     #[schema(value_type = schema::Count)]
     pub load: u32,
-    /// How many he may hold.
+    /// How many the agent may hold.
     #[schema(value_type = schema::Count)]
     pub capacity: u32,
-    /// Why not he: `not_online`, `not_present`, `full`, `skills`, `language`, `passed_over`, `released` or
+    /// Why not this agent: `not_online`, `not_present`, `full`, `skills`, `language`, `passed_over`, `released` or
     /// `transferred_away`. The last three count only while there is somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Rule>)]

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::http::rate::{Bucket, Quota};
+use crate::rates::{Bucket, Quota};
 
 /// The other side sent more frames than it may. Reading goes on failing with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,9 +3,9 @@
 use domain::{ConversationId, TeamId};
 use serde::{Deserialize, Serialize};
 
-use crate::http::error::ErrorBody;
-use crate::http::json_in::{text_unless_empty, unless_null};
+use crate::errors::ErrorBody;
 use crate::json::{ByJson, ConversationJson, EventJson, Rfc3339, Shown};
+use crate::strict_json::{text_unless_empty, unless_null};
 
 /// An id as clients send it.
 pub(super) type IdText = String;
@@ -230,7 +230,7 @@ pub(super) enum Frame<'a> {
         waiting: usize,
         longest_wait_s: u64,
     },
-    /// In a list that is watched, or his own.
+    /// In a list that is watched, or the agent's own.
     Conversation {
         conversation: ConversationJson<'a>,
     },

@@ -11,24 +11,21 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::error::{CapacityError, Error as WsError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
-use super::Close;
-use super::counted::{Counted, TooManyFrames};
+use super::close::{Close, close_for};
+use super::counted::Counted;
 use super::frames::Hello;
-use super::session::Session;
-use super::upgrade::Handover;
-use crate::http::App;
-use crate::http::accept::linger;
-use crate::http::json_in::Node;
-use crate::http::rate::{Key, Limit, Quota};
+use super::handover::Handover;
+use super::session::{Session, Ws};
+use crate::app::App;
 use crate::identity::{AuthError, Caller};
+use crate::linger::linger;
+use crate::rates::{Key, Limit, Quota};
+use crate::strict_json::Node;
 
 /// How long the other side may take to answer a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-
-pub(super) type Ws = WebSocketStream<Counted>;
 
 /// Serves a connection that was upgraded, until it is closed. `read_ahead` came in behind the upgrade request.
 pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover: Handover) {
@@ -68,8 +65,8 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
     drop(seat);
 }
 
-/// The first frame, and who sent it. A socket that proves nobody, in whatever way, counts against its address, and
-/// against nobody else.
+/// The first frame, and the caller who sent it. A socket that proves no caller, in whatever way, counts against its address,
+/// and against nobody else.
 async fn greet(
     app: &App,
     ws: &mut Ws,
@@ -83,7 +80,9 @@ async fn greet(
     app.rates.give_back(Limit::FailedHellosOfAddress, address);
     take(app, Limit::HellosOfAddress, address)?;
     take(app, Limit::Hellos, Key::NODE)?;
-    match app.origin_allowed(&caller, origin).await {
+    // No browser, no origin: then it may.
+    let Some(origin) = origin else { return Ok((caller, hello)) };
+    match app.allows_origin(&caller, origin.as_str()).await {
         Ok(true) => Ok((caller, hello)),
         Ok(false) => Err(Close::Origin),
         Err(_) => Err(Close::Overloaded),
@@ -119,21 +118,6 @@ async fn prove(app: &App, ws: &mut Ws) -> Result<(Caller, Hello), Close> {
         AuthError::Store(_) => Close::Overloaded,
     })?;
     Ok((caller, hello))
-}
-
-/// What the other side is told of an error on the connection.
-pub(super) fn close_for(error: &WsError) -> Close {
-    match error {
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Close::TooBig,
-        WsError::Utf8(_) => Close::Utf8,
-        WsError::Protocol(_) | WsError::AttackAttempt => Close::Protocol,
-        WsError::WriteBufferFull(_) => Close::TooSlow,
-        WsError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<TooManyFrames>()) => {
-            Close::TooManyFrames
-        }
-        // The connection is gone, or was closed from the other side.
-        _ => Close::Normal,
-    }
 }
 
 /// Says why, and waits a little for the other side to have heard it.

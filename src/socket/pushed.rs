@@ -6,13 +6,13 @@ use cluster::{Push, QueueNews};
 use domain::{ConversationId, Timestamp};
 use tokio::time::Instant;
 
-use super::Close;
+use super::close::Close;
 use super::frames::Frame;
 use super::session::Session;
 use super::subscriptions::Place;
+use crate::conversations;
+use crate::conversations::people;
 use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, loss, offer_end, presence_state};
-use crate::people;
-use crate::talk;
 
 /// Pushes that are written together before the socket is flushed.
 const WRITE_TOGETHER: usize = 64;
@@ -92,7 +92,7 @@ impl Session {
                 return Ok(());
             }
         };
-        let (audience, place) = (self.who.audience(), talk::place(&app, key, &head).await);
+        let (audience, place) = (self.who.audience(), conversations::place(&app, key, &head).await);
         let head = people::named(&app.identity, self.workspace, &head).await;
         let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
         self.write(&Frame::Offer { conversation, expires_at: Rfc3339(expires_at) }).await

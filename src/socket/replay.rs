@@ -1,4 +1,4 @@
-//! Keeping a socket's positions: what it missed is read from the store, and whoever owns a conversation is found again.
+//! Keeping a socket's positions: what it missed is read from the store, and the owner of a conversation is found again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use cluster::ExecuteError;
 use domain::{ConversationId, Event, Rejection};
 use tokio::time::Instant;
 
-use super::Close;
+use super::close::Close;
 use super::frames::Frame;
 use super::session::Session;
 use crate::json::{EventJson, Show, Shown};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use cluster::AgentKey;
 use domain::{ConversationId, Seq};
 
-use super::Close;
+use super::close::Close;
 use super::frames::{Frame, OfConversation, Ping, Read, RenewToken, Send, SetStatus, Subscribe, Typing};
 use super::session::{Session, ends_at};
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::{JsonError, Node};
+use crate::conversations;
+use crate::errors::{ApiError, ErrorCode};
 use crate::identity::Caller;
 use crate::json::{Rfc3339, Shown};
-use crate::talk;
+use crate::strict_json::{JsonError, Node};
 
 /// Further behind than this a socket is told of a gap, and pages it.
 const REPLAY_MAX: u64 = 1_000;
@@ -71,8 +71,8 @@ impl Session {
             "typing" => {
                 let Typing { id, conversation_id, typing, preview, .. } = frame.decode()?;
                 let key = self.key(parse_id(&conversation_id)?);
-                talk::check_proven(&self.caller)?;
-                talk::typing(&self.app, key, &self.who, typing, preview).await?;
+                conversations::check_proven(&self.caller)?;
+                conversations::typing(&self.app, key, &self.who, typing, preview).await?;
                 self.ok_if_asked(id.as_deref()).await
             }
             "read" => {
@@ -111,7 +111,7 @@ impl Session {
             }
             "status" => {
                 let SetStatus { id, status, .. } = frame.decode()?;
-                talk::set_status(&self.app, self.agent_key()?, status).await?;
+                conversations::set_status(&self.app, self.agent_key()?, status).await?;
                 self.ok(id.as_deref()).await
             }
             "token" => {
@@ -134,7 +134,7 @@ impl Session {
         Ok(self.write(&Frame::Ok { reply_to }).await?)
     }
 
-    /// Typing and read marks are answered only to who named his frame.
+    /// Typing and read marks are answered only when the client named its frame.
     pub(super) async fn ok_if_asked(&mut self, reply_to: Option<&str>) -> Result<(), Stop> {
         if reply_to.is_some() { self.ok(reply_to).await } else { Ok(()) }
     }
@@ -183,9 +183,9 @@ impl Session {
         let Send { id, conversation_id, client_id, text, file_ids, note, .. } = frame;
         let key = self.key(parse_id(&conversation_id)?);
         let app = Arc::clone(&self.app);
-        talk::take_send(&app, &self.caller)?;
-        let message = talk::Message { client_id, text, file_ids, note };
-        let posted = talk::post(&app, key, &self.caller, message).await?;
+        conversations::take_send(&app, &self.caller)?;
+        let message = conversations::Message { client_id, text, file_ids, note };
+        let posted = conversations::post(&app, key, &self.caller, message).await?;
         let (message_id, at) = (posted.message_id.to_string(), Rfc3339(posted.at));
         Ok(self.write(&Frame::Sent { reply_to: id.as_deref(), message_id, seq: posted.seq.0, at }).await?)
     }

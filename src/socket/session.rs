@@ -1,32 +1,34 @@
-//! One socket, from its welcome to its close: what it hears, what it is pushed, what it replays.
+//! The state of one greeted socket, and the writing of its frames. Its loop is `turn.rs`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use cluster::{AgentKey, Overflow, Push, PushReceiver, PushSender, window};
+use cluster::{Overflow, PushReceiver, PushSender, window};
 use domain::{ConversationId, Principal, WorkspaceId};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use store::ConversationKey;
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
+use super::close::{Close, close_for};
+use super::counted::Counted;
 use super::frames::{Frame, Hello};
-use super::greeting::{Ws, close_for};
 use super::side::Side;
+use super::sockets::Entry;
 use super::subscriptions::Subscriptions;
-use super::{Close, Entry, Order};
-use crate::http::App;
-use crate::http::rate::Key;
-use crate::http::reads;
-use crate::http::request_id::RequestId;
-use crate::identity::{AuthError, Caller};
-use crate::late::fired_late;
+use crate::app::App;
+use crate::errors::RequestId;
+use crate::identity::Caller;
 use crate::metrics::{OpenSocket, SocketKind};
+use crate::rates::Key;
+use crate::rates::reads;
 
 /// How long after its end a token may be renewed on the socket.
 const RENEW_WITHIN: Duration = Duration::from_secs(60);
+
+pub(super) type Ws = WebSocketStream<Counted>;
 
 /// A greeted socket.
 pub(super) struct Session {
@@ -36,22 +38,22 @@ pub(super) struct Session {
     peer: IpAddr,
     pub(super) who: Arc<Principal>,
     pub(super) workspace: WorkspaceId,
-    entry: Entry,
+    pub(super) entry: Entry,
     /// Counts it for the operator.
     _open: OpenSocket,
     pub(super) side: Side,
     pub(super) sender: PushSender,
     pub(super) pushes: PushReceiver,
-    overflow: Overflow,
+    pub(super) overflow: Overflow,
     pub(super) subscriptions: Subscriptions,
     pub(super) request_id: RequestId,
-    timing: Timing,
-    heard_at: Instant,
+    pub(super) timing: Timing,
+    pub(super) heard_at: Instant,
     /// Written by the replay or list that is being read, and not charged yet.
     unpaid_bytes: usize,
     /// Until then what was read is paid, and replays and lists wait.
-    read_on_at: Instant,
-    ping_at: Instant,
+    pub(super) read_on_at: Instant,
+    pub(super) ping_at: Instant,
     pub(super) find_owner_at: Instant,
     /// When the token's time, and the time to renew it, is over.
     pub(super) ends_at: Instant,
@@ -59,21 +61,10 @@ pub(super) struct Session {
 
 /// How often a socket is pinged, and when its silence means that it is dead.
 #[derive(Clone, Copy)]
-struct Timing {
-    ping: Duration,
-    dead: Duration,
+pub(super) struct Timing {
+    pub(super) ping: Duration,
+    pub(super) dead: Duration,
     stall: Duration,
-}
-
-enum Step {
-    Order(Order),
-    TooSlow,
-    Tick,
-    Push(Option<Push>),
-    Frame(Option<Result<Message, WsError>>),
-    Replay,
-    Changed,
-    Lists,
 }
 
 impl Session {
@@ -157,135 +148,6 @@ impl Session {
         }
     }
 
-    pub(super) async fn run(&mut self) -> Close {
-        loop {
-            if let Err(close) = self.turn().await {
-                return close;
-            }
-        }
-    }
-
-    async fn turn(&mut self) -> Result<(), Close> {
-        let now = Instant::now();
-        let (wake, may_look) = (self.wakes_at(), now >= self.side.look_at());
-        let may_read = now >= self.read_on_at;
-        let step = tokio::select! {
-            order = self.entry.handle.next_order() => Step::Order(order),
-            () = self.overflow.happened() => Step::TooSlow,
-            () = sleep_until(wake) => Step::Tick,
-            push = self.pushes.next() => Step::Push(push),
-            frame = self.ws.next() => Step::Frame(frame),
-            () = std::future::ready(()), if may_read && self.subscriptions.has_replays() => Step::Replay,
-            () = self.side.watcher().changed(), if may_look => Step::Changed,
-            () = std::future::ready(()), if may_read && self.side.has_lists() => Step::Lists,
-        };
-        match step {
-            Step::Order(Order::Close(close)) => Err(close),
-            Step::Order(Order::Recheck) => Box::pin(self.recheck()).await,
-            Step::TooSlow | Step::Push(None) => Err(Close::TooSlow),
-            Step::Tick => Box::pin(self.tick(wake)).await,
-            Step::Push(Some(push)) => Box::pin(self.push_all(push)).await,
-            Step::Frame(frame) => Box::pin(self.heard(frame)).await,
-            Step::Replay => Box::pin(self.replay()).await,
-            Step::Changed => Box::pin(self.look()).await,
-            Step::Lists => Box::pin(self.show_lists()).await,
-        }
-    }
-
-    fn wakes_at(&self) -> Instant {
-        let mut wake = self.ping_at.min(self.heard_at + self.timing.dead).min(self.ends_at);
-        if let Some(check_at) = self.side.check_at() {
-            wake = wake.min(check_at);
-        }
-        // Once that time has come, what changed wakes by itself.
-        if self.side.look_at() > Instant::now() {
-            wake = wake.min(self.side.look_at());
-        }
-        if self.read_on_at > Instant::now() && (self.subscriptions.has_replays() || self.side.has_lists()) {
-            wake = wake.min(self.read_on_at);
-        }
-        if self.subscriptions.has_lost() {
-            wake = wake.min(self.find_owner_at);
-        }
-        wake
-    }
-
-    /// Does what is due since `wake`.
-    async fn tick(&mut self, wake: Instant) -> Result<(), Close> {
-        let now = Instant::now();
-        if fired_late(wake) {
-            // The process did not run: what was said meanwhile is still unread, and nobody was pinged.
-            self.heard_at = self.heard_at.max(now - (self.timing.dead - self.timing.ping));
-            self.ping_at = now;
-        }
-        if now >= self.heard_at + self.timing.dead {
-            return Err(Close::Timeout);
-        }
-        if now >= self.ends_at {
-            return Err(Close::Unauthenticated);
-        }
-        if self.side.check_at().is_some_and(|check_at| now >= check_at) {
-            self.recheck().await?;
-            self.check_agent().await?;
-        }
-        if self.subscriptions.has_lost() && now >= self.find_owner_at {
-            self.find_owners().await?;
-        }
-        if now >= self.ping_at {
-            self.ping_at = now + self.timing.ping;
-            self.feed(Message::Ping(Bytes::new())).await?;
-            self.flush().await?;
-        }
-        Ok(())
-    }
-
-    /// Asks whether he still is who he was; a change of teams changes what he sees.
-    async fn recheck(&mut self) -> Result<(), Close> {
-        let caller = match self.app.identity.still_valid(&self.caller).await {
-            Ok(caller) => caller,
-            Err(AuthError::Invalid | AuthError::Expired | AuthError::Revoked) => {
-                return Err(Close::Unauthenticated);
-            }
-            // Nobody is thrown out because the store is silent.
-            Err(AuthError::Store(_)) => return Ok(()),
-        };
-        if let Some(who) = caller.principal()
-            && who != *self.who
-        {
-            self.who = Arc::new(who);
-            // Each subscription is made anew, as the one he is now.
-            for conversation in self.subscriptions.all() {
-                self.subscriptions.lose_owner(conversation);
-            }
-            self.look_as_changed();
-            self.find_owners().await?;
-        }
-        self.caller = caller;
-        Ok(())
-    }
-
-    async fn heard(&mut self, frame: Option<Result<Message, WsError>>) -> Result<(), Close> {
-        let text = match frame {
-            None | Some(Ok(Message::Close(_))) => return Err(Close::Normal),
-            Some(Err(error)) => return Err(close_for(&error)),
-            Some(Ok(Message::Binary(_))) => return Err(Close::Binary),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
-            Some(Ok(Message::Text(text))) => Some(text),
-        };
-        self.heard_at = Instant::now();
-        if let Caller::Visitor { visitor, .. } = &self.caller {
-            self.app.cluster.visitor_seen(self.workspace, visitor.id);
-        }
-        if let Some(text) = text {
-            if let Caller::Agent { agent, .. } = &self.caller {
-                let key = AgentKey { workspace: self.workspace, agent: agent.id };
-                self.app.cluster.agent_seen(key, agent.status);
-            }
-            self.request(text.as_str()).await?;
-        }
-        self.flush().await
-    }
-
     pub(super) fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { workspace: self.workspace, conversation }
     }
@@ -319,7 +181,7 @@ impl Session {
         self.feed(Message::text(text)).await
     }
 
-    async fn feed(&mut self, message: Message) -> Result<(), Close> {
+    pub(super) async fn feed(&mut self, message: Message) -> Result<(), Close> {
         tokio::select! {
             fed = timeout(self.timing.stall, self.ws.feed(message)) => match fed {
                 Ok(Ok(())) => Ok(()),
@@ -352,6 +214,3 @@ pub(super) fn ends_at(app: &App, caller: &Caller) -> Instant {
     };
     Instant::now() + Duration::from_millis(left_ms) + RENEW_WITHIN
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,28 +6,26 @@ use cluster::{AgentKey, AgentView, Attachment, PushSender, Topic, Watcher};
 use domain::WorkspaceId;
 use tokio::time::Instant;
 
-use super::Close;
-use super::frames::Frame;
-use super::places::Places;
-use super::session::Session;
+use super::close::Close;
+use super::queue_positions::QueuePositions;
 use super::watches::Watches;
-use crate::http::App;
+use crate::app::App;
 use crate::identity::Caller;
 
 /// How soon a token is looked at again: a revocation on any node closes the sockets within 5 s.
-const CHECK_EVERY: Duration = Duration::from_secs(4);
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(4);
 
 pub(super) enum Side {
-    Visitor(Places),
-    Agent(Box<Desk>),
+    Visitor(QueuePositions),
+    Agent(Box<AgentSide>),
 }
 
-/// What an agent's socket has beside.
-pub(super) struct Desk {
+/// What only an agent's socket has.
+pub(super) struct AgentSide {
     pub(super) key: AgentKey,
-    /// Tells the agent's actor that he is present.
-    attachment: Attachment,
-    check_at: Instant,
+    /// Tells the agent's actor that the agent is present.
+    pub(super) attachment: Attachment,
+    pub(super) check_at: Instant,
     pub(super) watcher: Watcher,
     /// When what changed is told next.
     pub(super) look_at: Instant,
@@ -35,7 +33,7 @@ pub(super) struct Desk {
 }
 
 impl Side {
-    /// From now on nothing that concerns it is missed; of an agent also how he is.
+    /// From now on nothing that concerns it is missed. Of an agent's also how the agent is.
     pub(super) async fn open(
         app: &App,
         caller: &Caller,
@@ -53,15 +51,15 @@ impl Side {
                 let view = attachment.view.clone();
                 let now = Instant::now();
                 let check_at = now + CHECK_EVERY;
-                let desk = Desk { key, attachment, check_at, watcher, look_at: now, watches };
-                Ok((Side::Agent(Box::new(desk)), Some(view)))
+                let agent_side = AgentSide { key, attachment, check_at, watcher, look_at: now, watches };
+                Ok((Side::Agent(Box::new(agent_side)), Some(view)))
             }
             Caller::Visitor { visitor, .. } => {
                 app.cluster.visitor_seen(workspace, visitor.id);
                 watcher.look_at(vec![Topic::Visitor(visitor.id)]);
                 let is_shared = app.store.records.expires_by_itself();
                 let check_at = is_shared.then(|| Instant::now() + CHECK_EVERY);
-                Ok((Side::Visitor(Places::new(visitor.id, watcher, check_at)), None))
+                Ok((Side::Visitor(QueuePositions::new(visitor.id, watcher, check_at)), None))
             }
             Caller::Anonymous | Caller::Site { .. } => Err(Close::Unauthenticated),
         }
@@ -69,16 +67,16 @@ impl Side {
 
     pub(super) fn watcher(&self) -> &Watcher {
         match self {
-            Side::Visitor(places) => &places.watcher,
-            Side::Agent(desk) => &desk.watcher,
+            Side::Visitor(positions) => &positions.watcher,
+            Side::Agent(agent_side) => &agent_side.watcher,
         }
     }
 
     /// What changed is not told before.
     pub(super) fn look_at(&self) -> Instant {
         match self {
-            Side::Visitor(places) => places.look_at,
-            Side::Agent(desk) => desk.look_at,
+            Side::Visitor(positions) => positions.look_at,
+            Side::Agent(agent_side) => agent_side.look_at,
         }
     }
 
@@ -86,47 +84,16 @@ impl Side {
     /// of this one are heard at once.
     pub(super) fn check_at(&self) -> Option<Instant> {
         match self {
-            Side::Visitor(places) => places.check_at,
-            Side::Agent(desk) => Some(desk.check_at),
+            Side::Visitor(positions) => positions.check_at,
+            Side::Agent(agent_side) => Some(agent_side.check_at),
         }
     }
 
-    /// There is something of the lists that he watches to be written.
+    /// Something of the watched lists waits to be written.
     pub(super) fn has_lists(&self) -> bool {
         match self {
             Side::Visitor(_) => false,
-            Side::Agent(desk) => desk.watches.has_work(),
-        }
-    }
-}
-
-impl Session {
-    /// An agent whose actor ended is attached anew: what it was to tell is told as it is now.
-    pub(super) async fn check_agent(&mut self) -> Result<(), Close> {
-        let desk = match &mut self.side {
-            Side::Agent(desk) => desk,
-            Side::Visitor(places) => {
-                places.check_at = Some(Instant::now() + CHECK_EVERY);
-                return Ok(());
-            }
-        };
-        desk.check_at = Instant::now() + CHECK_EVERY;
-        if desk.attachment.lives() {
-            return Ok(());
-        }
-        match self.app.cluster.attach(desk.key, self.sender.clone()).await {
-            Ok(attachment) => {
-                let status = attachment.view.status;
-                desk.watches.read_again(attachment.view.conversations.iter().copied());
-                desk.attachment = attachment;
-                self.write(&Frame::Status { status }).await?;
-                self.flush().await
-            }
-            // The next look tries again.
-            Err(error) => {
-                tracing::warn!(agent = %desk.key.agent, %error, "a socket was not attached again");
-                Ok(())
-            }
+            Side::Agent(agent_side) => agent_side.watches.has_work(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Position {
     replaying: bool,
     /// The client waits for `caught_up`.
     announce: bool,
-    /// An agent who has the conversation before him.
+    /// The agent has the conversation open.
     viewing: bool,
 }
 

@@ -1,11 +1,11 @@
-//! An agent who has a conversation before him: the others who listen to it are told.
+//! An agent who has a conversation open: the others who listen to it are notified.
 
 use domain::ConversationId;
 
 use super::frames::Viewing;
 use super::requests::{Stop, parse_id};
 use super::session::Session;
-use crate::http::error::{ApiError, ErrorCode};
+use crate::errors::{ApiError, ErrorCode};
 
 impl Session {
     pub(super) async fn viewing(&mut self, frame: Viewing) -> Result<(), Stop> {
@@ -27,7 +27,7 @@ impl Session {
         if self.subscriptions.is_viewing(conversation)
             && let Err(error) = self.tell_viewing(conversation).await
         {
-            // Others miss that he looks on; he is told nothing of it.
+            // Others miss that the agent looks on; the agent is told nothing of it.
             error.log(&self.request_id);
         }
     }

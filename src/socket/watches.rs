@@ -8,7 +8,7 @@ use cluster::{Changes, Topic};
 use domain::{AgentId, ConversationId, Head, Principal, TeamId};
 use store::{HeadFilter, HeadPosition, HeadView, ListedHead};
 
-use crate::view::View;
+use crate::conversations::view::View;
 
 /// A socket watches so many lists.
 const WATCHES_MAX: usize = 16;
@@ -33,7 +33,7 @@ pub(super) struct TooMany(pub(super) usize);
 #[derive(Debug)]
 struct Watch {
     list: List,
-    /// What of it he sees; none: it is not his to see now.
+    /// What of it the agent sees; none: the agent may not see it now.
     view: Option<HeadView>,
     shown: VecDeque<ConversationId>,
     /// More is shown than is known.
@@ -64,7 +64,7 @@ pub(super) struct Page {
 /// What the client is told of a conversation that changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// It is in a list, or is his own: as it is now.
+    /// It is in a list, or the agent's own: as it is now.
     pub(super) show: bool,
     /// The lists that it left.
     pub(super) left: Vec<List>,
@@ -108,7 +108,7 @@ impl Watches {
         self.all.retain(|watch| watch.list != list);
     }
 
-    /// He is somebody else now: each list is read again as he sees it.
+    /// The agent's role or teams changed: each list is read again as the agent sees it now.
     pub(super) fn look_as(&mut self, who: &Principal, ended_max: usize) {
         for watch in &mut self.all {
             watch.view = watch.list.view.for_agent(who).ok();
@@ -174,7 +174,7 @@ impl Watches {
     pub(super) fn next_page(&mut self) -> Option<Page> {
         while let Some(watch) = self.all.iter_mut().find(|watch| watch.listing.is_some()) {
             let (Some(view), Some(listing)) = (&watch.view, &watch.listing) else {
-                // What he no longer sees has no pages.
+                // What the agent no longer sees has no pages.
                 let list = watch.list;
                 self.listed(list, &[], PAGE);
                 continue;

@@ -7,17 +7,17 @@ use cluster::QueuePosition;
 use domain::{ConversationId, Head, TeamId};
 use tokio::time::Instant;
 
-use super::Close;
+use super::close::Close;
 use super::frames::{Frame, OfList};
 use super::requests::Stop;
 use super::session::Session;
 use super::side::Side;
 use super::watches::{List, TooMany, Verdict};
-use crate::http::error::{ApiError, ErrorCode};
+use crate::conversations;
+use crate::conversations::people;
+use crate::conversations::view::View;
+use crate::errors::{ApiError, ErrorCode};
 use crate::json::{ConversationJson, Shown};
-use crate::people;
-use crate::talk;
-use crate::view::View;
 
 /// A change of a conversation is not told more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -33,38 +33,38 @@ impl Session {
         let list = parse(&frame)?;
         let view = list.view.for_agent(&self.who)?;
         let rows_max = list.rows_max(self.app.config.limits.page_max);
-        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
+        let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
         // First, so that what changes from now on is not missed between the list and the topics.
-        desk.watches.add(list, view, rows_max).map_err(|TooMany(max)| {
+        agent_side.watches.add(list, view, rows_max).map_err(|TooMany(max)| {
             ApiError::new(ErrorCode::Conflict, format!("a socket watches at most {max} lists"))
         })?;
-        desk.watcher.look_at(desk.watches.topics());
+        agent_side.watcher.look_at(agent_side.watches.topics());
         self.ok(frame.id.as_deref()).await
     }
 
     pub(super) async fn unwatch(&mut self, frame: OfList) -> Result<(), Stop> {
         let list = parse(&frame)?;
-        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
-        desk.watches.remove(list);
-        desk.watcher.look_at(desk.watches.topics());
+        let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
+        agent_side.watches.remove(list);
+        agent_side.watcher.look_at(agent_side.watches.topics());
         self.ok(frame.id.as_deref()).await
     }
 
-    /// What he may see has changed: what he no longer sees leaves the lists.
+    /// What the agent may see has changed: what they no longer see leaves the lists.
     pub(super) fn look_as_changed(&mut self) {
-        if let Side::Agent(desk) = &mut self.side {
-            desk.watches.look_as(&self.who, self.app.config.limits.page_max);
-            desk.watcher.look_at(desk.watches.topics());
+        if let Side::Agent(agent_side) = &mut self.side {
+            agent_side.watches.look_as(&self.who, self.app.config.limits.page_max);
+            agent_side.watcher.look_at(agent_side.watches.topics());
         }
     }
 
     /// Takes what changed since the last look.
     pub(super) async fn look(&mut self) -> Result<(), Close> {
         match &mut self.side {
-            Side::Visitor(_) => self.look_at_places().await,
-            Side::Agent(desk) => {
-                desk.look_at = Instant::now() + LOOK_EVERY;
-                desk.watches.take(desk.watcher.take(), self.app.config.limits.page_max);
+            Side::Visitor(_) => self.show_positions().await,
+            Side::Agent(agent_side) => {
+                agent_side.look_at = Instant::now() + LOOK_EVERY;
+                agent_side.watches.take(agent_side.watcher.take(), self.app.config.limits.page_max);
                 Ok(())
             }
         }
@@ -74,8 +74,8 @@ impl Session {
     pub(super) async fn show_lists(&mut self) -> Result<(), Close> {
         let places_until = Instant::now() + PLACES_WITHIN;
         for _ in 0..WRITE_TOGETHER {
-            let Side::Agent(desk) = &mut self.side else { return Ok(()) };
-            let Some((conversation, head)) = desk.watches.next_changed() else { break };
+            let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
+            let Some((conversation, head)) = agent_side.watches.next_changed() else { break };
             if !self.show_changed(conversation, head, places_until).await? {
                 return self.flush().await;
             }
@@ -97,8 +97,8 @@ impl Session {
                 Ok(read) => read.map(Arc::new),
                 Err(error) => {
                     tracing::warn!(%conversation, %error, "a change waits for the store");
-                    if let Side::Agent(desk) = &mut self.side {
-                        desk.watches.read_again([conversation]);
+                    if let Side::Agent(agent_side) = &mut self.side {
+                        agent_side.watches.read_again([conversation]);
                     }
                     // The store is given a moment; orders and frames wait as long.
                     tokio::time::sleep(AGAIN).await;
@@ -106,8 +106,8 @@ impl Session {
                 }
             },
         };
-        let Side::Agent(desk) = &mut self.side else { return Ok(true) };
-        let Verdict { show, left } = desk.watches.judge(conversation, head.as_deref());
+        let Side::Agent(agent_side) = &mut self.side else { return Ok(true) };
+        let Verdict { show, left } = agent_side.watches.judge(conversation, head.as_deref());
         if let Some(head) = head.filter(|_| show) {
             self.show(conversation, &head, places_until).await?;
         }
@@ -119,8 +119,8 @@ impl Session {
     }
 
     async fn show_page(&mut self, places_until: Instant) -> Result<(), Close> {
-        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
-        let Some(page) = desk.watches.next_page() else { return Ok(()) };
+        let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
+        let Some(page) = agent_side.watches.next_page() else { return Ok(()) };
         let turn = self.begin_read().await;
         let heads = &self.app.store.heads;
         let rows = match heads.list(self.workspace, &page.view, &page.filter, page.after, page.limit).await {
@@ -133,8 +133,8 @@ impl Session {
             }
         };
         drop(turn);
-        let Side::Agent(desk) = &mut self.side else { return Ok(()) };
-        desk.watches.listed(page.list, &rows, page.limit);
+        let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
+        agent_side.watches.listed(page.list, &rows, page.limit);
         for row in &rows {
             self.show(row.conversation, &row.head, places_until).await?;
         }
@@ -150,7 +150,7 @@ impl Session {
     ) -> Result<(), Close> {
         let audience = self.who.audience();
         let place: Option<QueuePosition> = if Instant::now() < places_until {
-            talk::place(&self.app, self.key(conversation), head).await
+            conversations::place(&self.app, self.key(conversation), head).await
         } else {
             None
         };

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use cluster::AgentView;
 
-use super::Close;
+use super::close::Close;
 use super::frames::{Frame, Hello, LimitsJson, OfferJson, PrincipalJson, Welcome, WelcomeAgent};
 use super::requests::Stop;
 use super::session::Session;
-use crate::http::error::{ApiError, ErrorCode};
+use crate::conversations;
+use crate::conversations::people;
+use crate::errors::{ApiError, ErrorCode};
 use crate::identity::Caller;
 use crate::json::{ConversationJson, Rfc3339};
-use crate::people;
-use crate::talk;
 
 /// A socket may name this many conversations in its hello.
 const RESUMES_MAX: usize = 200;
@@ -39,7 +39,7 @@ impl Session {
         for (conversation, expires_at) in view.iter().flat_map(|view| &view.offers) {
             let key = self.key(*conversation);
             if let Ok(Some(head)) = app.store.heads.get(key).await {
-                let place = talk::place(&app, key, &head).await;
+                let place = conversations::place(&app, key, &head).await;
                 let head = people::named(&app.identity, self.workspace, &head).await;
                 offers.push((*conversation, head, place, *expires_at));
             }
@@ -77,7 +77,7 @@ impl Session {
         if hello.resume.len() > RESUMES_MAX {
             let error = ApiError::invalid_field("resume", "must be at most 200 conversations");
             self.settle(Err(error.into()), hello.id.as_deref(), None).await?;
-            return self.write_places().await;
+            return self.write_positions().await;
         }
         if !hello.resume.is_empty() && !self.charge_subscriptions(hello.resume.len()) {
             // One who comes again and again with all conversations pays for the last time first.
@@ -88,12 +88,12 @@ impl Session {
             if let Err(Stop::Refuse(error)) = &resumed
                 && matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Overloaded)
             {
-                // It passes by itself: he comes back, and hears all that he wanted to hear or nothing.
+                // It passes by itself: the client comes back, and resumes all that it wanted or nothing.
                 error.log(&self.request_id);
                 return Err(Close::Overloaded);
             }
             self.settle(resumed, hello.id.as_deref(), Some(&resume.conversation_id)).await?;
         }
-        self.write_places().await
+        self.write_positions().await
     }
 }

@@ -7,46 +7,48 @@ use store::HeadFilter;
 
 use super::conversations::{CURSOR_DOC, ConversationPage, LIMIT_DOC, page, parse_tag};
 use super::heads::principal_of;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::conversations::view::View;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::schema::{self, words};
-use crate::view::View;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/chat/agent/conversations",
-    who: Who::AGENT,
-    rates: &[Rate::Reads],
-    body: BodyKind::None,
-    handler: |call| Box::pin(list(call)),
-    doc: Doc {
-        summary: "List conversations",
-        tag: "agents",
-        query: &[
-            QueryDoc::of::<ViewName>(
-                "view",
-                "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/chat/agent/conversations",
+        who: Who::AGENT,
+        rates: &[Rate::Reads],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "List conversations",
+            tag: "agents",
+            query: &[
+                QueryDoc::of::<ViewName>(
+                    "view",
+                    "mine (default), team, all (supervisors): not ended, newest event first; queue: in \
                                   its order; ended: newest end first.",
-            ),
-            QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
-            QueryDoc::of::<schema::AgentId>("assignee_id", "Only this agent's."),
-            QueryDoc::of::<schema::OptionalTag>("tag", "Only those with this tag."),
-            CURSOR_DOC,
-            LIMIT_DOC,
-        ],
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "A page, at most a second behind.",
-            body: Some(SchemaOf::of::<ConversationPage<'static>>()),
-        }],
-        errors: &[ErrorCode::InvalidCursor],
-        ..Doc::NONE
+                ),
+                QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
+                QueryDoc::of::<schema::AgentId>("assignee_id", "Only this agent's."),
+                QueryDoc::of::<schema::OptionalTag>("tag", "Only those with this tag."),
+                CURSOR_DOC,
+                LIMIT_DOC,
+            ],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page, at most a second behind.",
+                body: Some(SchemaOf::of::<ConversationPage<'static>>()),
+            }],
+            errors: &[ErrorCode::InvalidCursor],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(list(call)),
 }];
 
 words! {
@@ -83,7 +85,7 @@ async fn list(call: Call) -> Result<Reply, ApiError> {
     page(&call, &view, &filter, &bound_to, limit, cursor.as_deref()).await
 }
 
-/// The agent who asks, as his actor is found.
+/// The key of the caller's actor.
 pub(super) fn agent_key(call: &Call) -> Result<AgentKey, ApiError> {
     match &call.caller {
         Caller::Agent { workspace, agent, .. } => Ok(AgentKey { workspace: *workspace, agent: agent.id }),

@@ -8,96 +8,104 @@ use utoipa::ToSchema;
 use super::heads::{
     VERB_ANSWERS, body_of, client_id_of, conversation_reply, judged_key, principal_of, verb_reply,
 };
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::unless_null;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::schema;
+use crate::strict_json::unless_null;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/agent/conversations/{id}/accept",
-        who: Who::AGENT,
-        rates: &[Rate::Changes],
-        body: BodyKind::OptionalJson,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/agent/conversations/{id}/accept",
+            who: Who::AGENT,
+            rates: &[Rate::Changes],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "Take a conversation; of many who ask at once exactly one gets it",
+                tag: "agents",
+                request: Some(SchemaOf::of::<AcceptJson>()),
+                answers: VERB_ANSWERS,
+                errors: &[
+                    ErrorCode::AlreadyAssigned,
+                    ErrorCode::CapacityExceeded,
+                    ErrorCode::AgentOffline,
+                    ErrorCode::ConversationEnded,
+                    ErrorCode::IdempotencyConflict,
+                ],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(accept(call)),
-        doc: Doc {
-            summary: "Take a conversation; of many who ask at once exactly one gets it",
-            tag: "agents",
-            request: Some(SchemaOf::of::<AcceptJson>()),
-            answers: VERB_ANSWERS,
-            errors: &[
-                ErrorCode::AlreadyAssigned,
-                ErrorCode::CapacityExceeded,
-                ErrorCode::AgentOffline,
-                ErrorCode::ConversationEnded,
-                ErrorCode::IdempotencyConflict,
-            ],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/agent/conversations/{id}/decline",
-        who: Who::AGENT,
-        rates: &[Rate::Changes],
-        body: BodyKind::OptionalJson,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/agent/conversations/{id}/decline",
+            who: Who::AGENT,
+            rates: &[Rate::Changes],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "Pass over a conversation that one is offered: it goes on at once",
+                tag: "agents",
+                request: Some(SchemaOf::of::<NamedJson>()),
+                answers: &[AnswerDoc { status: 204, description: "The offer has gone on.", body: None }],
+                errors: &[ErrorCode::Conflict, ErrorCode::ConversationEnded],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(decline(call)),
-        doc: Doc {
-            summary: "Pass over a conversation that one is offered: it goes on at once",
-            tag: "agents",
-            request: Some(SchemaOf::of::<NamedJson>()),
-            answers: &[AnswerDoc { status: 204, description: "The offer has gone on.", body: None }],
-            errors: &[ErrorCode::Conflict, ErrorCode::ConversationEnded],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/agent/conversations/{id}/release",
-        who: Who::AGENT,
-        rates: &[Rate::Send],
-        body: BodyKind::OptionalJson,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/agent/conversations/{id}/release",
+            who: Who::AGENT,
+            rates: &[Rate::Send],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "Give a conversation back to the queue",
+                tag: "agents",
+                request: Some(SchemaOf::of::<NamedJson>()),
+                answers: VERB_ANSWERS,
+                errors: &[
+                    ErrorCode::StaleAssignment,
+                    ErrorCode::ConversationEnded,
+                    ErrorCode::Conflict,
+                    ErrorCode::IdempotencyConflict,
+                ],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(release(call)),
-        doc: Doc {
-            summary: "Give a conversation back to the queue",
-            tag: "agents",
-            request: Some(SchemaOf::of::<NamedJson>()),
-            answers: VERB_ANSWERS,
-            errors: &[
-                ErrorCode::StaleAssignment,
-                ErrorCode::ConversationEnded,
-                ErrorCode::Conflict,
-                ErrorCode::IdempotencyConflict,
-            ],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/agent/conversations/{id}/reopen",
-        who: Who::AGENT,
-        rates: &[Rate::Send],
-        body: BodyKind::OptionalJson,
-        handler: |call| Box::pin(reopen(call)),
-        doc: Doc {
-            summary: "Open an ended conversation again: for its last agent his, for a supervisor queued",
-            tag: "agents",
-            request: Some(SchemaOf::of::<NamedJson>()),
-            answers: VERB_ANSWERS,
-            errors: &[
-                ErrorCode::StaleAssignment,
-                ErrorCode::CapacityExceeded,
-                ErrorCode::AgentOffline,
-                ErrorCode::ConversationFull,
-                ErrorCode::Conflict,
-                ErrorCode::IdempotencyConflict,
-            ],
-            ..Doc::NONE
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/agent/conversations/{id}/reopen",
+            who: Who::AGENT,
+            rates: &[Rate::Send],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "Open an ended conversation again: its last agent gets it back, a supervisor's goes to the queue",
+                tag: "agents",
+                request: Some(SchemaOf::of::<NamedJson>()),
+                answers: VERB_ANSWERS,
+                errors: &[
+                    ErrorCode::StaleAssignment,
+                    ErrorCode::CapacityExceeded,
+                    ErrorCode::AgentOffline,
+                    ErrorCode::ConversationFull,
+                    ErrorCode::Conflict,
+                    ErrorCode::IdempotencyConflict,
+                ],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(reopen(call)),
     },
 ];
 
@@ -146,7 +154,7 @@ async fn decline(mut call: Call) -> Result<Reply, ApiError> {
 async fn release(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let NamedJson { client_id } = body_of(&mut call, key).await?;
-    // Whether he sees it is the conversation's to say: it knows a repeat, also of one who sees it no longer.
+    // Whether the agent sees it is the conversation's to say: it knows a repeat, also by an agent who sees it no longer.
     let head = call.app.store.heads.get(key).await?.ok_or_else(ApiError::not_found)?;
     let assignment_epoch = head.assignment_epoch;
     let command = Command::Release { assignment_epoch, reason: ReleaseReason::Released };

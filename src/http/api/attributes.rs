@@ -137,12 +137,12 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::error::ApiError;
-    use crate::http::json_in;
+    use crate::errors::ApiError;
     use crate::json::AttributesJson;
+    use crate::strict_json;
 
     fn read(text: &str) -> Result<GivenAttributes, ApiError> {
-        Ok(attributes(Some(json_in::parse(text.as_bytes())?))?)
+        Ok(attributes(Some(strict_json::parse(text.as_bytes())?))?)
     }
 
     fn wrong(text: &str) -> (String, String) {

@@ -13,102 +13,111 @@ use super::admin::agents::AgentJson;
 use super::fields::{GivenPassword, NewPassword};
 use super::once::overloaded;
 use super::versioned::{agent_of, found, no_query, workspace_of};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::judge::rate_limited;
-use crate::http::rate::{Key, Limit};
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::app::App;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::{Caller, LoggedIn, LoginError, PasswordError, SessionId};
+use crate::rates::{Key, Limit};
 use crate::schema;
 use crate::telemetry::OFTEN;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::POST,
-        path: "/api/v1/auth/login",
-        who: Who::LogIn,
-        rates: &[Rate::LogIns],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(login(call)),
-        doc: Doc {
-            summary: "Log in; wrong log-ins are counted by account and address together, by address, and by account, beyond \
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/auth/login",
+            who: Who::LogIn,
+            rates: &[Rate::LogIns],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Log in; wrong log-ins are counted by account and address together, by address, and by account, beyond \
                       which only addresses that logged in within 30 days may try",
-            tag: "auth",
-            request: Some(SchemaOf::of::<LoginJson>()),
-            answers: TOKENS_ANSWERS,
-            errors: &[ErrorCode::InvalidCredentials, ErrorCode::Overloaded],
-            ..Doc::NONE
+                tag: "auth",
+                request: Some(SchemaOf::of::<LoginJson>()),
+                answers: TOKENS_ANSWERS,
+                errors: &[ErrorCode::InvalidCredentials, ErrorCode::Overloaded],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(login(call)),
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/auth/refresh",
-        who: Who::LogIn,
-        rates: &[Rate::Changes],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(refresh(call)),
-        doc: Doc {
-            summary: "Exchange a refresh token; it may be used again for 30 s after its first use, and later ends the whole \
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/auth/refresh",
+            who: Who::LogIn,
+            rates: &[Rate::Changes],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Exchange a refresh token; it may be used again for 30 s after its first use, and later ends the whole \
                       log-in",
-            tag: "auth",
-            request: Some(SchemaOf::of::<RefreshJson>()),
-            answers: TOKENS_ANSWERS,
-            errors: TOKEN_ERRORS,
-            ..Doc::NONE
+                tag: "auth",
+                request: Some(SchemaOf::of::<RefreshJson>()),
+                answers: TOKENS_ANSWERS,
+                errors: TOKEN_ERRORS,
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(refresh(call)),
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/auth/logout",
-        who: Who::LogIn,
-        rates: &[Rate::Changes],
-        body: BodyKind::Json,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/auth/logout",
+            who: Who::LogIn,
+            rates: &[Rate::Changes],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "End a log-in: its refresh token, access tokens and sockets",
+                tag: "auth",
+                request: Some(SchemaOf::of::<RefreshJson>()),
+                answers: &[AnswerDoc { status: 204, description: "It has ended.", body: None }],
+                errors: TOKEN_ERRORS,
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(logout(call)),
-        doc: Doc {
-            summary: "End a log-in: its refresh token, access tokens and sockets",
-            tag: "auth",
-            request: Some(SchemaOf::of::<RefreshJson>()),
-            answers: &[AnswerDoc { status: 204, description: "It has ended.", body: None }],
-            errors: TOKEN_ERRORS,
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/auth/password",
-        who: Who::AGENT,
-        rates: &[Rate::LogIns],
-        body: BodyKind::Json,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/auth/password",
+            who: Who::AGENT,
+            rates: &[Rate::LogIns],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Set a new password; all other log-ins end",
+                tag: "auth",
+                request: Some(SchemaOf::of::<PasswordJson>()),
+                answers: &[AnswerDoc { status: 204, description: "It holds.", body: None }],
+                errors: &[ErrorCode::InvalidCredentials, ErrorCode::Overloaded],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(password(call)),
-        doc: Doc {
-            summary: "Set a new password; all other log-ins end",
-            tag: "auth",
-            request: Some(SchemaOf::of::<PasswordJson>()),
-            answers: &[AnswerDoc { status: 204, description: "It holds.", body: None }],
-            errors: &[ErrorCode::InvalidCredentials, ErrorCode::Overloaded],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::GET,
-        path: "/api/v1/auth/me",
-        who: Who::AGENT,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
-        handler: |call| Box::pin(me(call)),
-        doc: Doc {
-            summary: "Read oneself",
-            tag: "auth",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The agent who asks.",
-                body: Some(SchemaOf::of::<AgentJson>()),
-            }],
-            ..Doc::NONE
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/auth/me",
+            who: Who::AGENT,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Read oneself",
+                tag: "auth",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "The agent who asks.",
+                    body: Some(SchemaOf::of::<AgentJson>()),
+                }],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(me(call)),
     },
 ];
 
@@ -221,7 +230,7 @@ async fn refresh(mut call: Call) -> Result<Reply, ApiError> {
     let key = SessionId::named_by(&refresh_token).map(Key::of_log_in);
     let verdict = key.and_then(|key| call.app.rates.take(Limit::RefreshesOfLogIn, key));
     if let Some(wait) = verdict.and_then(|verdict| verdict.retry_after) {
-        return Err(rate_limited(wait));
+        return Err(ApiError::too_often(wait));
     }
     let logged_in = call.app.identity.refresh(&refresh_token).await?;
     TokensJson::reply(&call.app, logged_in).await
@@ -293,7 +302,7 @@ impl Guess {
         let address = Key::of_address(address);
         let mut guess = Self { taken: Vec::new() };
         let Some(account) = account else {
-            guess.take_one(app, Limit::LoginsOfAddress, address).map_err(rate_limited)?;
+            guess.take_one(app, Limit::LoginsOfAddress, address).map_err(ApiError::too_often)?;
             return Ok(guess);
         };
         let here = Key::of_account_from(account, address);
@@ -314,7 +323,7 @@ impl Guess {
             // Nothing was tried, so it is no guess at all.
             Ok(false) => {
                 guess.give_back(app);
-                Err(rate_limited(wait))
+                Err(ApiError::too_often(wait))
             }
             Err(error) => {
                 guess.give_back(app);

@@ -11,23 +11,23 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::fields::{Given, Text, given_unless_empty, put, required};
-use super::heads::{principal_of, seen_head};
+use super::heads::principal_of;
 use super::once::{Making, Secrecy};
 use super::rows::{self, Place};
 use super::versioned::{
     self, StampsJson, changed_reply, check_team, found, no_query, remove, versioned_reply, workspace_of,
 };
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::json_in;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
-use crate::people;
+use crate::app::App;
+use crate::conversations::people;
+use crate::conversations::seen_head;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::schema::{self, words};
-use crate::talk::fresh_id;
+use crate::strict_json;
 use crate::words;
 
 mod reader;
@@ -39,37 +39,39 @@ use variables::Variables;
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::GET,
-        path: "/api/v1/chat/canned-responses",
-        who: Who::AGENT,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
-        handler: |call| Box::pin(list(call)),
-        doc: Doc {
-            summary: "List the canned responses that one may use",
-            tag: "canned",
-            query: &[
-                QueryDoc::of::<Searched>(
-                    "q",
-                    "Only those whose shortcut begins with it, or whose title or text holds it: in any case, with or \
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/chat/canned-responses",
+            who: Who::AGENT,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "List the canned responses that one may use",
+                tag: "canned",
+                query: &[
+                    QueryDoc::of::<Searched>(
+                        "q",
+                        "Only those whose shortcut begins with it, or whose title or text holds it: in any case, with or \
                      without accents.",
-                ),
-                QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
-                QueryDoc::of::<schema::ConversationId>(
-                    "conversation_id",
-                    "Fills the variables of the texts from this conversation.",
-                ),
-                CURSOR_DOC,
-                LIMIT_DOC,
-            ],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page; of many that do not match it may be short, and yet have a next one.",
-                body: Some(SchemaOf::of::<CannedPage>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor, ErrorCode::NotFound],
-            ..Doc::NONE
+                    ),
+                    QueryDoc::of::<schema::TeamId>("team_id", "Only this team's."),
+                    QueryDoc::of::<schema::ConversationId>(
+                        "conversation_id",
+                        "Fills the variables of the texts from this conversation.",
+                    ),
+                    CURSOR_DOC,
+                    LIMIT_DOC,
+                ],
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "A page; of many that do not match it may be short, and yet have a next one.",
+                    body: Some(SchemaOf::of::<CannedPage>()),
+                }],
+                errors: &[ErrorCode::InvalidCursor, ErrorCode::NotFound],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(list(call)),
     },
     rows::create::<CannedJson>(
         ALL,
@@ -221,8 +223,9 @@ struct Change {
 impl Change {
     fn parse(body: CannedWriteJson, text_bytes_max: usize) -> Result<Self, ApiError> {
         let text = body.text.value("text")?;
-        let text =
-            text.map(|text| json_in::valid("text", MessageText::parse(&text, text_bytes_max))).transpose()?;
+        let text = text
+            .map(|text| strict_json::valid("text", MessageText::parse(&text, text_bytes_max)))
+            .transpose()?;
         if let Some(Err(wrong)) = text.as_ref().map(|text| Template::parse(text.as_str())) {
             return Err(ApiError::invalid_field("text", wrong.to_string()));
         }
@@ -390,8 +393,8 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let change = Change::parse(json_in::parse(&body)?, app.config.limits.text_bytes_max)?;
-    let draft = change.new_canned(fresh_id(app), reader.agent)?;
+    let change = Change::parse(strict_json::parse(&body)?, app.config.limits.text_bytes_max)?;
+    let draft = change.new_canned(app.fresh_id(), reader.agent)?;
     reader.may_write(draft.scope)?;
     check_scope(app, workspace, draft.scope).await?;
     let canned = Canned { id: making.keep(app, draft.id).await?, ..draft };

@@ -1,4 +1,4 @@
-//! With whom an agent works: who is there, who has room, and what waits for his teams.
+//! An agent's colleagues: who is there, who has room, and what waits for the agent's teams.
 
 use std::collections::BTreeMap;
 
@@ -10,34 +10,36 @@ use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::app::App;
+use crate::conversations;
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::schema::{self, words};
-use crate::talk;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/chat/agent/colleagues",
-    who: Who::AGENT,
-    rates: &[Rate::Reads],
-    body: BodyKind::None,
-    handler: |call| Box::pin(get(call)),
-    doc: Doc {
-        summary: "List one's teams and their agents; for supervisors those of the workspace",
-        tag: "agents",
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "Agents and teams by name. Who may not log in is left out.",
-            body: Some(SchemaOf::of::<ColleaguesJson>()),
-        }],
-        ..Doc::NONE
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/chat/agent/colleagues",
+        who: Who::AGENT,
+        rates: &[Rate::Reads],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "List one's teams and their agents; for supervisors those of the workspace",
+            tag: "agents",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "Agents and teams by name. Who may not log in is left out.",
+                body: Some(SchemaOf::of::<ColleaguesJson>()),
+            }],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(get(call)),
 }];
 
 words! {
@@ -49,7 +51,7 @@ words! {
     TeamIdsOfAgent: schema::list::<schema::TeamId>(schema::MANY);
 }
 
-/// With whom an agent works.
+/// An agent's colleagues and teams.
 #[derive(Serialize, ToSchema)]
 pub struct ColleaguesJson {
     /// Himself too.
@@ -59,27 +61,27 @@ pub struct ColleaguesJson {
     teams: Vec<TeamBriefJson>,
 }
 
-/// An agent, as his colleagues see him.
+/// An agent, as colleagues see them.
 #[derive(Serialize, ToSchema)]
 pub struct ColleagueJson {
-    /// Names him.
+    /// Names the agent.
     #[schema(value_type = schema::AgentId)]
     agent_id: String,
     /// For people.
     #[schema(value_type = schema::Name)]
     name: String,
-    /// His will: `online`, `away` or `offline`.
+    /// The chosen status: `online`, `away` or `offline`.
     #[schema(value_type = schema::Status)]
     status: Status,
-    /// A socket of his is open, or he asked for something a moment ago.
+    /// A socket of the agent is open, or the agent asked for something a moment ago.
     present: bool,
-    /// How many he holds, is about to, or is offered.
+    /// How many conversations the agent holds, is about to hold, or is offered.
     #[schema(value_type = schema::Count)]
     load: u32,
-    /// How many conversations he may hold.
+    /// How many conversations the agent may hold.
     #[schema(value_type = schema::Count)]
     capacity: u32,
-    /// Those of the teams below that he is in.
+    /// Those of the teams below that the agent is in.
     #[schema(value_type = TeamIdsOfAgent)]
     team_ids: Vec<String>,
 }
@@ -118,7 +120,8 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     };
     agents.retain(|agent| !agent.disabled);
     agents.sort_by_key(|agent| (agent.name.clone(), agent.id));
-    let waiting = try_join_all(teams.iter().map(|team| talk::waiting(app, *workspace, team.id))).await?;
+    let waiting =
+        try_join_all(teams.iter().map(|team| conversations::waiting(app, *workspace, team.id))).await?;
     let agents: Vec<ColleagueJson> =
         agents.iter().map(|agent| ColleagueJson::of(app, *workspace, agent, &teams)).collect();
     let teams = teams.iter().zip(waiting).map(|(team, waiting)| TeamBriefJson::of(team, waiting, &agents));
@@ -148,7 +151,7 @@ impl ColleagueJson {
     fn of(app: &App, workspace: WorkspaceId, agent: &Agent, teams: &[&Team]) -> Self {
         // Who is not in memory asked for nothing for long.
         let brief = app.cluster.agent_brief(AgentKey { workspace, agent: agent.id });
-        let his = teams.iter().filter(|team| team.agents.contains(&agent.id));
+        let own = teams.iter().filter(|team| team.agents.contains(&agent.id));
         Self {
             agent_id: agent.id.to_string(),
             name: agent.name.as_str().to_owned(),
@@ -156,7 +159,7 @@ impl ColleagueJson {
             present: brief.is_some_and(|brief| brief.present),
             load: brief.map_or(0, |brief| brief.load),
             capacity: agent.capacity,
-            team_ids: his.map(|team| team.id.to_string()).collect(),
+            team_ids: own.map(|team| team.id.to_string()).collect(),
         }
     }
 }

@@ -14,121 +14,130 @@ use store::{ConversationKey, HeadFilter, HeadPosition, HeadView};
 use utoipa::ToSchema;
 
 use super::attributes::{AttributeJson, attributes};
-use super::heads::{
-    Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, seen_head, show_to, verb_reply,
-};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::{text_unless_empty, valid};
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use super::heads::{Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, verb_reply};
+use crate::app::App;
+use crate::conversations;
+use crate::conversations::people;
+use crate::conversations::{seen_head, show_to};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::json::{ConversationJson, EventJson};
-use crate::people;
 use crate::schema;
-use crate::talk;
+use crate::strict_json::{text_unless_empty, valid};
 use crate::words;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/conversations",
-        who: Who::VISITOR,
-        rates: &[Rate::Conversations],
-        body: BodyKind::Json,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/conversations",
+            who: Who::VISITOR,
+            rates: &[Rate::Conversations],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Start a conversation, with its first message if there is one",
+                tag: "conversations",
+                request: Some(SchemaOf::of::<StartJson>()),
+                answers: &[
+                    AnswerDoc {
+                        status: 201,
+                        description: "It is started, and durable.",
+                        body: Some(SchemaOf::of::<StartedJson<'static>>()),
+                    },
+                    AnswerDoc {
+                        status: 200,
+                        description: "It was, by the same request.",
+                        body: Some(SchemaOf::of::<StartedJson<'static>>()),
+                    },
+                ],
+                errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(start(call)),
-        doc: Doc {
-            summary: "Start a conversation, with its first message if there is one",
-            tag: "conversations",
-            request: Some(SchemaOf::of::<StartJson>()),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "It is started, and durable.",
-                    body: Some(SchemaOf::of::<StartedJson<'static>>()),
-                },
-                AnswerDoc {
+    },
+    Route {
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/chat/conversations",
+            who: Who::VISITOR,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "List one's own conversations, newest first",
+                tag: "conversations",
+                query: &[LIMIT_DOC, CURSOR_DOC],
+                answers: &[AnswerDoc {
                     status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<StartedJson<'static>>()),
-                },
-            ],
-            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict],
-            ..Doc::NONE
+                    description: "A page.",
+                    body: Some(SchemaOf::of::<ConversationPage<'static>>()),
+                }],
+                errors: &[ErrorCode::InvalidCursor],
+                ..Doc::NONE
+            },
         },
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/chat/conversations",
-        who: Who::VISITOR,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
         handler: |call| Box::pin(list_own(call)),
-        doc: Doc {
-            summary: "List one's own conversations, newest first",
-            tag: "conversations",
-            query: &[LIMIT_DOC, CURSOR_DOC],
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page.",
-                body: Some(SchemaOf::of::<ConversationPage<'static>>()),
-            }],
-            errors: &[ErrorCode::InvalidCursor],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::GET,
-        path: "/api/v1/chat/conversations/{id}",
-        who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/chat/conversations/{id}",
+            who: Who::VISITOR_OR_AGENT,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Read a conversation and its last 50 events",
+                tag: "conversations",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "The conversation, and its last events, oldest first.",
+                    body: Some(SchemaOf::of::<WithEventsJson<'static>>()),
+                }],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read a conversation and its last 50 events",
-            tag: "conversations",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The conversation, and its last events, oldest first.",
-                body: Some(SchemaOf::of::<WithEventsJson<'static>>()),
-            }],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/conversations/{id}/end",
-        who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Changes],
-        body: BodyKind::OptionalJson,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/conversations/{id}/end",
+            who: Who::VISITOR_OR_AGENT,
+            rates: &[Rate::Changes],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "End a conversation",
+                tag: "conversations",
+                request: Some(SchemaOf::of::<EndJson>()),
+                answers: VERB_ANSWERS,
+                errors: &[ErrorCode::StaleAssignment, ErrorCode::IdempotencyConflict],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(end(call)),
-        doc: Doc {
-            summary: "End a conversation",
-            tag: "conversations",
-            request: Some(SchemaOf::of::<EndJson>()),
-            answers: VERB_ANSWERS,
-            errors: &[ErrorCode::StaleAssignment, ErrorCode::IdempotencyConflict],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/conversations/{id}/rating",
-        who: Who::VISITOR,
-        rates: &[Rate::Send],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(rate(call)),
-        doc: Doc {
-            summary: "Rate a conversation, until 24 hours after its end",
-            tag: "conversations",
-            request: Some(SchemaOf::of::<RateJson>()),
-            answers: VERB_ANSWERS,
-            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict],
-            ..Doc::NONE
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/conversations/{id}/rating",
+            who: Who::VISITOR,
+            rates: &[Rate::Send],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Rate a conversation, until 24 hours after its end",
+                tag: "conversations",
+                request: Some(SchemaOf::of::<RateJson>()),
+                answers: VERB_ANSWERS,
+                errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(rate(call)),
     },
 ];
 
@@ -182,10 +191,11 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     let Caller::Visitor { workspace, site, visitor, .. } = call.caller.clone() else {
         return Err(ApiError::not_found());
     };
-    talk::check_proven(&call.caller)?;
+    conversations::check_proven(&call.caller)?;
     let request: StartJson = call.json().await?;
     let client_id = valid("client_id", ClientId::parse(&request.client_id))?;
-    let first = request.text.as_deref().map(|text| talk::parse_text(&app, "text", text)).transpose()?;
+    let first =
+        request.text.as_deref().map(|text| conversations::parse_text(&app, "text", text)).transpose()?;
     let subject =
         request.subject.as_deref().map(|text| valid("subject", Subject::parse(text))).transpose()?;
     let attributes = attributes(request.attributes)?.set;
@@ -203,7 +213,7 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
         may_start(&app, key, visitor.id, visitor.blocked).await?;
         let wanted = asked_team.unwrap_or(site_team);
         match app.identity.teams(workspace).await?.iter().find(|team| team.id == wanted) {
-            Some(team) if talk::queue_is_full(&app, workspace, team).await? => {
+            Some(team) if conversations::queue_is_full(&app, workspace, team).await? => {
                 return Err(ApiError::new(ErrorCode::Conflict, "too many wait for this team already"));
             }
             Some(_) => {}
@@ -212,7 +222,7 @@ async fn start(mut call: Call) -> Result<Reply, ApiError> {
     }
     let start =
         Start { site, team: asked_team.unwrap_or(site_team), visitor: visitor.card(), subject, attributes };
-    let first = first.map(|text| (talk::fresh_id(&app), text));
+    let first = first.map(|text| (app.fresh_id(), text));
     let by = Principal::Visitor { id: visitor.id, site, name: visitor.name.clone() };
     let command = Command::Start { start, first };
     let outcome = app.cluster.create(key, Request { by, client_id: Some(client_id), command }).await?;
@@ -307,7 +317,7 @@ pub(super) async fn page(
     // All at once: a router that is silent holds up a page for as long as a single conversation.
     let places = join_all(rows.iter().map(|row| {
         let key = ConversationKey { workspace, conversation: row.conversation };
-        talk::place(app, key, &row.head)
+        conversations::place(app, key, &row.head)
     }));
     let shown = rows.iter().zip(places.await).map(|(row, place)| {
         ConversationJson::of(row.conversation, &row.head, audience).placed(place, audience)
@@ -342,7 +352,7 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
     let show = show_to(app, key.workspace, &who);
-    let (place, audience) = (talk::place(app, key, &head).await, who.audience());
+    let (place, audience) = (conversations::place(app, key, &head).await, who.audience());
     let head = people::named(&app.identity, key.workspace, &head).await;
     Ok(Reply::ok(&WithEventsJson {
         conversation: ConversationJson::of(key.conversation, &head, audience).placed(place, audience),

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderValue, Method, header};
 
-use crate::http::call::Call;
+use crate::errors::ApiError;
 use crate::http::documents::SESSION;
-use crate::http::error::ApiError;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, JSON, Rate, Route, SchemaOf, Who};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, JSON, Rate, Route, Row, SchemaOf, Who};
 
 const HTML: &str = "text/html; charset=utf-8";
 /// By what the file is.
@@ -17,76 +17,88 @@ const ANY: &str = "*/*";
 /// The rows of these pages.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::GET,
-        path: "/",
-        who: Who::Open,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
+        row: Row {
+            method: Method::GET,
+            path: "/",
+            who: Who::Open,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Show what runs here",
+                tag: "documents",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "A page; in a demo, the demo.",
+                    body: Some(SchemaOf::bytes(HTML)),
+                }],
+                headers: &[HeaderDoc::IfNoneMatch],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(async move { Ok(call.app.documents.home.reply(&call.headers)) }),
-        doc: Doc {
-            summary: "Show what runs here",
-            tag: "documents",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "A page; in a demo, the demo.",
-                body: Some(SchemaOf::bytes(HTML)),
-            }],
-            headers: &[HeaderDoc::IfNoneMatch],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::GET,
-        path: "/docs",
-        who: Who::Open,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
+        row: Row {
+            method: Method::GET,
+            path: "/docs",
+            who: Who::Open,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Show the API",
+                tag: "documents",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "A page.",
+                    body: Some(SchemaOf::bytes(HTML)),
+                }],
+                headers: &[HeaderDoc::IfNoneMatch],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(async move { Ok(call.app.documents.docs.reply(&call.headers)) }),
-        doc: Doc {
-            summary: "Show the API",
-            tag: "documents",
-            answers: &[AnswerDoc { status: 200, description: "A page.", body: Some(SchemaOf::bytes(HTML)) }],
-            headers: &[HeaderDoc::IfNoneMatch],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::GET,
-        path: "/api/v1/openapi.json",
-        who: Who::Open,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/openapi.json",
+            who: Who::Open,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Read the API document",
+                tag: "documents",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "OpenAPI 3.1.",
+                    body: Some(SchemaOf::bytes(JSON)),
+                }],
+                headers: &[HeaderDoc::IfNoneMatch],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(async move { Ok(call.app.documents.openapi.reply(&call.headers)) }),
-        doc: Doc {
-            summary: "Read the API document",
-            tag: "documents",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "OpenAPI 3.1.",
-                body: Some(SchemaOf::bytes(JSON)),
-            }],
-            headers: &[HeaderDoc::IfNoneMatch],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::GET,
-        path: "/demo/{file}",
-        who: Who::Open,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
-        handler: |call| Box::pin(async move { demo_file(&call) }),
-        doc: Doc {
-            summary: "Read a file of the demo's page",
-            tag: "documents",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "The file; only in a demo.",
-                body: Some(SchemaOf::bytes(ANY)),
-            }],
-            headers: &[HeaderDoc::IfNoneMatch],
-            ..Doc::NONE
+        row: Row {
+            method: Method::GET,
+            path: "/demo/{file}",
+            who: Who::Open,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Read a file of the demo's page",
+                tag: "documents",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "The file; only in a demo.",
+                    body: Some(SchemaOf::bytes(ANY)),
+                }],
+                headers: &[HeaderDoc::IfNoneMatch],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(async move { demo_file(&call) }),
     },
 ];
 

@@ -12,40 +12,43 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::conversations::LIMIT_DOC;
-use super::heads::{key_of, principal_of, seen_head, show_to};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, SchemaOf, Who};
+use super::heads::{key_of, principal_of};
+use crate::app::App;
+use crate::conversations::{seen_head, show_to};
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::json::{EventJson, Show};
 use crate::schema::{self, words};
 
 /// The row of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/chat/conversations/{id}/events",
-    who: Who::VISITOR_OR_AGENT,
-    rates: &[Rate::Reads],
-    body: BodyKind::None,
-    handler: |call| Box::pin(events(call)),
-    doc: Doc {
-        summary: "Page the events of a conversation, or wait for the next",
-        tag: "conversations",
-        query: &[
-            QueryDoc::of::<schema::Seq>("after", "Events after this seq, oldest first; 0 by default."),
-            QueryDoc::of::<Before>("before", "The page that ends before this seq, oldest first."),
-            LIMIT_DOC,
-            QueryDoc::of::<WaitS>("wait_s", "When there is none after `after`, wait so long for one."),
-        ],
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "A page.",
-            body: Some(SchemaOf::of::<EventPage<'static>>()),
-        }],
-        ..Doc::NONE
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/chat/conversations/{id}/events",
+        who: Who::VISITOR_OR_AGENT,
+        rates: &[Rate::Reads],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "Page the events of a conversation, or wait for the next",
+            tag: "conversations",
+            query: &[
+                QueryDoc::of::<schema::Seq>("after", "Events after this seq, oldest first; 0 by default."),
+                QueryDoc::of::<Before>("before", "The page that ends before this seq, oldest first."),
+                LIMIT_DOC,
+                QueryDoc::of::<WaitS>("wait_s", "When there is none after `after`, wait so long for one."),
+            ],
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "A page.",
+                body: Some(SchemaOf::of::<EventPage<'static>>()),
+            }],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(events(call)),
 }];
 
 const WAIT_S_MAX: u64 = 25;

@@ -9,7 +9,7 @@ use domain::{Email, Id, Kind, Line, Origin, Shortcut};
 use serde::de::{Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::http::error::ApiError;
+use crate::errors::ApiError;
 use crate::identity::Password;
 use crate::schema::{self, words};
 
@@ -125,7 +125,7 @@ impl FromText for Email {
 
 impl FromText for Origin {
     fn from_text(text: &str) -> Result<Self, String> {
-        crate::origin::listed(text).map_err(|wrong| wrong.to_string())
+        crate::origins::spelling::listed(text).map_err(|wrong| wrong.to_string())
     }
 }
 
@@ -210,7 +210,7 @@ impl<T, const MOST: usize> Few<Text<T>, MOST> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::json_in;
+    use crate::strict_json;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -224,11 +224,11 @@ mod tests {
     }
 
     fn read(text: &str) -> Body {
-        json_in::parse(text.as_bytes()).unwrap()
+        strict_json::parse(text.as_bytes()).unwrap()
     }
 
     fn wrong(text: &str) -> (String, String) {
-        let error = ApiError::from(json_in::parse::<Body>(text.as_bytes()).unwrap_err());
+        let error = ApiError::from(strict_json::parse::<Body>(text.as_bytes()).unwrap_err());
         (error.details()[0].field.clone(), error.details()[0].rule.clone().into_owned())
     }
 

@@ -4,41 +4,46 @@ use domain::{Event, EventKind, FileCard, FileId, Principal, Seq, WorkspaceId};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use store::{ConversationKey, EventLog, StoreError};
 
-use super::heads::{principal_of, seen_head};
+use super::heads::principal_of;
 use super::versioned::{no_query, workspace_of};
+use crate::app::App;
+use crate::conversations::seen_head;
+use crate::errors::{ApiError, ErrorCode};
 use crate::files::{FileRecord, LinkError, Rendition, Thumbnail, Uploader};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::range::ByteRange;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, SchemaOf, Who};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::range::ByteRange;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::schema;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::GET,
-        path: "/api/v1/chat/files/{id}",
-        who: Who::BearerOrLink,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/chat/files/{id}",
+            who: Who::BearerOrLink,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc { summary: "Read a file's bytes, with a bearer token or by a signed link", ..DOC },
+        },
         handler: |call| Box::pin(get(call, Rendition::Original)),
-        doc: Doc { summary: "Read a file's bytes, with a bearer token or by a signed link", ..DOC },
     },
     Route {
-        method: Method::GET,
-        path: "/api/v1/chat/files/{id}/thumbnail",
-        who: Who::BearerOrLink,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call, Rendition::Thumbnail)),
-        doc: Doc {
-            summary: "Read an image in at most 320x320 pixels, with a bearer token or by a signed link",
-            ..DOC
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/chat/files/{id}/thumbnail",
+            who: Who::BearerOrLink,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Read an image in at most 320x320 pixels, with a bearer token or by a signed link",
+                ..DOC
+            },
         },
+        handler: |call| Box::pin(get(call, Rendition::Thumbnail)),
     },
 ];
 
@@ -132,7 +137,7 @@ const FIRST_READ: usize = 8;
 /// Pages of other origins cannot show it.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The file in the path, if who asks may read it. A query is a signed link, whoever asks.
+/// The file in the path, if the caller may read it. A query is a signed link, and good for everybody.
 async fn asked(call: &Call, what: Rendition) -> Result<(WorkspaceId, FileRecord), ApiError> {
     let app = &call.app;
     if let (Caller::Anonymous, true) = (&call.caller, call.query.is_empty()) {

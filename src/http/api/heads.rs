@@ -1,21 +1,21 @@
-//! What the handlers of conversations share: who asks for which, whether he sees it, and how a verb is answered.
+//! What the handlers of conversations share: which conversation is asked for, by whose right, and how a verb is answered.
 
-use domain::{ClientId, Command, ConversationId, Head, Principal, Request, State, Timestamp, WorkspaceId};
+use domain::{ClientId, Command, ConversationId, Principal, Request, State, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadPosition};
 use utoipa::ToSchema;
 
 use cluster::Outcome;
 
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
-use crate::http::json_in::valid;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, SchemaOf};
-use crate::json::{ConversationJson, RoutedJson, Show};
-use crate::people;
+use crate::conversations::people;
+use crate::conversations::seen_head;
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, SchemaOf};
+use crate::json::{ConversationJson, RoutedJson};
+use crate::strict_json::valid;
 
 /// How every verb on a conversation is answered.
 pub(super) const VERB_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
@@ -30,7 +30,7 @@ pub(super) struct OneJson<'a> {
     conversation: ConversationJson<'a>,
 }
 
-/// What an agent hears of a repeat when he no longer sees the conversation.
+/// The answer to a repeat by an agent who no longer sees the conversation.
 #[derive(Serialize)]
 struct NoLongerSeenJson {
     conversation: RoutedJson,
@@ -55,12 +55,7 @@ impl From<Position> for HeadPosition {
     }
 }
 
-/// How events are shown to who asks.
-pub(super) fn show_to<'a>(app: &'a App, workspace: WorkspaceId, who: &Principal) -> Show<'a> {
-    Show { audience: who.audience(), workspace, links: &app.file_links, now: app.clock.now() }
-}
-
-/// Who asks, as the rules know him.
+/// The caller, as the rules know them.
 pub(super) fn principal_of(call: &Call) -> Result<Principal, ApiError> {
     call.caller.principal().ok_or_else(ApiError::not_found)
 }
@@ -69,12 +64,6 @@ pub(super) fn principal_of(call: &Call) -> Result<Principal, ApiError> {
 pub(super) fn key_of(call: &Call) -> Result<ConversationKey, ApiError> {
     let workspace = call.caller.workspace().ok_or_else(ApiError::not_found)?;
     Ok(ConversationKey { workspace, conversation: call.id("id")? })
-}
-
-/// The conversation, if `who` sees it.
-pub(super) async fn seen_head(app: &App, key: ConversationKey, who: &Principal) -> Result<Head, ApiError> {
-    let head = app.store.heads.get(key).await?;
-    head.filter(|head| head.seen_by(who)).ok_or_else(ApiError::not_found)
 }
 
 /// The conversation in the path, for a request with a body. What is wrong with the body is told only to who sees the
@@ -100,7 +89,7 @@ pub(super) async fn or_not_found(call: &Call, key: ConversationKey, wrong: ApiEr
     }
 }
 
-/// A client's own name for a request, when he gave one. What is wrong with it is told only to who sees the
+/// A client's own name for a request, when it gave one. What is wrong with it is told only to who sees the
 /// conversation.
 pub(super) async fn client_id_of(
     call: &Call,

@@ -6,10 +6,10 @@ use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Route, SchemaOf, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Route, Row, SchemaOf, Who};
 use crate::metrics;
 use crate::schema;
 
@@ -22,63 +22,69 @@ const FULL_RETRY_MS: u64 = 10_000;
 /// The rows that every listener has.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::GET,
-        path: "/healthz",
-        who: Who::Open,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |_| Box::pin(async { Ok(Reply::ok(&Health::new("ok"))) }),
-        doc: Doc {
-            summary: "Say that the process lives",
-            tag: "operation",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "It does.",
-                body: Some(SchemaOf::of::<Health>()),
-            }],
-            ..Doc::NONE
+        row: Row {
+            method: Method::GET,
+            path: "/healthz",
+            who: Who::Open,
+            rates: &[],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Say that the process lives",
+                tag: "operation",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "It does.",
+                    body: Some(SchemaOf::of::<Health>()),
+                }],
+                ..Doc::NONE
+            },
         },
+        handler: |_| Box::pin(async { Ok(Reply::ok(&Health::new("ok"))) }),
     },
     Route {
-        method: Method::GET,
-        path: "/readyz",
-        who: Who::Open,
-        rates: &[],
-        body: BodyKind::None,
-        handler: |call| Box::pin(readyz(call)),
-        doc: Doc {
-            summary: "Say whether traffic is wanted",
-            tag: "operation",
-            answers: &[AnswerDoc {
-                status: 200,
-                description: "It is: the server has started, does not drain, its store answers, and the disk has \
+        row: Row {
+            method: Method::GET,
+            path: "/readyz",
+            who: Who::Open,
+            rates: &[],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Say whether traffic is wanted",
+                tag: "operation",
+                answers: &[AnswerDoc {
+                    status: 200,
+                    description: "It is: the server has started, does not drain, its store answers, and the disk has \
                               room for messages.",
-                body: Some(SchemaOf::of::<Health>()),
-            }],
-            errors: &[ErrorCode::Unavailable],
-            ..Doc::NONE
+                    body: Some(SchemaOf::of::<Health>()),
+                }],
+                errors: &[ErrorCode::Unavailable],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(readyz(call)),
     },
 ];
 
 /// The row of `/metrics`, which may have a listener of its own.
 pub const METRICS: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/metrics",
-    who: Who::Open,
-    rates: &[],
-    body: BodyKind::None,
-    handler: |call| Box::pin(async move { Ok(metrics_text(&call).await) }),
-    doc: Doc {
-        summary: "Read the node's counters",
-        tag: "operation",
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "OpenMetrics text.",
-            body: Some(SchemaOf::bytes(metrics::CONTENT_TYPE)),
-        }],
-        ..Doc::NONE
+    row: Row {
+        method: Method::GET,
+        path: "/metrics",
+        who: Who::Open,
+        rates: &[],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "Read the node's counters",
+            tag: "operation",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "OpenMetrics text.",
+                body: Some(SchemaOf::bytes(metrics::CONTENT_TYPE)),
+            }],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(async move { Ok(metrics_text(&call).await) }),
 }];
 
 /// How the server is.

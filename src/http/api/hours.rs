@@ -123,14 +123,14 @@ pub(super) fn is_open(hours: &Hours, zone: &TimeZone, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::error::ApiError;
-    use crate::http::json_in;
+    use crate::errors::ApiError;
+    use crate::strict_json;
 
     #[test]
     fn hours_read_back_what_they_write() {
         let text =
             r#"[{"day":"monday","from":"09:00","to":"17:30"},{"day":"sunday","from":"22:00","to":"06:00"}]"#;
-        let hours = parsed(json_in::parse(text.as_bytes()).unwrap());
+        let hours = parsed(strict_json::parse(text.as_bytes()).unwrap());
         assert_eq!(hours.spans, [(Day::Monday, 540, 1050), (Day::Sunday, 1320, 360)]);
         assert_eq!(serde_json::to_string(&shown(Some(&hours))).unwrap(), text);
         assert_eq!(serde_json::to_string(&shown(None)).unwrap(), "null");
@@ -147,7 +147,7 @@ mod tests {
             (r#"[{"day":"mon","from":"09:00","to":"10:00"}]"#, "[0].day"),
             (r#"[{"day":"monday","from":"09:00"}]"#, "[0].to"),
         ] {
-            let error = ApiError::from(json_in::parse::<HoursIn>(text.as_bytes()).unwrap_err());
+            let error = ApiError::from(strict_json::parse::<HoursIn>(text.as_bytes()).unwrap_err());
             assert_eq!(error.details()[0].field, field, "{text}");
         }
     }

@@ -9,80 +9,86 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
 
 use super::heads::{body_of, judged_key, or_not_found, principal_of};
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::{text_unless_empty, unless_null};
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::conversations;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::json::Rfc3339;
 use crate::schema::{self, words};
-use crate::talk;
+use crate::strict_json::{text_unless_empty, unless_null};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/conversations/{id}/messages",
-        who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Send],
-        body: BodyKind::Json,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/conversations/{id}/messages",
+            who: Who::VISITOR_OR_AGENT,
+            rates: &[Rate::Send],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Post a message, or a private note",
+                tag: "conversations",
+                request: Some(SchemaOf::of::<MessageJson>().with(text_or_files)),
+                answers: &[
+                    AnswerDoc {
+                        status: 201,
+                        description: "It is durable and has its place.",
+                        body: Some(SchemaOf::of::<PostedJson>()),
+                    },
+                    AnswerDoc {
+                        status: 200,
+                        description: "It was, by the same request.",
+                        body: Some(SchemaOf::of::<PostedJson>()),
+                    },
+                ],
+                errors: &[
+                    ErrorCode::IdempotencyConflict,
+                    ErrorCode::StaleAssignment,
+                    ErrorCode::ConversationEnded,
+                    ErrorCode::ConversationFull,
+                    ErrorCode::Overloaded,
+                ],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(post(call)),
-        doc: Doc {
-            summary: "Post a message, or a private note",
-            tag: "conversations",
-            request: Some(SchemaOf::of::<MessageJson>().with(text_or_files)),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "It is durable and has its place.",
-                    body: Some(SchemaOf::of::<PostedJson>()),
-                },
-                AnswerDoc {
-                    status: 200,
-                    description: "It was, by the same request.",
-                    body: Some(SchemaOf::of::<PostedJson>()),
-                },
-            ],
-            errors: &[
-                ErrorCode::IdempotencyConflict,
-                ErrorCode::StaleAssignment,
-                ErrorCode::ConversationEnded,
-                ErrorCode::ConversationFull,
-                ErrorCode::Overloaded,
-            ],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/conversations/{id}/typing",
-        who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Changes],
-        body: BodyKind::Json,
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/conversations/{id}/typing",
+            who: Who::VISITOR_OR_AGENT,
+            rates: &[Rate::Changes],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Say that one types, or stopped; over by itself after 6 s",
+                tag: "conversations",
+                request: Some(SchemaOf::of::<TypingJson>()),
+                answers: NO_CONTENT,
+                errors: &[ErrorCode::StaleAssignment, ErrorCode::ConversationEnded],
+                ..Doc::NONE
+            },
+        },
         handler: |call| Box::pin(typing(call)),
-        doc: Doc {
-            summary: "Say that one types, or stopped; over by itself after 6 s",
-            tag: "conversations",
-            request: Some(SchemaOf::of::<TypingJson>()),
-            answers: NO_CONTENT,
-            errors: &[ErrorCode::StaleAssignment, ErrorCode::ConversationEnded],
-            ..Doc::NONE
-        },
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/conversations/{id}/read",
-        who: Who::VISITOR_OR_AGENT,
-        rates: &[Rate::Changes],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(read(call)),
-        doc: Doc {
-            summary: "Say how far one has read",
-            tag: "conversations",
-            request: Some(SchemaOf::of::<ReadMarkJson>()),
-            answers: NO_CONTENT,
-            ..Doc::NONE
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/conversations/{id}/read",
+            who: Who::VISITOR_OR_AGENT,
+            rates: &[Rate::Changes],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Say how far one has read",
+                tag: "conversations",
+                request: Some(SchemaOf::of::<ReadMarkJson>()),
+                answers: NO_CONTENT,
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(read(call)),
     },
 ];
 
@@ -90,14 +96,14 @@ const NO_CONTENT: &[AnswerDoc] = &[AnswerDoc { status: 204, description: "Done."
 
 words! {
     /// Uploaded files.
-    FileIds: schema::list::<schema::FileId>(talk::FILES_MAX);
+    FileIds: schema::list::<schema::FileId>(conversations::FILES_MAX);
 }
 
 /// A message has something in it.
 fn text_or_files() -> Vec<ObjectBuilder> {
     vec![
         schema::has("text", schema::text(domain::MessageText::BYTES_MAX).min_length(Some(1))),
-        schema::has("file_ids", schema::list::<schema::FileId>(talk::FILES_MAX).min_items(Some(1))),
+        schema::has("file_ids", schema::list::<schema::FileId>(conversations::FILES_MAX).min_items(Some(1))),
     ]
 }
 
@@ -147,8 +153,8 @@ impl PostedJson {
 async fn post(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let MessageJson { client_id, text, file_ids, note } = body_of(&mut call, key).await?;
-    let message = talk::Message { client_id, text, file_ids, note };
-    let posted = match talk::post(&call.app, key, &call.caller, message).await {
+    let message = conversations::Message { client_id, text, file_ids, note };
+    let posted = match conversations::post(&call.app, key, &call.caller, message).await {
         Ok(posted) => posted,
         Err(wrong) if wrong.code() == ErrorCode::ValidationFailed => {
             return Err(or_not_found(&call, key, wrong).await);
@@ -175,9 +181,9 @@ pub struct TypingJson {
 async fn typing(mut call: Call) -> Result<Reply, ApiError> {
     let key = judged_key(&mut call).await?;
     let TypingJson { typing, preview } = body_of(&mut call, key).await?;
-    talk::check_proven(&call.caller)?;
+    conversations::check_proven(&call.caller)?;
     let who = Arc::new(principal_of(&call)?);
-    talk::typing(&call.app, key, &who, typing, preview).await?;
+    conversations::typing(&call.app, key, &who, typing, preview).await?;
     Ok(Reply::no_content())
 }
 

@@ -13,11 +13,11 @@ use store::{Document, RecordError, RecordKind, Versioned};
 use uuid::Uuid;
 
 use super::versioned::{agent_of, workspace_of};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::reply::Reply;
+use crate::app::App;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::reply::Reply;
 use crate::identity::Password;
 
 /// How long a request is known by its key.
@@ -79,7 +79,7 @@ pub(super) struct Making {
 }
 
 struct Keyed {
-    /// Of the request: by whom, where, under which key, and of what.
+    /// Of the request: its agent, its path, its key and its record.
     id: String,
     digest: String,
     secrecy: Secrecy,
@@ -92,7 +92,7 @@ impl Making {
         let workspace = workspace_of(call)?;
         let Some(key) = idempotency_key(call)? else { return Ok(Self { workspace, key: None }) };
         let agent = agent_of(call)?.id.uuid();
-        let route = call.route.path.as_bytes();
+        let route = call.row.path.as_bytes();
         let mut id = vec![agent.as_bytes().as_slice(), route, b"\0", key.as_bytes()];
         if let Some(of) = call.params.get("id") {
             id.extend([b"\0", of.as_bytes()]);

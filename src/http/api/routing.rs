@@ -1,4 +1,4 @@
-//! Why a conversation went to whom it went, and what becomes of it while it waits.
+//! Why a conversation went to the agent that it went to, and what becomes of it while it waits.
 
 use domain::{Event, EventKind, Seq, State};
 use http::Method;
@@ -6,33 +6,36 @@ use serde::Serialize;
 use store::{ConversationKey, PAGE_MAX};
 use utoipa::ToSchema;
 
-use super::heads::{key_of, principal_of, seen_head};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use super::heads::{key_of, principal_of};
+use crate::app::App;
+use crate::conversations::seen_head;
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::json::{RoutedEntryJson, assign_reason};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/chat/agent/conversations/{id}/routing",
-    who: Who::AGENT,
-    rates: &[Rate::Reads],
-    body: BodyKind::None,
-    handler: |call| Box::pin(get(call)),
-    doc: Doc {
-        summary: "Explain who got a conversation, and why it waits",
-        tag: "agents",
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "Each assignment, oldest first; while it waits also how it stands now.",
-            body: Some(SchemaOf::of::<RoutingJson>()),
-        }],
-        ..Doc::NONE
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/chat/agent/conversations/{id}/routing",
+        who: Who::AGENT,
+        rates: &[Rate::Reads],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "Explain who got a conversation, and why it waits",
+            tag: "agents",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "Each assignment, oldest first; while it waits also how it stands now.",
+                body: Some(SchemaOf::of::<RoutingJson>()),
+            }],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(get(call)),
 }];
 
 /// What the router decided, and what it would.

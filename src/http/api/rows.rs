@@ -4,8 +4,8 @@ use http::Method;
 use utoipa::ToSchema;
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
-use crate::http::error::ErrorCode;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Handler, HeaderDoc, Rate, Route, SchemaOf, Who};
+use crate::errors::ErrorCode;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Handler, HeaderDoc, Rate, Route, Row, SchemaOf, Who};
 
 /// What the rows of one path share.
 #[derive(Clone, Copy)]
@@ -111,5 +111,5 @@ const fn row(
     handler: Handler,
 ) -> Route {
     let Place { path, who, tag } = place;
-    Route { method, path, who, rates, body, handler, doc: Doc { summary, tag, ..doc } }
+    Route { row: Row { method, path, who, rates, body, doc: Doc { summary, tag, ..doc } }, handler }
 }

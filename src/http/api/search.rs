@@ -3,10 +3,10 @@
 
 use http::Method;
 
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, QueryDoc, Rate, Route, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{BodyKind, Doc, QueryDoc, Rate, Route, Row, Who};
 use crate::schema;
 
 /// How long a client should wait before it asks again, in milliseconds: nothing changes soon.
@@ -14,22 +14,24 @@ const ASK_AGAIN_MS: u64 = 3_600_000;
 
 /// The row where the store has no index of words.
 pub const UNAVAILABLE: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/search",
-    who: Who::AGENT,
-    rates: &[Rate::Reads],
-    body: BodyKind::None,
-    handler: |call| Box::pin(unavailable(call)),
-    doc: Doc {
-        summary: "Search in conversations (not on this store)",
-        tag: "agents",
-        query: &[
-            QueryDoc::of::<schema::Words>("q", "Words."),
-            QueryDoc::of::<schema::Cursor>("cursor", "Where a page before ended."),
-        ],
-        errors: &[ErrorCode::Unavailable],
-        ..Doc::NONE
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/search",
+        who: Who::AGENT,
+        rates: &[Rate::Reads],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "Search in conversations (not on this store)",
+            tag: "agents",
+            query: &[
+                QueryDoc::of::<schema::Words>("q", "Words."),
+                QueryDoc::of::<schema::Cursor>("cursor", "Where a page before ended."),
+            ],
+            errors: &[ErrorCode::Unavailable],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(unavailable(call)),
 }];
 
 async fn unavailable(_call: Call) -> Result<Reply, ApiError> {

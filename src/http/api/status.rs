@@ -7,50 +7,54 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::agent_conversations::agent_key;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::conversations;
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::schema;
-use crate::talk;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::GET,
-        path: "/api/v1/chat/agent/status",
-        who: Who::AGENT,
-        rates: &[Rate::Reads],
-        body: BodyKind::None,
-        handler: |call| Box::pin(get(call)),
-        doc: Doc {
-            summary: "Read one's status and load",
-            tag: "agents",
-            answers: STATUS_ANSWERS,
-            ..Doc::NONE
+        row: Row {
+            method: Method::GET,
+            path: "/api/v1/chat/agent/status",
+            who: Who::AGENT,
+            rates: &[Rate::Reads],
+            body: BodyKind::None,
+            doc: Doc {
+                summary: "Read one's status and load",
+                tag: "agents",
+                answers: STATUS_ANSWERS,
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(get(call)),
     },
     Route {
-        method: Method::PUT,
-        path: "/api/v1/chat/agent/status",
-        who: Who::AGENT,
-        rates: &[Rate::Changes],
-        body: BodyKind::Json,
-        handler: |call| Box::pin(put(call)),
-        doc: Doc {
-            summary: "Set one's status; offline gives back what one holds",
-            tag: "agents",
-            request: Some(SchemaOf::of::<SetStatusJson>()),
-            answers: STATUS_ANSWERS,
-            ..Doc::NONE
+        row: Row {
+            method: Method::PUT,
+            path: "/api/v1/chat/agent/status",
+            who: Who::AGENT,
+            rates: &[Rate::Changes],
+            body: BodyKind::Json,
+            doc: Doc {
+                summary: "Set one's status; offline gives back what one holds",
+                tag: "agents",
+                request: Some(SchemaOf::of::<SetStatusJson>()),
+                answers: STATUS_ANSWERS,
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(put(call)),
     },
 ];
 
 const STATUS_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
     status: 200,
-    description: "The agent as he is now.",
+    description: "The agent as they are now.",
     body: Some(SchemaOf::of::<StatusJson>()),
 }];
 
@@ -67,18 +71,18 @@ pub struct SetStatusJson {
 /// An agent's status and load.
 #[derive(Serialize, ToSchema)]
 pub struct StatusJson {
-    /// His will.
+    /// The chosen status.
     #[schema(value_type = schema::Status)]
     status: Status,
-    /// A socket of his is open, or he asked for something a moment ago.
+    /// A socket of the agent is open, or the agent asked for something a moment ago.
     present: bool,
-    /// How many conversations he may hold.
+    /// How many conversations the agent may hold.
     #[schema(value_type = schema::Count)]
     capacity: u32,
-    /// How many he holds, is about to, or is offered.
+    /// How many conversations the agent holds, is about to hold, or is offered.
     #[schema(value_type = schema::Count)]
     load: usize,
-    /// What he holds.
+    /// What the agent holds.
     #[schema(value_type = schema::ConversationIds)]
     conversation_ids: Vec<String>,
 }
@@ -104,6 +108,6 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
 async fn put(mut call: Call) -> Result<Reply, ApiError> {
     Query::parse(&call.query)?.finish()?;
     let SetStatusJson { status } = call.json().await?;
-    let view = talk::set_status(&call.app, agent_key(&call)?, status).await?;
+    let view = conversations::set_status(&call.app, agent_key(&call)?, status).await?;
     Ok(StatusJson::reply(&view))
 }

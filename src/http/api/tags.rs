@@ -9,34 +9,36 @@ use utoipa::ToSchema;
 
 use super::conversations::parse_tag;
 use super::heads::{VERB_ANSWERS, body_of, judged_key, or_not_found, verb_reply};
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::unless_null;
-use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::schema;
+use crate::strict_json::unless_null;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::POST,
-    path: "/api/v1/chat/agent/conversations/{id}/tags",
-    who: Who::AGENT,
-    rates: &[Rate::Send],
-    body: BodyKind::OptionalJson,
-    handler: |call| Box::pin(change(call)),
-    doc: Doc {
-        summary: "Add and remove tags",
-        tag: "agents",
-        request: Some(SchemaOf::of::<TagsJson>()),
-        answers: VERB_ANSWERS,
-        errors: &[
-            ErrorCode::StaleAssignment,
-            ErrorCode::ConversationEnded,
-            ErrorCode::ConversationFull,
-            ErrorCode::IdempotencyConflict,
-        ],
-        ..Doc::NONE
+    row: Row {
+        method: Method::POST,
+        path: "/api/v1/chat/agent/conversations/{id}/tags",
+        who: Who::AGENT,
+        rates: &[Rate::Send],
+        body: BodyKind::OptionalJson,
+        doc: Doc {
+            summary: "Add and remove tags",
+            tag: "agents",
+            request: Some(SchemaOf::of::<TagsJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[
+                ErrorCode::StaleAssignment,
+                ErrorCode::ConversationEnded,
+                ErrorCode::ConversationFull,
+                ErrorCode::IdempotencyConflict,
+            ],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(change(call)),
 }];
 
 /// So many tags go with one request, in each list; those that are written alike count once.

@@ -12,41 +12,43 @@ use super::heads::{
     VERB_ANSWERS, body_of, client_id_of, conversation_reply, judged_key, or_not_found, principal_of,
     verb_reply,
 };
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::text_unless_empty;
-use crate::http::reply::Reply;
-use crate::http::routes::{BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::app::App;
+use crate::conversations;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::schema;
-use crate::talk;
+use crate::strict_json::text_unless_empty;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::POST,
-    path: "/api/v1/chat/agent/conversations/{id}/transfer",
-    who: Who::AGENT,
-    rates: &[Rate::Send],
-    body: BodyKind::Json,
-    handler: |call| Box::pin(transfer(call)),
-    doc: Doc {
-        summary: "Give a conversation to another agent, or to a team's queue",
-        tag: "agents",
-        request: Some(SchemaOf::of::<TransferJson>()),
-        answers: VERB_ANSWERS,
-        errors: &[
-            ErrorCode::StaleAssignment,
-            ErrorCode::CapacityExceeded,
-            ErrorCode::AgentOffline,
-            ErrorCode::ConversationEnded,
-            ErrorCode::Conflict,
-            ErrorCode::IdempotencyConflict,
-        ],
-        ..Doc::NONE
+    row: Row {
+        method: Method::POST,
+        path: "/api/v1/chat/agent/conversations/{id}/transfer",
+        who: Who::AGENT,
+        rates: &[Rate::Send],
+        body: BodyKind::Json,
+        doc: Doc {
+            summary: "Give a conversation to another agent, or to a team's queue",
+            tag: "agents",
+            request: Some(SchemaOf::of::<TransferJson>()),
+            answers: VERB_ANSWERS,
+            errors: &[
+                ErrorCode::StaleAssignment,
+                ErrorCode::CapacityExceeded,
+                ErrorCode::AgentOffline,
+                ErrorCode::ConversationEnded,
+                ErrorCode::Conflict,
+                ErrorCode::IdempotencyConflict,
+            ],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(transfer(call)),
 }];
 
-/// To whom a conversation is given.
+/// The agent or team that a conversation is given to.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"to": {"team_id": "team_018f0c2e6b7d7a4c9d3e5f60718293a4"}, "note": "Asks about a refund."}))]
 #[serde(deny_unknown_fields)]
@@ -107,8 +109,9 @@ enum Target {
 
 impl Target {
     async fn parse(app: &App, key: ConversationKey, request: &TransferJson) -> Result<Self, ApiError> {
-        let note = request.note.as_deref().map(|text| talk::parse_text(app, "note", text)).transpose()?;
-        let note = note.map(|text| (talk::fresh_id(app), text));
+        let note =
+            request.note.as_deref().map(|text| conversations::parse_text(app, "note", text)).transpose()?;
+        let note = note.map(|text| (app.fresh_id(), text));
         match (&request.to.agent_id, &request.to.team_id) {
             (Some(agent), None) => {
                 let unknown = || ApiError::invalid_field("to.agent_id", "must be an agent of this workspace");

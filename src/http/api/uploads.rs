@@ -10,49 +10,51 @@ use serde::{Deserialize, Serialize};
 use store::ConversationKey;
 use utoipa::ToSchema;
 
-use super::heads::{principal_of, seen_head};
+use super::heads::principal_of;
 use super::versioned::{no_query, workspace_of};
+use crate::app::App;
+use crate::conversations;
+use crate::conversations::seen_head;
+use crate::errors::{ApiError, ErrorCode};
 use crate::files::{FileRecord, Rendition, Upload, UploadError, Uploader};
-use crate::http::App;
-use crate::http::call::{Call, check_not_encoded};
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::judge::rate_limited;
-use crate::http::multipart::{self, Multipart, Part};
-use crate::http::rate::{Key, Limit, Rates};
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::http::engine::call::{Call, check_not_encoded};
+use crate::http::engine::multipart::{self, Multipart, Part};
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::Caller;
+use crate::rates::{Key, Limit, Rates};
 use crate::schema::{self, words};
-use crate::talk;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::POST,
-    path: "/api/v1/chat/upload",
-    who: Who::VISITOR_OR_AGENT,
-    // A file counts as a message: what a sender may fill the disk with is bounded.
-    rates: &[Rate::Send],
-    body: BodyKind::Multipart,
-    handler: |call| Box::pin(upload(call)),
-    doc: Doc {
-        summary: "Upload a file for one message of a conversation: the part conversation_id first, then the part file",
-        tag: "files",
-        request: Some(SchemaOf::of::<UploadJson>()),
-        answers: &[AnswerDoc {
-            status: 201,
-            description: "It is kept, for 24 hours unless a message uses it.",
-            body: Some(SchemaOf::of::<UploadedJson>()),
-        }],
-        errors: &[
-            ErrorCode::UnsupportedFile,
-            ErrorCode::UnsupportedMediaType,
-            ErrorCode::NotFound,
-            ErrorCode::ConversationEnded,
-            ErrorCode::StorageFull,
-            ErrorCode::Overloaded,
-        ],
-        ..Doc::NONE
+    row: Row {
+        method: Method::POST,
+        path: "/api/v1/chat/upload",
+        who: Who::VISITOR_OR_AGENT,
+        // A file counts as a message: what a sender may fill the disk with is bounded.
+        rates: &[Rate::Send],
+        body: BodyKind::Multipart,
+        doc: Doc {
+            summary: "Upload a file for one message of a conversation: the part conversation_id first, then the part file",
+            tag: "files",
+            request: Some(SchemaOf::of::<UploadJson>()),
+            answers: &[AnswerDoc {
+                status: 201,
+                description: "It is kept, for 24 hours unless a message uses it.",
+                body: Some(SchemaOf::of::<UploadedJson>()),
+            }],
+            errors: &[
+                ErrorCode::UnsupportedFile,
+                ErrorCode::UnsupportedMediaType,
+                ErrorCode::NotFound,
+                ErrorCode::ConversationEnded,
+                ErrorCode::StorageFull,
+                ErrorCode::Overloaded,
+            ],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(upload(call)),
 }];
 
 const CONVERSATION: &str = "conversation_id";
@@ -152,7 +154,7 @@ async fn upload(mut call: Call) -> Result<Reply, ApiError> {
 fn charge(rates: &Rates, address: Option<Key>, bytes: usize) -> Result<(), ApiError> {
     let Some(address) = address else { return Ok(()) };
     match rates.peek(Limit::UploadsOfAddress, address).and_then(|verdict| verdict.retry_after) {
-        Some(wait) => Err(rate_limited(wait)),
+        Some(wait) => Err(ApiError::too_often(wait)),
         None => {
             rates.charge(Limit::UploadsOfAddress, address, bytes);
             Ok(())
@@ -175,7 +177,7 @@ fn uploaded(app: &App, workspace: domain::WorkspaceId, record: &FileRecord) -> U
 
 /// Who sees the conversation and can still say something in it: an agent at least a note.
 fn uploader(caller: &Caller, state: State) -> Result<Uploader, ApiError> {
-    talk::check_proven(caller)?;
+    conversations::check_proven(caller)?;
     match caller {
         Caller::Agent { agent, .. } => Ok(Uploader::Agent(agent.id)),
         Caller::Visitor { visitor, .. } if visitor.blocked => {
@@ -253,7 +255,7 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
-    use crate::http::body::{Body, BodyMemory};
+    use crate::http::engine::body::{Body, BodyMemory};
 
     const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"conversation_id\"\r\n\r\ncnv_1\r\n\
                         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";

@@ -6,12 +6,12 @@ use serde::Serialize;
 use store::{Document, RecordError, Records, Versioned};
 use utoipa::ToSchema;
 
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
+use crate::app::App;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
 use crate::identity::Caller;
 use crate::json::Rfc3339;
 use crate::schema;

@@ -10,68 +10,72 @@ use store::{ConversationKey, HeadFilter, HeadView};
 use utoipa::ToSchema;
 
 use super::attributes::{AttributeJson, GivenAttributes, attributes};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in::{text_unless_blank, text_unless_empty, valid};
-use crate::http::judge::bearer;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, Rate, Route, SchemaOf, Who};
+use crate::app::App;
+use crate::conversations::people;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::bearer::bearer;
+use crate::http::engine::call::Call;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::{Caller, KnownVisitor, VisitorRequest};
 use crate::json::Rfc3339;
-use crate::people;
 use crate::schema;
+use crate::strict_json::{text_unless_blank, text_unless_empty, valid};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/visitors",
-        who: Who::Site { in_query: false },
-        rates: &[Rate::Visitors],
-        body: BodyKind::OptionalJson,
-        handler: |call| Box::pin(enter(call)),
-        doc: Doc {
-            summary: "Make a visitor; or, with an old token, renew it; or, with a signed identity, prove who the visitor is, \
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/visitors",
+            who: Who::Site { in_query: false },
+            rates: &[Rate::Visitors],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "Make a visitor; or, with an old token, renew it; or, with a signed identity, prove who the visitor is, \
                       which ends all tokens that the visitor had before",
-            tag: "visitors",
-            request: Some(SchemaOf::of::<EnterJson>()),
-            answers: &[
-                AnswerDoc {
-                    status: 201,
-                    description: "A new visitor.",
-                    body: Some(SchemaOf::of::<EnteredJson>()),
-                },
-                AnswerDoc {
-                    status: 200,
-                    description: "A visitor who was known.",
-                    body: Some(SchemaOf::of::<EnteredJson>()),
-                },
-            ],
-            errors: &[
-                ErrorCode::TokenExpired,
-                ErrorCode::TokenRevoked,
-                ErrorCode::InvalidToken,
-                ErrorCode::InvalidSignature,
-            ],
-            ..Doc::NONE
+                tag: "visitors",
+                request: Some(SchemaOf::of::<EnterJson>()),
+                answers: &[
+                    AnswerDoc {
+                        status: 201,
+                        description: "A new visitor.",
+                        body: Some(SchemaOf::of::<EnteredJson>()),
+                    },
+                    AnswerDoc {
+                        status: 200,
+                        description: "A visitor who was known.",
+                        body: Some(SchemaOf::of::<EnteredJson>()),
+                    },
+                ],
+                errors: &[
+                    ErrorCode::TokenExpired,
+                    ErrorCode::TokenRevoked,
+                    ErrorCode::InvalidToken,
+                    ErrorCode::InvalidSignature,
+                ],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(enter(call)),
     },
     Route {
-        method: Method::POST,
-        path: "/api/v1/chat/visitors/logout",
-        who: Who::VISITOR,
-        rates: &[Rate::Changes],
-        body: BodyKind::OptionalJson,
-        handler: |call| Box::pin(log_out(call)),
-        doc: Doc {
-            summary: "Log out: all tokens and sockets of the visitor end, on all devices",
-            tag: "visitors",
-            request: Some(SchemaOf::of::<LogOutJson>()),
-            answers: &[AnswerDoc { status: 204, description: "They have ended.", body: None }],
-            ..Doc::NONE
+        row: Row {
+            method: Method::POST,
+            path: "/api/v1/chat/visitors/logout",
+            who: Who::VISITOR,
+            rates: &[Rate::Changes],
+            body: BodyKind::OptionalJson,
+            doc: Doc {
+                summary: "Log out: all tokens and sockets of the visitor end, on all devices",
+                tag: "visitors",
+                request: Some(SchemaOf::of::<LogOutJson>()),
+                answers: &[AnswerDoc { status: 204, description: "They have ended.", body: None }],
+                ..Doc::NONE
+            },
         },
+        handler: |call| Box::pin(log_out(call)),
     },
 ];
 
@@ -124,7 +128,7 @@ pub struct EnteredJson {
     /// It can be renewed with itself, until 30 days after.
     #[schema(value_type = schema::Time)]
     expires_at: Rfc3339,
-    /// The site's owner signed who he is.
+    /// The site's owner signed who the visitor is.
     verified: bool,
 }
 
@@ -177,7 +181,7 @@ async fn log_out(mut call: Call) -> Result<Reply, ApiError> {
 /// How many conversations are read at once.
 const PAGE: usize = 100;
 
-/// Who proved who he is keeps his open conversations: they are the proven one's from now on. When it fails half way,
+/// A visitor who has proved who they are keeps their open conversations: they are the proven one's from now on. When it fails half way,
 /// the client asks again with its old token, and what is left is told then.
 async fn tell_conversations(app: &App, workspace: WorkspaceId, known: &KnownVisitor) -> Result<(), ApiError> {
     let visitor = known.visitor.card();

@@ -10,36 +10,38 @@ use utoipa::ToSchema;
 
 use super::admin::sites::{PrechatJson, ShownPrechat, ThemeJson};
 use super::hours::{self, SpanJson};
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
-use crate::http::etag::ETag;
-use crate::http::query::Query;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, SchemaOf, Who};
+use crate::app::App;
+use crate::conversations::{self, FILES_MAX};
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::query::Query;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::Caller;
 use crate::schema;
-use crate::talk::{self, FILES_MAX};
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/api/v1/chat/widget/config",
-    who: Who::Site { in_query: true },
-    rates: &[Rate::Reads],
-    body: BodyKind::None,
-    handler: |call| Box::pin(config(call)),
-    doc: Doc {
-        summary: "Read how a site's widget looks, whether somebody is there, and what it may send",
-        tag: "widget",
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "The configuration; its ETag changes with it.",
-            body: Some(SchemaOf::of::<ConfigJson>()),
-        }],
-        headers: &[HeaderDoc::IfNoneMatch],
-        ..Doc::NONE
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/chat/widget/config",
+        who: Who::Site { in_query: true },
+        rates: &[Rate::Reads],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "Read how a site's widget looks, whether somebody is there, and what it may send",
+            tag: "widget",
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The configuration; its ETag changes with it.",
+                body: Some(SchemaOf::of::<ConfigJson>()),
+            }],
+            headers: &[HeaderDoc::IfNoneMatch],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(config(call)),
 }];
 
 const SOCKET_PATH: &str = "/api/v1/chat/socket";
@@ -140,7 +142,7 @@ async fn is_accepting(
     team: Option<&Team>,
 ) -> Result<bool, ApiError> {
     let Some(team) = team else { return Ok(false) };
-    if talk::queue_is_full(app, workspace, team).await? {
+    if conversations::queue_is_full(app, workspace, team).await? {
         return Ok(false);
     }
     let all: Vec<&Hours> = site.hours.iter().chain(&team.hours).collect();

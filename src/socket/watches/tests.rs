@@ -3,7 +3,7 @@
 use domain::{Role, State, Timestamp};
 
 use super::*;
-use crate::view::tests::{agent, head, id};
+use crate::conversations::view::tests::{agent, head, id};
 
 const TEAM: List = List { view: View::Team, team: None };
 const QUEUE: List = List { view: View::Queue, team: None };
@@ -49,16 +49,16 @@ fn verdict(show: bool, left: &[List]) -> Verdict {
 fn a_change_is_shown_in_its_lists_and_said_once_to_have_left_them() {
     let mut watches = watches(&[TEAM, QUEUE]);
     let (queued, elsewhere) = (head(1, State::Queued, None), head(2, State::Queued, None));
-    let (his, others) = (head(1, State::Assigned, Some(2)), head(2, State::Assigned, Some(1)));
+    let (own, others) = (head(1, State::Assigned, Some(2)), head(2, State::Assigned, Some(1)));
     list(&mut watches, &[row(1, &queued)]);
     for (changed, told) in [
         (Some(&queued), verdict(true, &[])),
-        (Some(&his), verdict(true, &[QUEUE])),
-        (Some(&his), verdict(true, &[])),
+        (Some(&own), verdict(true, &[QUEUE])),
+        (Some(&own), verdict(true, &[])),
         (Some(&queued), verdict(true, &[])),
         (Some(&elsewhere), verdict(false, &[TEAM, QUEUE])),
         (Some(&elsewhere), verdict(false, &[])),
-        // His own, in no list that he watches.
+        // The agent's own, in no list that is watched.
         (Some(&others), verdict(true, &[])),
         (None, verdict(false, &[])),
     ] {
@@ -94,7 +94,7 @@ fn what_is_not_found_again_is_read() {
     assert_eq!(watches.judge(conversation(1), None), verdict(false, &[QUEUE]));
     assert!(!watches.has_work());
 
-    // Nor is what he may not see any more.
+    // Nor is what the agent may not see any more.
     let Principal::Agent { card, role, .. } = agent(Role::Agent) else { panic!("an agent") };
     watches.look_as(&Principal::Agent { card, role, teams: Vec::new() }, 3);
     assert_eq!(watches.topics(), [Topic::Agent(id(1))]);
@@ -138,7 +138,7 @@ fn a_socket_watches_a_handful_of_lists_each_once() {
         watches.add(of_team(n), view(), usize::MAX).unwrap();
     }
     assert_eq!(watches.add(of_team(WATCHES_MAX), view(), usize::MAX), Err(TooMany(WATCHES_MAX)));
-    assert_eq!(watches.topics(), [Topic::Agent(id(1)), Topic::Team(id(1))], "he sees one team alone");
+    assert_eq!(watches.topics(), [Topic::Agent(id(1)), Topic::Team(id(1))], "the agent sees one team alone");
     watches.remove(QUEUE);
     watches.add(of_team(WATCHES_MAX), view(), usize::MAX).unwrap();
 }

@@ -15,17 +15,16 @@ use super::super::versioned::{
     self, StampsJson, changed_reply, found, named_there, no_query, page, workspace_of,
 };
 use super::LanguageTag;
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::json_in;
-use crate::http::reply::Reply;
-use crate::http::routes::{Route, SchemaOf, Who};
+use crate::app::App;
+use crate::conversations::people;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{Route, SchemaOf, Who};
 use crate::identity::{AccountError, Identity, NewAgent, Password};
-use crate::people;
 use crate::schema::{self, words};
-use crate::talk::fresh_id;
+use crate::strict_json;
 
 mod departure;
 
@@ -44,7 +43,7 @@ pub const ROUTES: &[Route] = &[
     rows::read::<AgentJson>(AGENT, "Read an agent", |call| Box::pin(get(call))),
     rows::change::<AgentWriteJson, AgentJson>(
         AGENT,
-        "Change what is given of an agent; a new password ends his log-ins",
+        "Change what is given of an agent; a new password ends the agent's log-ins",
         rows::VERSIONED_OR_TAKEN,
         |call| Box::pin(patch(call)),
     ),
@@ -79,10 +78,10 @@ const TAKEN: &str = "somebody has this e-mail already";
 /// An agent.
 #[derive(Serialize, ToSchema)]
 pub struct AgentJson {
-    /// Names him.
+    /// Names the agent.
     #[schema(value_type = schema::AgentId)]
     id: String,
-    /// With it he logs in; nobody else in the installation has it.
+    /// The agent logs in with it; nobody else in the installation has it.
     #[schema(value_type = schema::Email)]
     email: String,
     /// For people, visitors too.
@@ -91,10 +90,10 @@ pub struct AgentJson {
     /// `agent`, `supervisor` or `admin`.
     #[schema(value_type = schema::Role)]
     role: Role,
-    /// How many conversations he may hold at once.
+    /// How many conversations the agent may hold at once.
     #[schema(value_type = Capacity)]
     capacity: u32,
-    /// The teams that he is in.
+    /// The teams that the agent is in.
     #[schema(value_type = TeamIds)]
     team_ids: Vec<String>,
     /// For routing by skill.
@@ -113,17 +112,17 @@ pub struct AgentJson {
 }
 
 impl AgentJson {
-    /// With his teams among `teams`, which are all of his workspace.
+    /// With the agent's teams among `teams`, which are all of the workspace.
     pub(crate) fn of(record: &Versioned<Agent>, teams: &[Team]) -> Self {
         let agent = &record.document;
-        let his = teams.iter().filter(|team| team.agents.contains(&agent.id));
+        let own = teams.iter().filter(|team| team.agents.contains(&agent.id));
         Self {
             id: agent.id.to_string(),
             email: agent.email.as_str().to_owned(),
             name: agent.name.as_str().to_owned(),
             role: agent.role,
             capacity: agent.capacity,
-            team_ids: his.map(|team| team.id.to_string()).collect(),
+            team_ids: own.map(|team| team.id.to_string()).collect(),
             skills: agent.skills.iter().map(|skill| skill.as_str().to_owned()).collect(),
             languages: agent.languages.iter().map(|language| language.as_str().to_owned()).collect(),
             disabled: agent.disabled,
@@ -147,7 +146,7 @@ pub struct AgentPage {
 #[schema(example = json!({"email": "ann@example.org", "name": "Ann", "password": "correct horse", "languages": ["en", "pt-BR"]}))]
 #[serde(deny_unknown_fields)]
 pub struct AgentWriteJson {
-    /// With it he logs in; nobody else in the installation may have it.
+    /// The agent logs in with it; nobody else in the installation may have it.
     #[serde(default)]
     #[schema(value_type = schema::Email)]
     email: Given<Text<Email>>,
@@ -163,7 +162,7 @@ pub struct AgentWriteJson {
     #[serde(default)]
     #[schema(value_type = Capacity)]
     capacity: Given<Whole<0, CAPACITY_MAX>>,
-    /// At most 200 teams of this workspace; he leaves all others.
+    /// At most 200 teams of this workspace; the agent leaves all others.
     #[serde(default)]
     #[schema(value_type = TeamIds)]
     team_ids: Given<Few<Text<TeamId>, TEAMS_MAX>>,
@@ -175,7 +174,7 @@ pub struct AgentWriteJson {
     #[serde(default)]
     #[schema(value_type = Languages)]
     languages: Given<Few<Text<LanguageTag>, LANGUAGES_MAX>>,
-    /// He may not log in, and gives back what he holds.
+    /// The agent may not log in, and gives back what they hold.
     #[serde(default)]
     #[schema(value_type = bool)]
     disabled: Given<bool>,
@@ -185,7 +184,7 @@ pub struct AgentWriteJson {
     password: Given<Text<Password>>,
 }
 
-/// What was given of his record, by the rules of its fields.
+/// What was given of the agent's record, by the rules of its fields.
 #[derive(Debug, Default)]
 struct Change {
     email: Option<Email>,
@@ -198,7 +197,7 @@ struct Change {
     password_hash: Option<Box<str>>,
 }
 
-/// What was given beside his record.
+/// What was given beside the agent's record.
 #[derive(Debug)]
 struct Beside {
     teams: Option<Vec<TeamId>>,
@@ -263,7 +262,7 @@ impl Draft {
     /// # Errors
     /// What the API answers to it, with the field and its rule.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let (change, beside) = Change::parse(json_in::parse(body)?)?;
+        let (change, beside) = Change::parse(strict_json::parse(body)?)?;
         let new = change.new_agent()?;
         let password = required(beside.password, "password")?;
         Ok(Self { new, password, teams: beside.teams.unwrap_or_default() })
@@ -376,7 +375,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     let draft = Draft::parse(&body)?;
     let records = app.store.records.as_ref();
     draft.check(records, workspace).await?;
-    let id = making.keep(app, fresh_id(app)).await?;
+    let id = making.keep(app, app.fresh_id()).await?;
     let made = draft.make(&app.identity, records, &app.clock, workspace, id).await?;
     app.cluster.teams_changed(workspace);
     changed(app, &made);
@@ -384,7 +383,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
     making.answer(app, made.version, &json).await
 }
 
-/// Makes the agent, unless a repeat of the request has made him under the same id.
+/// Makes the agent, unless a repeat of the request has made one under the same id.
 pub(super) async fn make(
     identity: &Identity,
     records: &dyn Records,
@@ -403,7 +402,7 @@ pub(super) async fn make(
     }
 }
 
-/// A page that knows his version does not know his teams, which are other records: so it always gets the whole.
+/// A page that knows the agent's version does not know their teams, which are other records: so it always gets the whole.
 async fn get(call: Call) -> Result<Reply, ApiError> {
     let agent = asked(&call).await?;
     no_query(&call)?;
@@ -431,7 +430,7 @@ async fn patch(mut call: Call) -> Result<Reply, ApiError> {
         change.apply(agent);
         Ok(())
     };
-    // His version also stands for his teams, so it goes up with them.
+    // The agent's version also stands for their teams, so it goes up with them.
     let agent = versioned::update(&call, seen, beside.teams.is_some(), TAKEN, apply).await?;
     if let Some(teams) = &beside.teams {
         move_to(app, workspace, id, teams).await?;

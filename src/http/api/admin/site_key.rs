@@ -10,35 +10,37 @@ use super::super::fields::{Given, Whole};
 use super::super::once::{Making, Secrecy};
 use super::super::versioned::{self, found, no_query, workspace_of};
 use super::sites::{SiteJson, TAKEN, changed};
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::json_in;
-use crate::http::reply::Reply;
-use crate::http::routes::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, SchemaOf, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Who};
 use crate::identity::{fresh_seed, site_key_of};
 use crate::schema::{self, words};
+use crate::strict_json;
 
 /// The row of this verb.
 pub const ROUTES: &[Route] = &[Route {
-    method: Method::POST,
-    path: "/api/v1/admin/sites/{id}/rotate-key",
-    who: Who::ADMIN,
-    rates: &[Rate::Changes],
-    body: BodyKind::OptionalJson,
-    handler: |call| Box::pin(rotate(call)),
-    doc: Doc {
-        summary: "Replace a site's key; with an Idempotency-Key once, however often it is repeated",
-        tag: "admin",
-        headers: &[HeaderDoc::IdempotencyKey, HeaderDoc::IfMatch],
-        request: Some(SchemaOf::of::<RotateKeyJson>()),
-        answers: &[AnswerDoc {
-            status: 200,
-            description: "The site with its new key, and the old one while that is taken.",
-            body: Some(SchemaOf::of::<SiteJson>()),
-        }],
-        errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::PreconditionFailed],
-        ..Doc::NONE
+    row: Row {
+        method: Method::POST,
+        path: "/api/v1/admin/sites/{id}/rotate-key",
+        who: Who::ADMIN,
+        rates: &[Rate::Changes],
+        body: BodyKind::OptionalJson,
+        doc: Doc {
+            summary: "Replace a site's key; with an Idempotency-Key once, however often it is repeated",
+            tag: "admin",
+            headers: &[HeaderDoc::IdempotencyKey, HeaderDoc::IfMatch],
+            request: Some(SchemaOf::of::<RotateKeyJson>()),
+            answers: &[AnswerDoc {
+                status: 200,
+                description: "The site with its new key, and the old one while that is taken.",
+                body: Some(SchemaOf::of::<SiteJson>()),
+            }],
+            errors: &[ErrorCode::Conflict, ErrorCode::IdempotencyConflict, ErrorCode::PreconditionFailed],
+            ..Doc::NONE
+        },
     },
+    handler: |call| Box::pin(rotate(call)),
 }];
 
 /// A week: pages that have not been changed by then are nobody's.
@@ -70,7 +72,7 @@ async fn rotate(mut call: Call) -> Result<Reply, ApiError> {
     if let Some(reply) = making.repeated() {
         return Ok(reply);
     }
-    let RotateKeyJson { overlap_s } = json_in::parse(&body)?;
+    let RotateKeyJson { overlap_s } = strict_json::parse(&body)?;
     let Whole(overlap_s) = overlap_s.value("overlap_s")?.unwrap_or(Whole(0));
 
     let key = site_key_of(making.keep_seed(&call.app, fresh_seed()).await?);

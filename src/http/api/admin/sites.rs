@@ -14,17 +14,16 @@ use super::super::versioned::{
     self, StampsJson, changed_reply, found, named_there, no_query, page, remove, versioned_reply,
     workspace_of,
 };
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::json_in;
-use crate::http::reply::Reply;
-use crate::http::routes::{Route, SchemaOf, Who};
+use crate::app::App;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{Route, SchemaOf, Who};
 use crate::identity::fresh_site_key;
 use crate::json::Rfc3339;
 use crate::schema::{self, words};
-use crate::talk::fresh_id;
+use crate::strict_json;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -167,7 +166,7 @@ pub struct PrechatJson {
     /// What the visitor reads.
     #[schema(value_type = schema::Name)]
     label: String,
-    /// He cannot start without it.
+    /// A visitor cannot start without it.
     required: bool,
 }
 
@@ -402,7 +401,7 @@ pub(crate) struct Draft(Change);
 impl Draft {
     /// Reads a body of `POST /admin/sites`, or says what the API answers to it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        Ok(Self(Change::parse(json_in::parse(body)?)?))
+        Ok(Self(Change::parse(strict_json::parse(body)?)?))
     }
 
     /// The site under this id, if the team that it names is there.
@@ -433,7 +432,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let draft = Draft::parse(&body)?.site(app.store.records.as_ref(), workspace, fresh_id(app)).await?;
+    let draft = Draft::parse(&body)?.site(app.store.records.as_ref(), workspace, app.fresh_id()).await?;
     let site = Site { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, site, TAKEN).await?;
     changed(app, workspace, &made.document).await;

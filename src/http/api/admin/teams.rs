@@ -15,15 +15,14 @@ use super::super::versioned::{
     self, StampsJson, any, changed_reply, found, named_there, no_query, page, remove, versioned_reply,
     workspace_of,
 };
-use crate::http::App;
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::json_in;
-use crate::http::reply::Reply;
-use crate::http::routes::{Route, SchemaOf, Who};
+use crate::app::App;
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{Route, SchemaOf, Who};
 use crate::schema::{self, words};
-use crate::talk::fresh_id;
+use crate::strict_json;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -203,7 +202,7 @@ impl Change {
         })
     }
 
-    /// Whom it names must be there.
+    /// The agents that it names must be there.
     async fn check(&self, records: &dyn Records, workspace: WorkspaceId) -> Result<(), ApiError> {
         for (index, id) in self.agents.iter().flatten().enumerate() {
             let (id, field) = (id.to_string(), format!("agent_ids[{index}]"));
@@ -241,7 +240,7 @@ impl Draft {
     /// # Errors
     /// What the API answers to it, with the field and its rule.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        Ok(Self(Change::parse(json_in::parse(body)?)?))
+        Ok(Self(Change::parse(strict_json::parse(body)?)?))
     }
 
     /// The team under this id, if the agents that it names are there.
@@ -277,7 +276,7 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let draft = Draft::parse(&body)?.team(app.store.records.as_ref(), workspace, fresh_id(app)).await?;
+    let draft = Draft::parse(&body)?.team(app.store.records.as_ref(), workspace, app.fresh_id()).await?;
     let team = Team { id: making.keep(app, draft.id).await?, ..draft };
     let made = versioned::insert(app, workspace, team, TAKEN).await?;
     app.identity.teams_changed(workspace);
@@ -343,7 +342,7 @@ mod tests {
     use super::*;
 
     fn change(text: &str) -> Result<Change, ApiError> {
-        Change::parse(json_in::parse(text.as_bytes())?)
+        Change::parse(strict_json::parse(text.as_bytes())?)
     }
 
     #[test]

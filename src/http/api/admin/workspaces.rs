@@ -15,15 +15,14 @@ use super::super::versioned::{
     self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
 };
 use super::agents::{dismiss, make};
-use crate::http::call::Call;
-use crate::http::error::{ApiError, ErrorCode};
-use crate::http::etag::ETag;
-use crate::http::json_in;
-use crate::http::reply::Reply;
-use crate::http::routes::{Route, SchemaOf, Who};
+use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
+use crate::http::engine::etag::ETag;
+use crate::http::engine::reply::Reply;
+use crate::http::table::{Route, SchemaOf, Who};
 use crate::identity::{NewAgent, Password};
 use crate::schema;
-use crate::talk::fresh_id;
+use crate::strict_json;
 
 /// The rows of this resource.
 pub const ROUTES: &[Route] = &[
@@ -112,7 +111,7 @@ pub struct NewWorkspaceJson {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FirstAdminJson {
-    /// With it he logs in; nobody else in the installation may have it.
+    /// The admin logs in with it; nobody else in the installation may have it.
     #[schema(value_type = schema::Email)]
     email: Text<Email>,
     /// For people, visitors too; at most 200 characters.
@@ -168,18 +167,18 @@ async fn create(mut call: Call) -> Result<Reply, ApiError> {
         return Ok(reply);
     }
     let app = &call.app;
-    let NewWorkspaceJson { name: Text(name), time_zone, admin } = json_in::parse(&body)?;
+    let NewWorkspaceJson { name: Text(name), time_zone, admin } = strict_json::parse(&body)?;
     let utc = || Zone(Name::parse("UTC").expect("a short line"));
     let Zone(time_zone) = time_zone.map_or_else(utc, |Text(zone)| zone);
 
-    let id = making.keep(app, fresh_id(app)).await?;
+    let id = making.keep(app, app.fresh_id()).await?;
     let workspace = Workspace { id, name, time_zone };
     let made = versioned::insert(app, INSTALLATION, workspace, TAKEN).await?;
     let records = app.store.records.as_ref();
     let new = NewAgent::new(admin.email.0, admin.name.0, Role::Admin);
     if let Err(error) = make(&app.identity, records, id, first_admin_of(id), new, admin.password.0).await {
         if error.code() == ErrorCode::Conflict {
-            // Somebody has his e-mail: without an admin there is no workspace.
+            // Somebody has the admin's e-mail: without an admin there is no workspace.
             records.delete(INSTALLATION, Workspace::KIND, &id.to_string(), None).await?;
         }
         return Err(error);
@@ -236,7 +235,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
     if !agents.is_empty() {
         return refuse("the workspace has more agents than its last admin");
     }
-    // Nobody else can remove him. He goes first: who is left without a workspace could still log in.
+    // Nobody else can remove the admin. The admin goes first: an agent who is left without a workspace could still log in.
     if let Some(last) = last {
         dismiss(app, &HeaderMap::new(), last).await?;
     }
@@ -286,7 +285,8 @@ mod tests {
                 "time_zone",
             ),
         ] {
-            let error = ApiError::from(json_in::parse::<NewWorkspaceJson>(text.as_bytes()).err().unwrap());
+            let error =
+                ApiError::from(strict_json::parse::<NewWorkspaceJson>(text.as_bytes()).err().unwrap());
             assert_eq!(error.details()[0].field, field, "{text}");
         }
     }

@@ -2,8 +2,8 @@
 
 use domain::{AgentId, CannedScope, Role, TeamId};
 
-use crate::http::call::Call;
-use crate::http::error::ApiError;
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
 use crate::identity::Caller;
 
 /// Who asks, as far as canned responses go.
@@ -20,7 +20,7 @@ impl Reader {
         Ok(Self { agent: agent.id, teams: teams.to_vec(), supervises: agent.role >= Role::Supervisor })
     }
 
-    /// What he does not see does not exist for him.
+    /// What the reader does not see does not exist for them.
     pub(super) fn sees(&self, scope: CannedScope) -> bool {
         match scope {
             CannedScope::Workspace => true,

@@ -8,7 +8,7 @@ const SALES: TeamId = TeamId::from_uuid(uuid::Uuid::from_u128(3));
 const OTHER: TeamId = TeamId::from_uuid(uuid::Uuid::from_u128(4));
 
 fn change(text: &str) -> Result<Change, ApiError> {
-    Change::parse(json_in::parse(text.as_bytes())?, 100)
+    Change::parse(strict_json::parse(text.as_bytes())?, 100)
 }
 
 fn canned(scope: CannedScope) -> Canned {

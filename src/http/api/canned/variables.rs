@@ -3,8 +3,8 @@
 use domain::{Head, Template, Variable, WorkspaceId};
 
 use super::super::versioned::agent_of;
-use crate::http::call::Call;
-use crate::http::error::ApiError;
+use crate::errors::ApiError;
+use crate::http::engine::call::Call;
 
 /// What the variables of a text stand for in one conversation.
 pub(super) struct Variables {

@@ -1,4 +1,4 @@
-//! What keeps an agent, and what goes with him.
+//! Removing an agent: what forbids it, and what goes with the agent.
 
 use domain::{Agent, AgentId, Canned, CannedScope, Role, WorkspaceId};
 use http::HeaderMap;
@@ -6,17 +6,17 @@ use store::{Document, RecordError, Records, Versioned};
 
 use super::super::super::versioned::remove;
 use super::{changed, move_to};
-use crate::http::App;
-use crate::http::error::{ApiError, ErrorCode};
+use crate::app::App;
+use crate::errors::{ApiError, ErrorCode};
 
-/// Removes an agent who holds nothing, and what only he could see; with `If-Match` only the version that was seen.
+/// Removes an agent who holds nothing, and what only that agent could see; with `If-Match` only the version that was seen.
 pub(in super::super) async fn dismiss(
     app: &App,
     asked: &HeaderMap,
     mut agent: Versioned<Agent>,
 ) -> Result<(), ApiError> {
     let (workspace, id) = (agent.workspace, agent.document.id);
-    // Teams name only agents who are there: so he leaves them first.
+    // Teams name only agents who are there: so the agent leaves them first.
     move_to(app, workspace, id, &[]).await?;
     remove(app, asked, &agent).await?;
     agent.document.disabled = true;
@@ -42,7 +42,7 @@ pub(crate) async fn keeps_an_admin(
     Err(ApiError::new(ErrorCode::Conflict, "the workspace would be left without an admin"))
 }
 
-/// What only he could see.
+/// Removes what only the agent could see.
 async fn forget_own_canned(app: &App, workspace: WorkspaceId, owner: AgentId) -> Result<(), ApiError> {
     const PAGE: usize = 200;
     let records = app.store.records.as_ref();

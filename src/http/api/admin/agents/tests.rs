@@ -3,7 +3,7 @@
 use super::*;
 
 fn parse(text: &str) -> Result<(Change, Beside), ApiError> {
-    Change::parse(json_in::parse(text.as_bytes())?)
+    Change::parse(strict_json::parse(text.as_bytes())?)
 }
 
 fn ann() -> Agent {

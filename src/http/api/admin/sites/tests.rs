@@ -21,7 +21,7 @@ fn site() -> Site {
 }
 
 fn change(text: &str) -> Result<Change, ApiError> {
-    Change::parse(json_in::parse(text.as_bytes())?)
+    Change::parse(strict_json::parse(text.as_bytes())?)
 }
 
 fn wrong(text: &str) -> String {
