@@ -34,15 +34,15 @@ pub struct App {
     pub clock: Clock,
     /// What survives.
     pub store: Store,
-    /// Who is it.
+    /// Proves who a caller is.
     pub identity: Arc<Identity>,
     /// The installation's keys.
     pub keys: Keys,
-    /// How often.
+    /// How often each person and address may ask.
     pub rates: Rates,
     /// Turns at the store, for those who read.
     pub reads: Reads,
-    /// Who is at the other end of a connection.
+    /// Finds the client's address behind proxies.
     pub peers: Peers,
     /// What operators see.
     pub metrics: Metrics,
@@ -137,7 +137,7 @@ pub struct Parts {
     pub clock: Clock,
     /// What survives.
     pub store: Store,
-    /// Who is it.
+    /// Proves who a caller is.
     pub identity: Arc<Identity>,
     /// The installation's keys.
     pub keys: Keys,

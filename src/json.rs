@@ -51,7 +51,7 @@ impl Serialize for Rfc3339 {
 /// What showing needs beside the thing itself.
 #[derive(Clone, Copy)]
 pub struct Show<'a> {
-    /// Who looks.
+    /// Who is shown it.
     pub audience: domain::Audience,
     /// Signs the links to files, anew in each answer.
     pub links: &'a FileLinks,

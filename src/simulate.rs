@@ -172,7 +172,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Also when it has ended already. Who was not answered has nothing to rate.
+    /// Also when it has ended already. A visitor who was not answered has nothing to rate.
     async fn go(mut self, is_answered: bool) -> Result<(), String> {
         self.post("end", json!({})).await?;
         if is_answered {
@@ -196,7 +196,7 @@ fn pick(texts: &[&'static str]) -> &'static str {
     texts.choose(&mut rand::rng()).copied().unwrap_or("Hello")
 }
 
-/// From one of them on, so that nobody repeats himself at once.
+/// From one of them on, so that nobody repeats themselves at once.
 fn in_turn(texts: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
     let first = rand::rng().random_range(0..texts.len());
     texts.iter().copied().cycle().skip(first)

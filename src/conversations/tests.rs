@@ -1,4 +1,4 @@
-//! Who may not talk.
+//! A blocked visitor may not write.
 
 use domain::{Name, Team, TeamId, Visitor, WorkspaceId};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Who types.
+//! That somebody types.
 
 use std::sync::Arc;
 

@@ -136,6 +136,51 @@ impl ErrorCode {
         }
     }
 
+    /// The refusal is about what the caller sent, whatever it was sent to.
+    pub(crate) const fn is_about_what_was_sent(self) -> bool {
+        match self {
+            ErrorCode::InvalidJson
+            | ErrorCode::InvalidRequest
+            | ErrorCode::RequestTimeout
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::UnsupportedMediaType
+            | ErrorCode::ValidationFailed => true,
+            ErrorCode::InvalidCursor
+            | ErrorCode::InvalidHeader
+            | ErrorCode::Unauthenticated
+            | ErrorCode::InvalidToken
+            | ErrorCode::TokenExpired
+            | ErrorCode::TokenRevoked
+            | ErrorCode::InvalidCredentials
+            | ErrorCode::InvalidSignature
+            | ErrorCode::Forbidden
+            | ErrorCode::OriginNotAllowed
+            | ErrorCode::NotFound
+            | ErrorCode::MethodNotAllowed
+            | ErrorCode::Conflict
+            | ErrorCode::IdempotencyConflict
+            | ErrorCode::AlreadyAssigned
+            | ErrorCode::StaleAssignment
+            | ErrorCode::CapacityExceeded
+            | ErrorCode::AgentOffline
+            | ErrorCode::ConversationEnded
+            | ErrorCode::ConversationFull
+            | ErrorCode::LengthRequired
+            | ErrorCode::PreconditionFailed
+            | ErrorCode::UriTooLong
+            | ErrorCode::RangeNotSatisfiable
+            | ErrorCode::UnsupportedFile
+            | ErrorCode::UrlNotAllowed
+            | ErrorCode::UpgradeRequired
+            | ErrorCode::RateLimited
+            | ErrorCode::Overloaded
+            | ErrorCode::HeadersTooLarge
+            | ErrorCode::Internal
+            | ErrorCode::Unavailable
+            | ErrorCode::StorageFull => false,
+        }
+    }
+
     /// The one place that turns a code into a status: a new one does not compile until it has one.
     pub const fn status(self) -> StatusCode {
         match self {

@@ -1,6 +1,7 @@
 //! Every request is judged here before any handler sees it, in the public contract's order: sizes, route and method,
 //! authentication, rate, origin, role. What comes after (existence, media type, syntax, schema, state) is the
-//! handler's. Nothing of the body is read here, so a refusal costs nothing.
+//! handler's; that existence comes first is held by [`existence`]. Nothing of the body is read here, so a refusal costs
+//! nothing.
 
 use std::net::IpAddr;
 
@@ -21,13 +22,15 @@ use crate::identity::Caller;
 use crate::rates::reads;
 use crate::rates::{Key, Limit, Verdict};
 
+pub(crate) mod existence;
+
 /// What came of it, when nothing was refused.
 pub(crate) enum Judgement {
     /// A handler may answer.
     Handle {
         /// The row with its handler.
         route: &'static Route,
-        /// Who asks.
+        /// The caller.
         caller: Caller,
         /// What stands in the path.
         params: Params,
@@ -242,7 +245,7 @@ async fn authenticate(app: &App, who: Who, request: &Parts) -> Result<Caller, Ap
     }
 }
 
-/// Who asks for anything is there.
+/// A person who asks for anything is there.
 fn note_seen(app: &App, caller: &Caller) {
     match caller {
         Caller::Visitor { workspace, visitor, .. } => app.cluster.visitor_seen(*workspace, visitor.id),

@@ -9,6 +9,7 @@ pub mod paths;
 mod route;
 mod row;
 mod rows;
+mod target;
 mod who;
 
 pub(crate) use doc::JSON;
@@ -17,5 +18,6 @@ pub use params::Params;
 pub use route::{Handler, Route};
 pub use row::{BodyKind, Rate, Row};
 pub use rows::{served, table};
+pub use target::Target;
 pub(crate) use who::Pages;
 pub use who::Who;

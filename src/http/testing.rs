@@ -23,7 +23,7 @@ use crate::config::{Config, Limits};
 use crate::http::engine::accept::{self, Front, ServeSocket};
 use crate::http::engine::reply::Reply;
 use crate::http::table::paths::Paths;
-use crate::http::table::{self, BodyKind, Doc, Handler, Rate, Route, Row, Who};
+use crate::http::table::{self, BodyKind, Doc, Handler, Rate, Route, Row, Target, Who};
 use crate::identity::{Identity, Keys, NewAgent, Password, VisitorRequest};
 use crate::socket::Handover;
 use crate::{app::App, http::api};
@@ -45,7 +45,7 @@ const fn limited(
     rates: &'static [Rate],
 ) -> Route {
     Route {
-        row: Row { method, path, who, rates, body, doc: Doc::NONE },
+        row: Row { method, path, target: Target::Open, who, rates, body, doc: Doc::NONE },
         handler: |call| Box::pin(said(call)),
     }
 }
@@ -55,6 +55,7 @@ const fn open(path: &'static str, handler: Handler) -> Route {
         row: Row {
             method: Method::GET,
             path,
+            target: Target::Open,
             who: Who::Open,
             rates: &[],
             body: BodyKind::None,

@@ -74,6 +74,9 @@ impl Origins {
     }
 
     /// On the list of any site of the installation.
+    ///
+    /// # Errors
+    /// The sites could not be read.
     pub async fn is_on_any_site(&self, records: &dyn Records, origin: &str) -> Result<bool, StoreError> {
         let mut kept = self.all.lock().await;
         if let Some((read_at, all)) = &*kept

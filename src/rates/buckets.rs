@@ -1,4 +1,4 @@
-//! Token buckets: who may do what how often. One table for a node, for requests, socket frames and log-ins.
+//! Token buckets: how often each may do what. One table for a node, for requests, socket frames and log-ins.
 //!
 //! A bucket is one number, the time at which it will be full again, so a full bucket need not be kept at all. Time is
 //! tokio's monotonic clock: a changed wall clock frees nobody, and tests run it paused.
@@ -234,7 +234,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Both, for a refusal outside the judge, who puts them on every answer itself.
+    /// Both, for a refusal outside the judge, which puts them on every answer itself.
     pub fn headers(&self) -> [(HeaderName, HeaderValue); 2] {
         [(RATELIMIT_POLICY, self.policy.clone()), (RATELIMIT, self.remaining())]
     }

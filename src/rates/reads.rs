@@ -94,7 +94,7 @@ impl Reads {
 
     /// Waits for the caller's turn.
     pub(crate) async fn wait(&self, caller: &Caller) -> Turn {
-        // First the person's: who waits for their own other reads takes no turn of the workspace's.
+        // First the person's: a person who waits for their own other reads takes no turn of the workspace's.
         let of_person = match person(caller) {
             Some(key) => Some(self.place(key, TURNS_OF_PERSON).await),
             None => None,

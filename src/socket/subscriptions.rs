@@ -134,7 +134,7 @@ impl Subscriptions {
         place
     }
 
-    /// The owner is gone; who listens finds the next one.
+    /// The owner is gone; the socket is to find the next one.
     pub(super) fn lose_owner(&mut self, conversation: ConversationId) {
         if let Some(position) = self.positions.get_mut(&conversation) {
             position.subscription = None;

@@ -1,5 +1,5 @@
-//! What an agent's socket watches: which conversations each list has shown, so that what leaves it is told. Pure; who
-//! reads and writes is [`super::watching`].
+//! What an agent's socket watches: which conversations each list has shown, so that what leaves it is told. Pure:
+//! what reads and writes is `watching.rs`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

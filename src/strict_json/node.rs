@@ -33,11 +33,17 @@ impl From<JsonError> for ApiError {
 }
 
 /// What a text field must be, as the details of an error say it.
+///
+/// # Errors
+/// `VALIDATION_FAILED` of `field`.
 pub fn valid<T>(field: &str, parsed: Result<T, domain::TextError>) -> Result<T, ApiError> {
     parsed.map_err(|wrong| ApiError::invalid_field(field, wrong.to_string()))
 }
 
 /// Parses `bytes` and makes them a `T`. A repeated key is refused everywhere, in free maps too.
+///
+/// # Errors
+/// Those of [`Node::parse`] and [`Node::decode`].
 pub fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
     Node::parse(bytes)?.decode()
 }
@@ -61,6 +67,9 @@ pub(super) enum Value<'de> {
 
 impl<'de> Node<'de> {
     /// Parses all of `bytes`.
+    ///
+    /// # Errors
+    /// [`JsonError::Syntax`], or [`JsonError::Schema`] of a repeated key and of a text or number that none holds.
     pub fn parse(bytes: &'de [u8]) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes)
             .map_err(|wrong| JsonError::Syntax(format!("not UTF-8 from byte {}", wrong.valid_up_to())))?;
@@ -111,6 +120,9 @@ impl<'de> Node<'de> {
     }
 
     /// Makes it a `T`: with `deny_unknown_fields` on `T`, a field that it does not name is refused.
+    ///
+    /// # Errors
+    /// [`JsonError::Schema`].
     pub fn decode<T: Deserialize<'de>>(self) -> Result<T, JsonError> {
         T::deserialize(self.0).map_err(|wrong| JsonError::Schema(wrong.into_detail()))
     }

@@ -12,7 +12,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::Caller;
 use crate::schema::{self, words};
 
@@ -21,6 +21,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/api/v1/chat/agent/conversations",
+        target: Target::Open,
         who: Who::AGENT,
         rates: &[Rate::Reads],
         body: BodyKind::None,

@@ -1,17 +1,15 @@
-//! Who has a conversation: accept, decline, release, reopen.
+//! The agent of a conversation: accept, decline, release, reopen.
 
 use domain::{Command, ReleaseReason};
 use http::Method;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::heads::{
-    VERB_ANSWERS, body_of, client_id_of, conversation_reply, judged_key, principal_of, verb_reply,
-};
+use super::heads::{VERB_ANSWERS, client_id_of, conversation_reply, principal_of, verb_key, verb_reply};
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::schema;
 use crate::strict_json::unless_null;
 
@@ -21,6 +19,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/agent/conversations/{id}/accept",
+            target: Target::Conversation,
             who: Who::AGENT,
             rates: &[Rate::Changes],
             body: BodyKind::OptionalJson,
@@ -45,6 +44,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/agent/conversations/{id}/decline",
+            target: Target::Conversation,
             who: Who::AGENT,
             rates: &[Rate::Changes],
             body: BodyKind::OptionalJson,
@@ -63,6 +63,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/agent/conversations/{id}/release",
+            target: Target::Conversation,
             who: Who::AGENT,
             rates: &[Rate::Send],
             body: BodyKind::OptionalJson,
@@ -86,6 +87,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/agent/conversations/{id}/reopen",
+            target: Target::Conversation,
             who: Who::AGENT,
             rates: &[Rate::Send],
             body: BodyKind::OptionalJson,
@@ -125,9 +127,9 @@ pub struct AcceptJson {
 }
 
 async fn accept(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let AcceptJson { client_id, take_over } = body_of(&mut call, key).await?;
-    let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
+    let key = verb_key(&call)?;
+    let AcceptJson { client_id, take_over } = call.json().await?;
+    let (by, client_id) = (principal_of(&call)?, client_id_of(client_id.as_deref())?);
     let outcome = call.app.cluster.accept(key, by, client_id, take_over).await?;
     conversation_reply(&call, key, &outcome).await
 }
@@ -144,16 +146,16 @@ pub struct NamedJson {
 }
 
 async fn decline(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let NamedJson { client_id } = body_of(&mut call, key).await?;
-    let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
+    let key = verb_key(&call)?;
+    let NamedJson { client_id } = call.json().await?;
+    let (by, client_id) = (principal_of(&call)?, client_id_of(client_id.as_deref())?);
     call.app.cluster.decline(key, &by, client_id).await?;
     Ok(Reply::no_content())
 }
 
 async fn release(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let NamedJson { client_id } = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let NamedJson { client_id } = call.json().await?;
     // Whether the agent sees it is the conversation's to say: it knows a repeat, also by an agent who sees it no longer.
     let head = call.app.store.heads.get(key).await?.ok_or_else(ApiError::not_found)?;
     let assignment_epoch = head.assignment_epoch;
@@ -162,9 +164,9 @@ async fn release(mut call: Call) -> Result<Reply, ApiError> {
 }
 
 async fn reopen(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let NamedJson { client_id } = body_of(&mut call, key).await?;
-    let (by, client_id) = (principal_of(&call)?, client_id_of(&call, key, client_id.as_deref()).await?);
+    let key = verb_key(&call)?;
+    let NamedJson { client_id } = call.json().await?;
+    let (by, client_id) = (principal_of(&call)?, client_id_of(client_id.as_deref())?);
     let outcome = call.app.cluster.reopen(key, by, client_id).await?;
     conversation_reply(&call, key, &outcome).await
 }

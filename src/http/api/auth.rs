@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::{Caller, LoggedIn, LoginError, PasswordError, SessionId};
 use crate::rates::{Key, Limit};
 use crate::schema;
@@ -29,6 +29,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/auth/login",
+            target: Target::Open,
             who: Who::LogIn,
             rates: &[Rate::LogIns],
             body: BodyKind::Json,
@@ -48,6 +49,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/auth/refresh",
+            target: Target::Open,
             who: Who::LogIn,
             rates: &[Rate::Changes],
             body: BodyKind::Json,
@@ -67,6 +69,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/auth/logout",
+            target: Target::Open,
             who: Who::LogIn,
             rates: &[Rate::Changes],
             body: BodyKind::Json,
@@ -85,6 +88,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/auth/password",
+            target: Target::Open,
             who: Who::AGENT,
             rates: &[Rate::LogIns],
             body: BodyKind::Json,
@@ -103,6 +107,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/auth/me",
+            target: Target::Open,
             who: Who::AGENT,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -130,7 +135,7 @@ const TOKENS_ANSWERS: &[AnswerDoc] = &[AnswerDoc {
 const TOKEN_ERRORS: &[ErrorCode] =
     &[ErrorCode::InvalidToken, ErrorCode::TokenExpired, ErrorCode::TokenRevoked];
 
-/// Who logs in.
+/// The agent who logs in.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"email": "ann@example.org", "password": "correct horse"}))]
 #[serde(deny_unknown_fields)]
@@ -177,7 +182,7 @@ pub struct TokensJson {
     /// How long the access token is good.
     #[schema(value_type = schema::Count)]
     expires_in_s: u64,
-    /// Who logged in.
+    /// The agent who logged in.
     agent: AgentJson,
 }
 
@@ -250,7 +255,7 @@ async fn password(mut call: Call) -> Result<Reply, ApiError> {
         return Err(ApiError::not_found());
     };
     let app = &call.app;
-    // Who holds an access token alone must not come to the password by trying.
+    // A holder of an access token alone must not come to the password by trying.
     let guess = Guess::take(app, call.peer, Some(&agent.email)).await?;
     let error = match app.identity.change_password(*workspace, agent.id, *session, &current, &new).await {
         Ok(()) => {

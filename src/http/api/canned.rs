@@ -25,7 +25,7 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::schema::{self, words};
 use crate::strict_json;
 use crate::words;
@@ -42,6 +42,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/chat/canned-responses",
+            target: Target::Open,
             who: Who::AGENT,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -438,7 +439,7 @@ async fn delete(call: Call) -> Result<Reply, ApiError> {
     Ok(Reply::no_content())
 }
 
-/// The canned response in the path, if who asks sees it.
+/// The canned response in the path, if the caller sees it.
 async fn asked(call: &Call) -> Result<(Versioned<Canned>, Reader), ApiError> {
     let (id, reader): (CannedId, _) = (call.id("id")?, Reader::of(call)?);
     let canned: Versioned<Canned> = found(&call.app, workspace_of(call)?, &id.to_string()).await?;

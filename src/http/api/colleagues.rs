@@ -16,7 +16,7 @@ use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::Caller;
 use crate::schema::{self, words};
 
@@ -25,6 +25,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/api/v1/chat/agent/colleagues",
+        target: Target::Open,
         who: Who::AGENT,
         rates: &[Rate::Reads],
         body: BodyKind::None,
@@ -54,7 +55,7 @@ words! {
 /// An agent's colleagues and teams.
 #[derive(Serialize, ToSchema)]
 pub struct ColleaguesJson {
-    /// Himself too.
+    /// The caller too.
     #[schema(value_type = Colleagues)]
     agents: Vec<ColleagueJson>,
     #[schema(value_type = TeamBriefs)]
@@ -129,7 +130,7 @@ async fn get(call: Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&ColleaguesJson { agents, teams }))
 }
 
-/// Who is in one of the teams, and himself.
+/// The agents of these teams, and the caller.
 async fn members(
     app: &App,
     workspace: WorkspaceId,
@@ -149,7 +150,7 @@ async fn members(
 
 impl ColleagueJson {
     fn of(app: &App, workspace: WorkspaceId, agent: &Agent, teams: &[&Team]) -> Self {
-        // Who is not in memory asked for nothing for long.
+        // An agent who is not in memory has asked for nothing for long.
         let brief = app.cluster.agent_brief(AgentKey { workspace, agent: agent.id });
         let own = teams.iter().filter(|team| team.agents.contains(&agent.id));
         Self {

@@ -14,7 +14,7 @@ use store::{ConversationKey, HeadFilter, HeadPosition, HeadView};
 use utoipa::ToSchema;
 
 use super::attributes::{AttributeJson, attributes};
-use super::heads::{Position, VERB_ANSWERS, body_of, judged_key, key_of, principal_of, verb_reply};
+use super::heads::{Position, VERB_ANSWERS, principal_of, verb_key, verb_reply};
 use crate::app::App;
 use crate::conversations;
 use crate::conversations::people;
@@ -23,7 +23,7 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::Caller;
 use crate::json::{ConversationJson, EventJson};
 use crate::schema;
@@ -36,6 +36,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/conversations",
+            target: Target::Open,
             who: Who::VISITOR,
             rates: &[Rate::Conversations],
             body: BodyKind::Json,
@@ -65,6 +66,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/chat/conversations",
+            target: Target::Open,
             who: Who::VISITOR,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -87,6 +89,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/chat/conversations/{id}",
+            target: Target::Conversation,
             who: Who::VISITOR_OR_AGENT,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -107,6 +110,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/conversations/{id}/end",
+            target: Target::Conversation,
             who: Who::VISITOR_OR_AGENT,
             rates: &[Rate::Changes],
             body: BodyKind::OptionalJson,
@@ -125,6 +129,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/conversations/{id}/rating",
+            target: Target::Conversation,
             who: Who::VISITOR,
             rates: &[Rate::Send],
             body: BodyKind::Json,
@@ -347,7 +352,7 @@ pub struct WithEventsJson<'a> {
 }
 
 async fn get(call: Call) -> Result<Reply, ApiError> {
-    let (app, who, key) = (&call.app, principal_of(&call)?, key_of(&call)?);
+    let (app, who, key) = (&call.app, principal_of(&call)?, call.conversation()?);
     let head = seen_head(app, key, &who).await?;
     Query::parse(&call.query)?.finish()?;
     let events = app.store.log.read_before(key, head.last_seq.next(), LAST_EVENTS).await?;
@@ -376,8 +381,8 @@ pub struct EndJson {
 }
 
 async fn end(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let EndJson { client_id, reason } = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let EndJson { client_id, reason } = call.json().await?;
     let reason = reason.as_deref().map(|text| valid("reason", Reason::parse(text))).transpose()?;
     verb_reply(&call, key, client_id.as_deref(), Command::End { reason }).await
 }
@@ -401,8 +406,8 @@ pub struct RateJson {
 }
 
 async fn rate(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let RateJson { client_id, score, comment } = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let RateJson { client_id, score, comment } = call.json().await?;
     if !(1..=5).contains(&score) {
         return Err(ApiError::invalid_field("score", "must be 1 to 5"));
     }

@@ -8,7 +8,9 @@ use crate::errors::ApiError;
 use crate::http::documents::SESSION;
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, JSON, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{
+    AnswerDoc, BodyKind, Doc, HeaderDoc, JSON, Rate, Route, Row, SchemaOf, Target, Who,
+};
 
 const HTML: &str = "text/html; charset=utf-8";
 /// By what the file is.
@@ -20,6 +22,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/",
+            target: Target::Open,
             who: Who::Open,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -41,6 +44,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/docs",
+            target: Target::Open,
             who: Who::Open,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -62,6 +66,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/openapi.json",
+            target: Target::Open,
             who: Who::Open,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -83,6 +88,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/demo/{file}",
+            target: Target::Open,
             who: Who::Open,
             rates: &[Rate::Reads],
             body: BodyKind::None,

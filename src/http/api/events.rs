@@ -12,14 +12,14 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::conversations::LIMIT_DOC;
-use super::heads::{key_of, principal_of};
+use super::heads::principal_of;
 use crate::app::App;
 use crate::conversations::{seen_head, show_to};
 use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::json::{EventJson, Show};
 use crate::schema::{self, words};
 
@@ -28,6 +28,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/api/v1/chat/conversations/{id}/events",
+        target: Target::Conversation,
         who: Who::VISITOR_OR_AGENT,
         rates: &[Rate::Reads],
         body: BodyKind::None,
@@ -74,7 +75,7 @@ pub struct EventPage<'a> {
 
 async fn events(mut call: Call) -> Result<Reply, ApiError> {
     let (app, peer) = (Arc::clone(&call.app), call.peer);
-    let (mut who, key) = (principal_of(&call)?, key_of(&call)?);
+    let (mut who, key) = (principal_of(&call)?, call.conversation()?);
     let mut head = seen_head(&app, key, &who).await?;
     let mut query = Query::parse(&call.query)?;
     let after = query.integer("after", 0..=u64::MAX)?;

@@ -1,4 +1,4 @@
-//! Files' bytes, for who may read their conversation or has a signed link.
+//! Files' bytes, for callers who may read their conversation or have a signed link.
 
 use domain::{Event, EventKind, FileCard, FileId, Principal, Seq, WorkspaceId};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -14,7 +14,9 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::range::ByteRange;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{
+    AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who,
+};
 use crate::identity::Caller;
 use crate::schema;
 
@@ -24,6 +26,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/chat/files/{id}",
+            target: Target::Open,
             who: Who::BearerOrLink,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -35,6 +38,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/chat/files/{id}/thumbnail",
+            target: Target::Open,
             who: Who::BearerOrLink,
             rates: &[Rate::Reads],
             body: BodyKind::None,

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use cluster::Outcome;
 
 use crate::conversations::people;
-use crate::conversations::seen_head;
 use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
@@ -60,46 +59,16 @@ pub(super) fn principal_of(call: &Call) -> Result<Principal, ApiError> {
     call.caller.principal().ok_or_else(ApiError::not_found)
 }
 
-/// The conversation in the path, in the workspace of who asks.
-pub(super) fn key_of(call: &Call) -> Result<ConversationKey, ApiError> {
-    let workspace = call.caller.workspace().ok_or_else(ApiError::not_found)?;
-    Ok(ConversationKey { workspace, conversation: call.id("id")? })
+/// The conversation of a verb, which takes no query parameter.
+pub(super) fn verb_key(call: &Call) -> Result<ConversationKey, ApiError> {
+    let key = call.conversation()?;
+    Query::parse(&call.query)?.finish()?;
+    Ok(key)
 }
 
-/// The conversation in the path, for a request with a body. What is wrong with the body is told only to who sees the
-/// conversation; so when the body is wrong, it is looked up first.
-pub(super) async fn judged_key(call: &mut Call) -> Result<ConversationKey, ApiError> {
-    let key = key_of(call)?;
-    let wrong = match Query::parse(&call.query).and_then(Query::finish) {
-        Ok(()) => return Ok(key),
-        Err(wrong) => wrong,
-    };
-    Err(or_not_found(call, key, wrong).await)
-}
-
-/// `wrong`, unless who asks does not see the conversation.
-pub(super) async fn or_not_found(call: &Call, key: ConversationKey, wrong: ApiError) -> ApiError {
-    let seen = match principal_of(call) {
-        Ok(who) => seen_head(&call.app, key, &who).await.map(|_| ()),
-        Err(error) => Err(error),
-    };
-    match seen {
-        Ok(()) => wrong,
-        Err(error) => error,
-    }
-}
-
-/// A client's own name for a request, when it gave one. What is wrong with it is told only to who sees the
-/// conversation.
-pub(super) async fn client_id_of(
-    call: &Call,
-    key: ConversationKey,
-    given: Option<&str>,
-) -> Result<Option<ClientId>, ApiError> {
-    match given.map(|text| valid("client_id", ClientId::parse(text))).transpose() {
-        Ok(client_id) => Ok(client_id),
-        Err(wrong) => Err(or_not_found(call, key, wrong).await),
-    }
+/// A client's own name for a request, when it gave one.
+pub(super) fn client_id_of(given: Option<&str>) -> Result<Option<ClientId>, ApiError> {
+    given.map(|text| valid("client_id", ClientId::parse(text))).transpose()
 }
 
 /// Has the conversation carry out `command`, and answers with the conversation.
@@ -109,7 +78,7 @@ pub(super) async fn verb_reply(
     client_id: Option<&str>,
     command: Command,
 ) -> Result<Reply, ApiError> {
-    let (by, client_id) = (principal_of(call)?, client_id_of(call, key, client_id).await?);
+    let (by, client_id) = (principal_of(call)?, client_id_of(client_id)?);
     let outcome = call.app.cluster.execute(key, Request { by, client_id, command }).await?;
     conversation_reply(call, key, &outcome).await
 }
@@ -134,16 +103,5 @@ pub(super) async fn conversation_reply(
         Ok(Reply::ok(&OneJson { conversation }))
     } else {
         Ok(Reply::ok(&NoLongerSeenJson { conversation: RoutedJson::of(key.conversation, head) }))
-    }
-}
-
-/// Reads the body of a request on a conversation: what is wrong with it is told only to who sees the conversation.
-pub(super) async fn body_of<T: serde::de::DeserializeOwned>(
-    call: &mut Call,
-    key: ConversationKey,
-) -> Result<T, ApiError> {
-    match call.json().await {
-        Ok(body) => Ok(body),
-        Err(wrong) => Err(or_not_found(call, key, wrong).await),
     }
 }

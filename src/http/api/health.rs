@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Route, Row, SchemaOf, Target, Who};
 use crate::metrics;
 use crate::schema;
 
@@ -25,6 +25,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/healthz",
+            target: Target::Open,
             who: Who::Open,
             rates: &[],
             body: BodyKind::None,
@@ -45,6 +46,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/readyz",
+            target: Target::Open,
             who: Who::Open,
             rates: &[],
             body: BodyKind::None,
@@ -70,6 +72,7 @@ pub const METRICS: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/metrics",
+        target: Target::Open,
         who: Who::Open,
         rates: &[],
         body: BodyKind::None,

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
 
-use super::heads::{body_of, judged_key, or_not_found, principal_of};
+use super::heads::{principal_of, verb_key};
 use crate::conversations;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::json::Rfc3339;
 use crate::schema::{self, words};
 use crate::strict_json::{text_unless_empty, unless_null};
@@ -24,6 +24,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/conversations/{id}/messages",
+            target: Target::Conversation,
             who: Who::VISITOR_OR_AGENT,
             rates: &[Rate::Send],
             body: BodyKind::Json,
@@ -59,6 +60,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/conversations/{id}/typing",
+            target: Target::Conversation,
             who: Who::VISITOR_OR_AGENT,
             rates: &[Rate::Changes],
             body: BodyKind::Json,
@@ -77,6 +79,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/conversations/{id}/read",
+            target: Target::Conversation,
             who: Who::VISITOR_OR_AGENT,
             rates: &[Rate::Changes],
             body: BodyKind::Json,
@@ -151,16 +154,10 @@ impl PostedJson {
 }
 
 async fn post(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let MessageJson { client_id, text, file_ids, note } = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let MessageJson { client_id, text, file_ids, note } = call.json().await?;
     let message = conversations::Message { client_id, text, file_ids, note };
-    let posted = match conversations::post(&call.app, key, &call.caller, message).await {
-        Ok(posted) => posted,
-        Err(wrong) if wrong.code() == ErrorCode::ValidationFailed => {
-            return Err(or_not_found(&call, key, wrong).await);
-        }
-        Err(error) => return Err(error),
-    };
+    let posted = conversations::post(&call.app, key, &call.caller, message).await?;
     let status = if posted.repeated { StatusCode::OK } else { StatusCode::CREATED };
     Ok(Reply::json(status, &PostedJson::of(posted.message_id, posted.seq, posted.at)))
 }
@@ -179,8 +176,8 @@ pub struct TypingJson {
 }
 
 async fn typing(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let TypingJson { typing, preview } = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let TypingJson { typing, preview } = call.json().await?;
     conversations::check_proven(&call.caller)?;
     let who = Arc::new(principal_of(&call)?);
     conversations::typing(&call.app, key, &who, typing, preview).await?;
@@ -198,8 +195,8 @@ pub struct ReadMarkJson {
 }
 
 async fn read(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let ReadMarkJson { seq } = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let ReadMarkJson { seq } = call.json().await?;
     let who = Arc::new(principal_of(&call)?);
     call.app.cluster.ask(key, cluster::Read { who, seq: Seq(seq) }).await?;
     Ok(Reply::no_content())

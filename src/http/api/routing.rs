@@ -6,14 +6,14 @@ use serde::Serialize;
 use store::{ConversationKey, PAGE_MAX};
 use utoipa::ToSchema;
 
-use super::heads::{key_of, principal_of};
+use super::heads::principal_of;
 use crate::app::App;
 use crate::conversations::seen_head;
 use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::json::{RoutedEntryJson, assign_reason};
 
 /// The rows of this resource.
@@ -21,6 +21,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/api/v1/chat/agent/conversations/{id}/routing",
+        target: Target::Conversation,
         who: Who::AGENT,
         rates: &[Rate::Reads],
         body: BodyKind::None,
@@ -47,7 +48,7 @@ pub struct RoutingJson {
 }
 
 async fn get(call: Call) -> Result<Reply, ApiError> {
-    let (app, who, key) = (&call.app, principal_of(&call)?, key_of(&call)?);
+    let (app, who, key) = (&call.app, principal_of(&call)?, call.conversation()?);
     let head = seen_head(app, key, &who).await?;
     Query::parse(&call.query)?.finish()?;
     let mut data = assignments(app, key).await?;

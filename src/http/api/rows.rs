@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use crate::errors::ErrorCode;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Handler, HeaderDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{
+    AnswerDoc, BodyKind, Doc, Handler, HeaderDoc, Rate, Route, Row, SchemaOf, Target, Who,
+};
 
 /// What the rows of one path share.
 #[derive(Clone, Copy)]
@@ -111,5 +113,8 @@ const fn row(
     handler: Handler,
 ) -> Route {
     let Place { path, who, tag } = place;
-    Route { row: Row { method, path, who, rates, body, doc: Doc { summary, tag, ..doc } }, handler }
+    Route {
+        row: Row { method, path, target: Target::Open, who, rates, body, doc: Doc { summary, tag, ..doc } },
+        handler,
+    }
 }

@@ -6,7 +6,7 @@ use http::Method;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{BodyKind, Doc, QueryDoc, Rate, Route, Row, Who};
+use crate::http::table::{BodyKind, Doc, QueryDoc, Rate, Route, Row, Target, Who};
 use crate::schema;
 
 /// How long a client should wait before it asks again, in milliseconds: nothing changes soon.
@@ -17,6 +17,7 @@ pub const UNAVAILABLE: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/api/v1/search",
+        target: Target::Open,
         who: Who::AGENT,
         rates: &[Rate::Reads],
         body: BodyKind::None,

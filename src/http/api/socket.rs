@@ -8,32 +8,37 @@ use domain::Origin;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use sha1::{Digest, Sha1};
 
-use crate::http::engine::call::Call;
 use crate::errors::{ApiError, ErrorCode};
+use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
-use crate::rates::{Key, headers_of_taken};
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, Target, Who};
+use crate::rates::{Key, headers_of_taken};
 use crate::socket::Handover;
 
 /// The row of the socket. Its origin was judged against all sites' lists; hello judges it against one.
-pub const ROUTES: &[Route] = &[Route { row: Row {
-    method: Method::GET,
-    path: "/api/v1/chat/socket",
-    who: Who::Socket,
-    rates: &[Rate::Sockets],
-    body: BodyKind::None, doc: Doc {
-        summary: "Open a socket",
-        tag: "socket",
-        answers: &[AnswerDoc {
-            status: 101,
-            description: "Frames are JSON texts of the subprotocol `switchboard.v1`; the first is `hello`.",
-            body: None,
-        }],
-        errors: &[ErrorCode::UpgradeRequired, ErrorCode::InvalidHeader, ErrorCode::RateLimited],
-        ..Doc::NONE
+pub const ROUTES: &[Route] = &[Route {
+    row: Row {
+        method: Method::GET,
+        path: "/api/v1/chat/socket",
+        target: Target::Open,
+        who: Who::Socket,
+        rates: &[Rate::Sockets],
+        body: BodyKind::None,
+        doc: Doc {
+            summary: "Open a socket",
+            tag: "socket",
+            answers: &[AnswerDoc {
+                status: 101,
+                description: "Frames are JSON texts of the subprotocol `switchboard.v1`; the first is `hello`.",
+                body: None,
+            }],
+            errors: &[ErrorCode::UpgradeRequired, ErrorCode::InvalidHeader, ErrorCode::RateLimited],
+            ..Doc::NONE
+        },
     },
-}, handler: |call| Box::pin(async move { upgrade(&call) }) }];
+    handler: |call| Box::pin(async move { upgrade(&call) }),
+}];
 
 /// The only subprotocol.
 pub const SUBPROTOCOL: &str = "switchboard.v1";

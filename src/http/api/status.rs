@@ -12,7 +12,7 @@ use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::schema;
 
 /// The rows of this resource.
@@ -21,6 +21,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::GET,
             path: "/api/v1/chat/agent/status",
+            target: Target::Open,
             who: Who::AGENT,
             rates: &[Rate::Reads],
             body: BodyKind::None,
@@ -37,6 +38,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::PUT,
             path: "/api/v1/chat/agent/status",
+            target: Target::Open,
             who: Who::AGENT,
             rates: &[Rate::Changes],
             body: BodyKind::Json,

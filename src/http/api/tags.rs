@@ -8,11 +8,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::conversations::parse_tag;
-use super::heads::{VERB_ANSWERS, body_of, judged_key, or_not_found, verb_reply};
+use super::heads::{VERB_ANSWERS, verb_key, verb_reply};
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::schema;
 use crate::strict_json::unless_null;
 
@@ -21,6 +21,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::POST,
         path: "/api/v1/chat/agent/conversations/{id}/tags",
+        target: Target::Conversation,
         who: Who::AGENT,
         rates: &[Rate::Send],
         body: BodyKind::OptionalJson,
@@ -65,13 +66,9 @@ pub struct TagsJson {
 }
 
 async fn change(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let TagsJson { client_id, add, remove } = body_of(&mut call, key).await?;
-    let parsed = parse_tags("add", &add).and_then(|add| Ok((add, parse_tags("remove", &remove)?)));
-    let (add, remove) = match parsed {
-        Ok(parsed) => parsed,
-        Err(wrong) => return Err(or_not_found(&call, key, wrong).await),
-    };
+    let key = verb_key(&call)?;
+    let TagsJson { client_id, add, remove } = call.json().await?;
+    let (add, remove) = (parse_tags("add", &add)?, parse_tags("remove", &remove)?);
     verb_reply(&call, key, client_id.as_deref(), Command::Tag { add, remove }).await
 }
 

@@ -8,16 +8,13 @@ use serde::Deserialize;
 use store::ConversationKey;
 use utoipa::ToSchema;
 
-use super::heads::{
-    VERB_ANSWERS, body_of, client_id_of, conversation_reply, judged_key, or_not_found, principal_of,
-    verb_reply,
-};
+use super::heads::{VERB_ANSWERS, client_id_of, conversation_reply, principal_of, verb_key, verb_reply};
 use crate::app::App;
 use crate::conversations;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::schema;
 use crate::strict_json::text_unless_empty;
 
@@ -26,6 +23,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::POST,
         path: "/api/v1/chat/agent/conversations/{id}/transfer",
+        target: Target::Conversation,
         who: Who::AGENT,
         rates: &[Rate::Send],
         body: BodyKind::Json,
@@ -79,21 +77,17 @@ pub struct TransferToJson {
 }
 
 async fn transfer(mut call: Call) -> Result<Reply, ApiError> {
-    let key = judged_key(&mut call).await?;
-    let request: TransferJson = body_of(&mut call, key).await?;
+    let key = verb_key(&call)?;
+    let request: TransferJson = call.json().await?;
     let who = principal_of(&call)?;
-    let client_id = client_id_of(&call, key, request.client_id.as_deref()).await?;
+    let client_id = client_id_of(request.client_id.as_deref())?;
     let app = Arc::clone(&call.app);
-    let target = match Target::parse(&app, key, &request).await {
-        Ok(target) => target,
-        Err(wrong) => return Err(or_not_found(&call, key, wrong).await),
-    };
-    match target {
-        Target::Agent(card, note) => {
+    match Recipient::parse(&app, key, &request).await? {
+        Recipient::Agent(card, note) => {
             let outcome = app.cluster.transfer(key, who, client_id, card, note).await?;
             conversation_reply(&call, key, &outcome).await
         }
-        Target::Team(team, note) => {
+        Recipient::Team(team, note) => {
             let command = Command::TransferToTeam { team, note };
             verb_reply(&call, key, request.client_id.as_deref(), command).await
         }
@@ -102,12 +96,12 @@ async fn transfer(mut call: Call) -> Result<Reply, ApiError> {
 
 type Note = Option<(MessageId, MessageText)>;
 
-enum Target {
+enum Recipient {
     Agent(domain::AgentCard, Note),
     Team(TeamId, Note),
 }
 
-impl Target {
+impl Recipient {
     async fn parse(app: &App, key: ConversationKey, request: &TransferJson) -> Result<Self, ApiError> {
         let note =
             request.note.as_deref().map(|text| conversations::parse_text(app, "note", text)).transpose()?;
@@ -117,13 +111,13 @@ impl Target {
                 let unknown = || ApiError::invalid_field("to.agent_id", "must be an agent of this workspace");
                 let id: AgentId = agent.parse().map_err(|_| unknown())?;
                 let agent = app.identity.agent(key.workspace, id).await?.ok_or_else(unknown)?;
-                Ok(Target::Agent(agent.card(), note))
+                Ok(Recipient::Agent(agent.card(), note))
             }
             (None, Some(team)) => {
                 let unknown = || ApiError::invalid_field("to.team_id", "must be a team of this workspace");
                 let id: TeamId = team.parse().map_err(|_| unknown())?;
                 let known = app.identity.teams(key.workspace).await?.iter().any(|team| team.id == id);
-                if known { Ok(Target::Team(id, note)) } else { Err(unknown()) }
+                if known { Ok(Recipient::Team(id, note)) } else { Err(unknown()) }
             }
             (None, None) | (Some(_), Some(_)) => {
                 Err(ApiError::invalid_field("to", "must have exactly one of agent_id and team_id"))

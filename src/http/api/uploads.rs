@@ -20,7 +20,7 @@ use crate::files::{FileRecord, Rendition, Upload, UploadError, Uploader};
 use crate::http::engine::call::{Call, check_not_encoded};
 use crate::http::engine::multipart::{self, Multipart, Part};
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::Caller;
 use crate::rates::{Key, Limit, Rates};
 use crate::schema::{self, words};
@@ -30,6 +30,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::POST,
         path: "/api/v1/chat/upload",
+        target: Target::Open,
         who: Who::VISITOR_OR_AGENT,
         // A file counts as a message: what a sender may fill the disk with is bounded.
         rates: &[Rate::Send],
@@ -175,7 +176,7 @@ fn uploaded(app: &App, workspace: domain::WorkspaceId, record: &FileRecord) -> U
     }
 }
 
-/// Who sees the conversation and can still say something in it: an agent at least a note.
+/// The caller, who sees the conversation, if they can still say something in it: an agent at least a note.
 fn uploader(caller: &Caller, state: State) -> Result<Uploader, ApiError> {
     conversations::check_proven(caller)?;
     match caller {

@@ -44,7 +44,7 @@ impl StampsJson {
     }
 }
 
-/// The workspace of who asks.
+/// The caller's workspace.
 pub(super) fn workspace_of(call: &Call) -> Result<WorkspaceId, ApiError> {
     call.caller.workspace().ok_or_else(ApiError::not_found)
 }

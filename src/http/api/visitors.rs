@@ -17,7 +17,7 @@ use crate::http::engine::bearer::bearer;
 use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::{Caller, KnownVisitor, VisitorRequest};
 use crate::json::Rfc3339;
 use crate::schema;
@@ -29,6 +29,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/visitors",
+            target: Target::Open,
             who: Who::Site { in_query: false },
             rates: &[Rate::Visitors],
             body: BodyKind::OptionalJson,
@@ -64,6 +65,7 @@ pub const ROUTES: &[Route] = &[
         row: Row {
             method: Method::POST,
             path: "/api/v1/chat/visitors/logout",
+            target: Target::Open,
             who: Who::VISITOR,
             rates: &[Rate::Changes],
             body: BodyKind::OptionalJson,

@@ -17,7 +17,7 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::Caller;
 use crate::schema;
 
@@ -26,6 +26,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::GET,
         path: "/api/v1/chat/widget/config",
+        target: Target::Open,
         who: Who::Site { in_query: true },
         rates: &[Rate::Reads],
         body: BodyKind::None,
@@ -129,7 +130,7 @@ async fn config(call: Call) -> Result<Reply, ApiError> {
     Ok(Reply::ok(&json).with_etag(&etag, &call.headers))
 }
 
-/// Asks nobody: who was never seen by this node is not there.
+/// Asks nobody: an agent that this node never saw is not there.
 fn is_online(app: &App, workspace: WorkspaceId, team: &Team) -> bool {
     team.agents.iter().any(|&agent| app.cluster.is_online(AgentKey { workspace, agent }))
 }

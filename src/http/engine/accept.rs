@@ -57,7 +57,7 @@ pub struct Front {
     pub app: Arc<App>,
     /// The routes of this listener.
     pub paths: Arc<Paths>,
-    /// Who takes sockets over.
+    /// Takes sockets over.
     pub serve_socket: ServeSocket,
 }
 

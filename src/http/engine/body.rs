@@ -22,7 +22,8 @@ const UNASKED_BYTES: usize = 16 * 1024;
 /// The chunks as they come in; the error is the connection's.
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>>;
 
-/// A body that nobody has read yet. Nothing of it is read before somebody asks, so who is refused first costs nothing.
+/// A body that nobody has read yet. Nothing of it is read before somebody asks, so a request that is refused first costs
+/// nothing.
 pub struct Body {
     chunks: Chunks,
     /// How many bytes may still come.
@@ -60,6 +61,10 @@ impl Body {
     }
 
     /// The next piece; none at the end. For uploads, which go to a file.
+    ///
+    /// # Errors
+    /// `REQUEST_TIMEOUT` when it does not come in time or other bodies needed the memory, `INVALID_REQUEST` when the body broke off,
+    /// `PAYLOAD_TOO_LARGE` over the limit.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
         let next = tokio::select! {
             () = self.held.displaced() => {
@@ -81,6 +86,9 @@ impl Body {
     }
 
     /// All of it. A body that came in one piece is not copied.
+    ///
+    /// # Errors
+    /// Those of [`Self::chunk`], and `OVERLOADED` when the shared memory is taken.
     pub async fn read(&mut self) -> Result<Bytes, ApiError> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         self.account(first.len()).await?;

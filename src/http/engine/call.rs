@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Version, header};
 use serde::de::DeserializeOwned;
+use store::ConversationKey;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -27,7 +28,7 @@ pub struct Call {
     pub app: Arc<App>,
     /// The row of the table that it matched.
     pub row: &'static Row,
-    /// Who asks; the row admits them.
+    /// The caller, admitted by the row.
     pub caller: Caller,
     /// What stands in the path.
     pub params: Params,
@@ -47,13 +48,20 @@ pub struct Call {
 
 impl Call {
     /// Reads the body as JSON: media type (415), syntax (400), then schema (422). What may be missing altogether
-    /// counts as `{}`. To be called after existence and ownership are known.
+    /// counts as `{}`.
+    ///
+    /// # Errors
+    /// Those of [`Self::body_bytes`], `INVALID_JSON` and `VALIDATION_FAILED`. Where the path names a conversation, a caller
+    /// who does not see it is told of none of them: the row's [`crate::http::table::Target`] sees to it.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let body = self.body_bytes().await?;
         Ok(strict_json::parse(&body)?)
     }
 
     /// The body's bytes, after its media type was checked; [`strict_json::parse`] makes a type of them that borrows.
+    ///
+    /// # Errors
+    /// Those of the body; `UNSUPPORTED_MEDIA_TYPE`; after a slow body those of [`Self::recheck`].
     pub async fn body_bytes(&mut self) -> Result<Bytes, ApiError> {
         let begun = Instant::now();
         let body = self.body.read().await?;
@@ -81,7 +89,19 @@ impl Call {
         self.row.who.admits(&self.caller)
     }
 
+    /// The conversation in the path, in the caller's workspace.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when the caller has no workspace, or the path no id.
+    pub fn conversation(&self) -> Result<ConversationKey, ApiError> {
+        let workspace = self.caller.workspace().ok_or_else(ApiError::not_found)?;
+        Ok(ConversationKey { workspace, conversation: self.id("id")? })
+    }
+
     /// An id in the path. What is not one names nothing: 404.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
     pub fn id<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.params.get(name).and_then(|text| text.parse().ok()).ok_or_else(ApiError::not_found)
     }

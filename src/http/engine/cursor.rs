@@ -33,6 +33,9 @@ impl Cursors {
     }
 
     /// The position in a cursor, if it was made here for this query.
+    ///
+    /// # Errors
+    /// `INVALID_CURSOR`.
     pub fn open<T: DeserializeOwned>(&self, bound_to: &[&str], cursor: &str) -> Result<T, ApiError> {
         let refused = || ApiError::new(ErrorCode::InvalidCursor, "this cursor is not one of this query");
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;

@@ -35,6 +35,9 @@ impl ETag {
     }
 
     /// Obeys `If-Match` when it is sent: 412 unless it names this version.
+    ///
+    /// # Errors
+    /// `PRECONDITION_FAILED`.
     pub fn check_if_match(&self, asked: &HeaderMap) -> Result<(), ApiError> {
         let mut given = asked.get_all(header::IF_MATCH).iter().peekable();
         if given.peek().is_none() || given.flat_map(listed).any(|tag| tag == "*" || self.is(tag)) {

@@ -15,6 +15,9 @@ pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     /// Takes a query string apart; a repeated parameter is refused.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` of the parameter.
     pub fn parse(query: &'a str) -> Result<Self, ApiError> {
         let mut given: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -37,11 +40,17 @@ impl<'a> Query<'a> {
     }
 
     /// Whatever can be made of a text, an id for example; `rule` says what it must be.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` with the `rule`.
     pub fn parsed<T: FromStr>(&mut self, name: &str, rule: &'static str) -> Result<Option<T>, ApiError> {
         self.text(name).map(|text| text.parse().map_err(|_| ApiError::invalid_field(name, rule))).transpose()
     }
 
     /// A whole number within bounds, in plain digits.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` of anything else.
     pub fn integer(&mut self, name: &str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -56,17 +65,26 @@ impl<'a> Query<'a> {
     }
 
     /// `true` or `false`.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` of anything else.
     pub fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         self.parsed(name, "must be true or false")
     }
 
     /// `limit`: 1 to `page_max`, 50 (or `page_max`, if that is less) when it is not given.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` of anything else.
     pub fn limit(&mut self, page_max: u64) -> Result<usize, ApiError> {
         let limit = self.integer("limit", 1..=page_max)?.unwrap_or(PAGE_DEFAULT.min(page_max));
         Ok(usize::try_from(limit).unwrap_or(usize::MAX))
     }
 
     /// Refuses what nobody asked for.
+    ///
+    /// # Errors
+    /// `VALIDATION_FAILED` of a parameter that no call took.
     pub fn finish(self) -> Result<(), ApiError> {
         match self.0.into_iter().next() {
             None => Ok(()),

@@ -19,7 +19,7 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     content: Content,
-    /// Who takes the connection over after a 101.
+    /// What takes the connection over after a 101.
     handover: Option<Box<Handover>>,
 }
 

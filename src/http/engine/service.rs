@@ -29,6 +29,7 @@ use crate::http::engine::body::Body;
 use crate::http::engine::call::Call;
 use crate::http::engine::cors;
 use crate::http::engine::trace_context;
+use crate::http::judge::existence::Existence;
 use crate::http::judge::{Judgement, Noticed, judge};
 use crate::http::table::paths::Paths;
 use crate::http::table::{Params, Rate, Route};
@@ -184,6 +185,7 @@ where
         request_id: judged.request_id,
     };
     let reads = row.rates.contains(&Rate::Reads).then(|| call.caller.clone());
+    let existence = Existence::of(&call);
     match handler(call).await {
         Ok(reply) => {
             if let Some(caller) = reads {
@@ -191,7 +193,13 @@ where
             }
             reply.into_response()
         }
-        Err(error) => refuse(&app, &error, &request_id),
+        Err(error) => {
+            let error = match existence {
+                Some(existence) => existence.before(&app, error).await,
+                None => error,
+            };
+            refuse(&app, &error, &request_id)
+        }
     }
 }
 

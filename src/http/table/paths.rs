@@ -146,13 +146,14 @@ impl Match<'_> {
 mod tests {
     use super::*;
     use crate::http::engine::reply::Reply;
-    use crate::http::table::{BodyKind, Doc, Who};
+    use crate::http::table::{BodyKind, Doc, Target, Who};
 
     const fn get(path: &'static str) -> Route {
         Route {
             row: Row {
                 method: Method::GET,
                 path,
+                target: Target::Open,
                 who: Who::Open,
                 rates: &[],
                 body: BodyKind::None,

@@ -4,6 +4,7 @@
 use http::Method;
 
 use super::doc::Doc;
+use super::target::Target;
 use super::who::Who;
 use crate::config::Limits;
 
@@ -13,6 +14,8 @@ pub struct Row {
     pub method: Method,
     /// `/api/v1/chat/conversations/{id}/messages`: what stands in braces is a parameter.
     pub path: &'static str,
+    /// What the path names.
+    pub target: Target,
     /// Who may ask.
     pub who: Who,
     /// How often; each is judged, in this order.

@@ -50,7 +50,15 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::http::table::Rate;
+    use crate::http::table::{Rate, Target};
+
+    #[test]
+    fn a_path_that_names_a_conversation_says_so() {
+        for row in table().map(|route| &route.row) {
+            let names_one = row.path.contains("/conversations/{id}");
+            assert_eq!(row.target == Target::Conversation, names_one, "{} {}", row.method, row.path);
+        }
+    }
 
     #[test]
     fn nothing_is_free_but_what_machines_ask_how_the_server_is() {

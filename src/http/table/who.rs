@@ -10,14 +10,14 @@ use crate::identity::Caller;
 pub enum Who {
     /// Everybody; no credential is looked at and any page may ask.
     Open,
-    /// Who has no credential yet and wants an agent's: log-in, refresh, log-out. Pages of this server only.
+    /// Callers without a credential who want an agent's: log-in, refresh, log-out. Pages of this server only.
     LogIn,
     /// A site, by its key.
     Site {
         /// `?site=` is taken as well as `X-Site-Key`.
         in_query: bool,
     },
-    /// Who has a bearer token of one of these kinds.
+    /// Callers with a bearer token of one of these kinds.
     Bearer {
         /// A visitor.
         visitor: bool,
@@ -26,7 +26,7 @@ pub enum Who {
         /// Of agents only the installation's operators.
         operator: bool,
     },
-    /// Who has a bearer token of any kind, or instead of one a signed link, which the handler verifies: without a token
+    /// Callers with a bearer token of any kind, or instead of one a signed link, which the handler verifies: without a token
     /// the caller is anonymous.
     BearerOrLink,
     /// Everybody who opens a socket; its first frame proves who that is. Pages of any site.

@@ -104,7 +104,7 @@ fn what_is_not_found_again_is_read() {
 }
 
 #[test]
-fn a_view_that_is_not_his_any_more_empties() {
+fn a_view_that_the_agent_lost_empties() {
     let all = List { view: View::All, team: None };
     let mut watches = Watches::new(id(1));
     watches.add(all, View::All.for_agent(&agent(Role::Supervisor)).unwrap(), usize::MAX).unwrap();

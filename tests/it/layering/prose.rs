@@ -14,7 +14,7 @@ const RIDDLES_MAX: [(&str, usize); 8] = [
     ("store", 40),
     ("actors", 0),
     ("cluster", 0),
-    ("src", 183),
+    ("src", 39),
     ("tests", 230),
     ("web", 0),
     ("documents", 0),

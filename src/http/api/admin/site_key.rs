@@ -13,7 +13,7 @@ use super::sites::{SiteJson, TAKEN, changed};
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
-use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Who};
+use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Target, Who};
 use crate::identity::{fresh_seed, site_key_of};
 use crate::schema::{self, words};
 use crate::strict_json;
@@ -23,6 +23,7 @@ pub const ROUTES: &[Route] = &[Route {
     row: Row {
         method: Method::POST,
         path: "/api/v1/admin/sites/{id}/rotate-key",
+        target: Target::Open,
         who: Who::ADMIN,
         rates: &[Rate::Changes],
         body: BodyKind::OptionalJson,

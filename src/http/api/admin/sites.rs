@@ -65,7 +65,7 @@ fn origin_pattern() -> String {
     format!("^(https?://{host}(:[1-9][0-9]{{0,3}})?|{views})$")
 }
 
-/// Who must prove an identity needs what signs it.
+/// A site that requires identities needs the secret that signs them.
 fn signed_or_not() -> Vec<ObjectBuilder> {
     vec![
         schema::may_have("identity_required", schema::only_false()),
@@ -126,7 +126,7 @@ pub struct SiteJson {
     locale: String,
     /// How the widget looks.
     theme: ThemeJson,
-    /// Who answers.
+    /// The team that answers.
     #[schema(value_type = schema::TeamId)]
     team_id: String,
     /// When somebody is there; null: always.
@@ -247,7 +247,7 @@ pub struct SiteWriteJson {
     #[serde(default)]
     #[schema(value_type = Option<ThemeIn>)]
     theme: Given<ThemeIn>,
-    /// Who answers: a team of this workspace.
+    /// The team that answers; of this workspace.
     #[serde(default)]
     #[schema(value_type = schema::TeamId)]
     team_id: Given<Text<TeamId>>,

@@ -1,4 +1,4 @@
-//! Teams: who answers together, and how a waiting conversation finds one of them.
+//! Teams: agents who answer together, and how a waiting conversation finds one of them.
 
 use domain::{
     Agent, AgentId, AssignmentMode, Canned, CannedScope, Name, Site, Strategy, Team, TeamId, WorkspaceId,
@@ -52,7 +52,7 @@ const TEAMS: Place = Place { path: "/api/v1/admin/teams", who: Who::ADMIN, tag: 
 const TEAM: Place = Place { path: "/api/v1/admin/teams/{id}", ..TEAMS };
 
 const AGENTS_MAX: usize = 1000;
-/// A week, in minutes: who leaves a conversation open for longer should end it himself.
+/// A week, in minutes: a team that leaves conversations open for longer should end them by hand.
 const IDLE_END_MIN_MAX: u32 = 7 * 24 * 60;
 const ACCEPT_TIMEOUT_S_MAX: u32 = 3600;
 const QUEUE_MAX_MAX: u32 = 1_000_000;

@@ -6,7 +6,7 @@ use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::identity::Caller;
 
-/// Who asks, as far as canned responses go.
+/// The caller, as far as canned responses go.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     pub(super) agent: AgentId,
