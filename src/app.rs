@@ -11,20 +11,23 @@ use store::Clock;
 use store::{Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
+use self::cursors::Cursors;
+use self::peers::Peers;
 use crate::config::Config;
 use crate::files::{FileLinks, Files};
 use crate::http::documents::Documents;
-use crate::http::engine::body::BodyMemory;
-use crate::http::engine::cursor::Cursors;
-use crate::http::engine::peer::Peers;
 use crate::identity::{Caller, Identity, Keys};
 use crate::metrics::Metrics;
 use crate::origins::Origins;
 use crate::rates::Rates;
+use crate::rates::memory::BodyMemory;
 use crate::rates::reads::Reads;
 use crate::rates::seats::Seats;
 use crate::rates::turns::Turns;
 use crate::socket::Sockets;
+
+pub mod cursors;
+pub mod peers;
 
 /// All that is shared.
 pub struct App {

@@ -36,12 +36,12 @@ pub struct Reads {
 
 /// A read at the store, from its start until this is dropped.
 pub(crate) struct Turn {
-    _of_workspace: Option<Place>,
-    _of_person: Option<Place>,
+    _of_workspace: Option<ReadPermit>,
+    _of_person: Option<ReadPermit>,
 }
 
 /// Nothing is kept of a key that nobody uses.
-struct Place {
+struct ReadPermit {
     turns: Arc<DashMap<Key, Arc<Semaphore>>>,
     key: Key,
     permit: Option<OwnedSemaphorePermit>,
@@ -106,16 +106,16 @@ impl Reads {
         Turn { _of_workspace: of_workspace, _of_person: of_person }
     }
 
-    async fn place(&self, key: Key, max: usize) -> Place {
+    async fn place(&self, key: Key, max: usize) -> ReadPermit {
         let semaphore = Arc::clone(&self.turns.entry(key).or_insert_with(|| Arc::new(Semaphore::new(max))));
         // Made before the wait, so that a wait that is given up leaves nothing behind.
-        let mut place = Place { turns: Arc::clone(&self.turns), key, permit: None };
+        let mut place = ReadPermit { turns: Arc::clone(&self.turns), key, permit: None };
         place.permit = Some(semaphore.acquire_owned().await.expect("nobody closes it"));
         place
     }
 }
 
-impl Drop for Place {
+impl Drop for ReadPermit {
     fn drop(&mut self) {
         drop(self.permit.take());
         // Those who wait or read hold it too.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::close::Close;
 use super::frames::Frame;
 use super::session::Session;
-use super::subscriptions::Place;
+use super::subscriptions::Arrival;
 use crate::conversations;
 use crate::conversations::people;
 use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, loss, offer_end, presence_state};
@@ -31,8 +31,8 @@ impl Session {
     async fn push(&mut self, push: Push) -> Result<(), Close> {
         match push {
             Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
-                Place::Next => self.write_event(conversation, &event).await,
-                Place::Skip | Place::Missing => Ok(()),
+                Arrival::Next => self.write_event(conversation, &event).await,
+                Arrival::Skip | Arrival::Missing => Ok(()),
             },
             Push::Typing { conversation, by, typing, preview } => {
                 let (conversation_id, preview) = (Shown(conversation), preview.as_deref());

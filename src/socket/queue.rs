@@ -15,7 +15,7 @@ use super::session::Session;
 use super::side::Side;
 use crate::json::Shown;
 
-/// A visitor is told of their positions not more often.
+/// A visitor's positions are not written more often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 impl Session {
     /// Where each of a visitor's conversations waits, at the beginning.
@@ -31,7 +31,7 @@ impl Session {
             }
         };
         for row in rows.iter().filter(|row| row.head.state == State::Queued) {
-            // One whose router is silent is told of by that router.
+            // Of a conversation whose router is silent the router publishes the position later.
             if let Some(place) = app.cluster.position(self.key(row.conversation), row.head.team).await {
                 self.write_position(row.conversation, place).await?;
             }
@@ -39,7 +39,7 @@ impl Session {
         Ok(())
     }
 
-    /// Tells a visitor of the positions that changed.
+    /// Writes the positions that changed.
     pub(super) async fn show_positions(&mut self) -> Result<(), Close> {
         let Side::Visitor(positions) = &mut self.side else { return Ok(()) };
         let changes = positions.watcher.take();
@@ -56,7 +56,7 @@ impl Session {
         place: QueuePosition,
     ) -> Result<(), Close> {
         let Side::Visitor(positions) = &mut self.side else { return Ok(()) };
-        if !positions.tell(conversation, place) {
+        if !positions.note(conversation, place) {
             return Ok(());
         }
         positions.look_at = Instant::now() + LOOK_EVERY;

@@ -1,4 +1,4 @@
-//! Where a visitor's conversations wait, as the visitor was told last.
+//! Where a visitor's conversations wait, as was written to the visitor last.
 
 use cluster::{QueuePosition, Watcher};
 use domain::{ConversationId, VisitorId};
@@ -11,34 +11,34 @@ pub(super) const CONVERSATIONS_MAX: usize = 20;
 pub(super) struct QueuePositions {
     pub(super) visitor: VisitorId,
     pub(super) watcher: Watcher,
-    /// When what changed is told next.
+    /// When changes are written next.
     pub(super) look_at: Instant,
     /// When the visitor is to be looked at again.
     pub(super) check_at: Option<Instant>,
-    /// What was told last, of those that may still wait.
-    told: Vec<(ConversationId, u64, Option<u64>)>,
+    /// What was written last, of those that may still wait.
+    shown: Vec<(ConversationId, u64, Option<u64>)>,
 }
 
 impl QueuePositions {
     pub(super) fn new(visitor: VisitorId, watcher: Watcher, check_at: Option<Instant>) -> Self {
-        Self { visitor, watcher, look_at: Instant::now(), check_at, told: Vec::new() }
+        Self { visitor, watcher, look_at: Instant::now(), check_at, shown: Vec::new() }
     }
 
-    /// Whether that is news to the visitor, who is told it now.
-    pub(super) fn tell(&mut self, conversation: ConversationId, position: QueuePosition) -> bool {
+    /// Notes what is written to the visitor now; false: that was written last.
+    pub(super) fn note(&mut self, conversation: ConversationId, position: QueuePosition) -> bool {
         let now = (conversation, position.position, position.expected_wait_s);
-        if self.told.contains(&now) {
+        if self.shown.contains(&now) {
             return false;
         }
         self.forget(conversation);
-        if self.told.len() >= CONVERSATIONS_MAX {
-            self.told.remove(0);
+        if self.shown.len() >= CONVERSATIONS_MAX {
+            self.shown.remove(0);
         }
-        self.told.push(now);
+        self.shown.push(now);
         true
     }
 
     pub(super) fn forget(&mut self, conversation: ConversationId) {
-        self.told.retain(|(other, ..)| *other != conversation);
+        self.shown.retain(|(other, ..)| *other != conversation);
     }
 }

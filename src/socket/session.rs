@@ -48,7 +48,7 @@ pub(super) struct Session {
     pub(super) subscriptions: Subscriptions,
     pub(super) request_id: RequestId,
     pub(super) timing: Timing,
-    pub(super) heard_at: Instant,
+    pub(super) received_at: Instant,
     /// Written by the replay or list that is being read, and not charged yet.
     unpaid_bytes: usize,
     /// Until then what was read is paid, and replays and lists wait.
@@ -132,7 +132,7 @@ impl Session {
             subscriptions: Subscriptions::default(),
             request_id,
             timing,
-            heard_at: now,
+            received_at: now,
             unpaid_bytes: 0,
             read_on_at: now,
             ping_at: now + timing.ping,

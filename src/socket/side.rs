@@ -27,7 +27,7 @@ pub(super) struct AgentSide {
     pub(super) attachment: Attachment,
     pub(super) check_at: Instant,
     pub(super) watcher: Watcher,
-    /// When what changed is told next.
+    /// When changes are written next.
     pub(super) look_at: Instant,
     pub(super) watches: Watches,
 }
@@ -72,7 +72,7 @@ impl Side {
         }
     }
 
-    /// What changed is not told before.
+    /// Changes are not written before.
     pub(super) fn look_at(&self) -> Instant {
         match self {
             Side::Visitor(positions) => positions.look_at,
@@ -81,7 +81,7 @@ impl Side {
     }
 
     /// When the person is to be looked at again. Of a visitor only where other nodes may change what holds: the revocations
-    /// of this one are heard at once.
+    /// of this one are followed at once.
     pub(super) fn check_at(&self) -> Option<Instant> {
         match self {
             Side::Visitor(positions) => positions.check_at,

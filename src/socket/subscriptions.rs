@@ -6,7 +6,7 @@ use cluster::{ListenerId, Subscription};
 use domain::{ConversationId, Seq};
 
 /// One conversation that the socket listens to.
-pub(super) struct Position {
+pub(super) struct Followed {
     /// Keeps the pushes coming; none while the owner is being found again.
     subscription: Option<Subscription>,
     /// The last event that was written.
@@ -23,7 +23,7 @@ pub(super) struct Position {
 
 /// What to do with a pushed event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Arrival {
     /// It is the next one: write it.
     Next,
     /// It was written, or will be read from the store.
@@ -32,18 +32,18 @@ pub(super) enum Place {
     Missing,
 }
 
-impl Position {
+impl Followed {
     /// Where `seq` stands, which is noted.
-    fn place(&mut self, seq: Seq) -> Place {
+    fn place(&mut self, seq: Seq) -> Arrival {
         self.head = self.head.max(seq);
         if seq <= self.written || self.replaying {
-            Place::Skip
+            Arrival::Skip
         } else if seq == self.written.next() {
             self.written = seq;
-            Place::Next
+            Arrival::Next
         } else {
             self.replaying = true;
-            Place::Missing
+            Arrival::Missing
         }
     }
 }
@@ -51,7 +51,7 @@ impl Position {
 /// All positions of a socket.
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    positions: HashMap<ConversationId, Position>,
+    positions: HashMap<ConversationId, Followed>,
     /// Those that have something to read from the store, each once.
     replays: VecDeque<ConversationId>,
     /// Those whose owner is being found again.
@@ -89,7 +89,7 @@ impl Subscriptions {
         let replaying = written < head || announce;
         let viewing = self.is_viewing(conversation);
         let position =
-            Position { subscription: Some(subscription), written, head, replaying, announce, viewing };
+            Followed { subscription: Some(subscription), written, head, replaying, announce, viewing };
         self.positions.insert(conversation, position);
         self.lost.retain(|other| *other != conversation);
         self.replays.retain(|other| *other != conversation);
@@ -125,10 +125,10 @@ impl Subscriptions {
         self.positions.get(&conversation)?.subscription.as_ref().map(Subscription::id)
     }
 
-    pub(super) fn place(&mut self, conversation: ConversationId, seq: Seq) -> Place {
-        let Some(position) = self.positions.get_mut(&conversation) else { return Place::Skip };
+    pub(super) fn place(&mut self, conversation: ConversationId, seq: Seq) -> Arrival {
+        let Some(position) = self.positions.get_mut(&conversation) else { return Arrival::Skip };
         let place = position.place(seq);
-        if place == Place::Missing {
+        if place == Arrival::Missing {
             self.replays.push_back(conversation);
         }
         place
@@ -199,26 +199,26 @@ impl Subscriptions {
 mod tests {
     use super::*;
 
-    fn at(written: u64, head: u64, replaying: bool) -> Position {
+    fn at(written: u64, head: u64, replaying: bool) -> Followed {
         let (written, head) = (Seq(written), Seq(head));
-        Position { subscription: None, written, head, replaying, announce: false, viewing: false }
+        Followed { subscription: None, written, head, replaying, announce: false, viewing: false }
     }
 
     #[test]
     fn the_next_is_written_the_old_is_skipped_and_the_missing_is_read() {
         let mut position = at(3, 3, false);
-        assert_eq!(position.place(Seq(3)), Place::Skip);
-        assert_eq!(position.place(Seq(4)), Place::Next);
-        assert_eq!(position.place(Seq(6)), Place::Missing);
-        assert_eq!(position.place(Seq(5)), Place::Skip);
+        assert_eq!(position.place(Seq(3)), Arrival::Skip);
+        assert_eq!(position.place(Seq(4)), Arrival::Next);
+        assert_eq!(position.place(Seq(6)), Arrival::Missing);
+        assert_eq!(position.place(Seq(5)), Arrival::Skip);
         assert_eq!((position.written, position.head), (Seq(4), Seq(6)));
     }
 
     #[test]
     fn during_a_replay_pushes_are_only_noted() {
         let mut position = at(3, 5, true);
-        assert_eq!(position.place(Seq(4)), Place::Skip);
-        assert_eq!(position.place(Seq(9)), Place::Skip);
+        assert_eq!(position.place(Seq(4)), Arrival::Skip);
+        assert_eq!(position.place(Seq(9)), Arrival::Skip);
         assert_eq!((position.written, position.head), (Seq(3), Seq(9)));
     }
 
@@ -226,14 +226,14 @@ mod tests {
     fn a_replay_goes_on_until_it_has_met_what_came_meanwhile() {
         let conversation = domain::Id::from_hash([1; 16]);
         let mut all = Subscriptions::default();
-        all.positions.insert(conversation, Position { announce: true, ..at(0, 2, true) });
+        all.positions.insert(conversation, Followed { announce: true, ..at(0, 2, true) });
         all.replays.push_back(conversation);
         assert_eq!(all.next_replay().map(|replay| replay.after), Some(Seq(0)));
-        assert_eq!(all.place(conversation, Seq(3)), Place::Skip);
+        assert_eq!(all.place(conversation, Seq(3)), Arrival::Skip);
         assert!(!all.replayed(conversation, Seq(2)));
         assert_eq!(all.next_replay().map(|replay| replay.after), Some(Seq(2)));
         assert!(all.replayed(conversation, Seq(3)));
         assert!(!all.has_replays());
-        assert_eq!(all.place(conversation, Seq(4)), Place::Next);
+        assert_eq!(all.place(conversation, Seq(4)), Arrival::Next);
     }
 }

@@ -56,15 +56,15 @@ impl Session {
             Step::TooSlow | Step::Push(None) => Err(Close::TooSlow),
             Step::Tick => Box::pin(self.tick(wake)).await,
             Step::Push(Some(push)) => Box::pin(self.push_all(push)).await,
-            Step::Frame(frame) => Box::pin(self.heard(frame)).await,
+            Step::Frame(frame) => Box::pin(self.received(frame)).await,
             Step::Replay => Box::pin(self.replay()).await,
-            Step::Changed => Box::pin(self.look()).await,
+            Step::Changed => Box::pin(self.take_changes()).await,
             Step::Lists => Box::pin(self.show_lists()).await,
         }
     }
 
     fn wakes_at(&self) -> Instant {
-        let mut wake = self.ping_at.min(self.heard_at + self.timing.dead).min(self.ends_at);
+        let mut wake = self.ping_at.min(self.received_at + self.timing.dead).min(self.ends_at);
         if let Some(check_at) = self.side.check_at() {
             wake = wake.min(check_at);
         }
@@ -86,10 +86,10 @@ impl Session {
         let now = Instant::now();
         if fired_late(wake) {
             // The process did not run: what was said meanwhile is still unread, and nobody was pinged.
-            self.heard_at = self.heard_at.max(now - (self.timing.dead - self.timing.ping));
+            self.received_at = self.received_at.max(now - (self.timing.dead - self.timing.ping));
             self.ping_at = now;
         }
-        if now >= self.heard_at + self.timing.dead {
+        if now >= self.received_at + self.timing.dead {
             return Err(Close::Timeout);
         }
         if now >= self.ends_at {
@@ -135,7 +135,7 @@ impl Session {
         Ok(())
     }
 
-    async fn heard(&mut self, frame: Option<Result<Message, WsError>>) -> Result<(), Close> {
+    async fn received(&mut self, frame: Option<Result<Message, WsError>>) -> Result<(), Close> {
         let text = match frame {
             None | Some(Ok(Message::Close(_))) => return Err(Close::Normal),
             Some(Err(error)) => return Err(close_for(&error)),
@@ -143,7 +143,7 @@ impl Session {
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
             Some(Ok(Message::Text(text))) => Some(text),
         };
-        self.heard_at = Instant::now();
+        self.received_at = Instant::now();
         if let Caller::Visitor { visitor, .. } = &self.caller {
             self.app.cluster.visitor_seen(self.workspace, visitor.id);
         }
@@ -157,7 +157,7 @@ impl Session {
         self.flush().await
     }
 
-    /// An agent whose actor ended is attached anew: what it was to tell is told as it is now.
+    /// An agent whose actor ended is attached anew: what it was to push is written as it is now.
     pub(super) async fn check_agent(&mut self) -> Result<(), Close> {
         let agent_side = match &mut self.side {
             Side::Agent(agent_side) => agent_side,

@@ -18,14 +18,14 @@ impl Session {
             return Err(if sees { unheard().into() } else { ApiError::not_found().into() });
         }
         self.subscriptions.view(conversation, viewing);
-        self.tell_viewing(conversation).await?;
+        self.notify_viewing(conversation).await?;
         self.ok_if_asked(id.as_deref()).await
     }
 
     /// After a new subscription, which knows nothing of the last one.
     pub(super) async fn view_again(&mut self, conversation: ConversationId) {
         if self.subscriptions.is_viewing(conversation)
-            && let Err(error) = self.tell_viewing(conversation).await
+            && let Err(error) = self.notify_viewing(conversation).await
         {
             // Others miss that the agent looks on; the agent is told nothing of it.
             error.log(&self.request_id);
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// While the owner is being found again, that is left to [`Self::view_again`].
-    async fn tell_viewing(&self, conversation: ConversationId) -> Result<(), ApiError> {
+    async fn notify_viewing(&self, conversation: ConversationId) -> Result<(), ApiError> {
         let Some(listener) = self.subscriptions.id_of(conversation) else { return Ok(()) };
         let viewing = self.subscriptions.is_viewing(conversation);
         Ok(self.app.cluster.ask(self.key(conversation), cluster::Viewing { listener, viewing }).await?)

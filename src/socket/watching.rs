@@ -19,9 +19,9 @@ use crate::conversations::view::View;
 use crate::errors::{ApiError, ErrorCode};
 use crate::json::{ConversationJson, Shown};
 
-/// A change of a conversation is not told more often.
+/// Changes of conversations are not written more often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Changes that are written together, before frames are heard again.
+/// Changes that are written together, before frames are read again.
 const WRITE_TOGETHER: usize = 32;
 /// So long at most places in queues are asked for in between; then conversations are shown without.
 const PLACES_WITHIN: Duration = Duration::from_millis(200);
@@ -58,8 +58,8 @@ impl Session {
         }
     }
 
-    /// Takes what changed since the last look.
-    pub(super) async fn look(&mut self) -> Result<(), Close> {
+    /// Takes what changed since the last time.
+    pub(super) async fn take_changes(&mut self) -> Result<(), Close> {
         match &mut self.side {
             Side::Visitor(_) => self.show_positions().await,
             Side::Agent(agent_side) => {

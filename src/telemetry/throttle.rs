@@ -29,11 +29,11 @@ const WINDOW_MAX: Duration = Duration::from_secs(600);
 /// lines that are [`OFTEN`], and all else. A clone counts with it.
 #[derive(Clone, Default)]
 pub struct LogThrottle {
-    places: Arc<Mutex<HashMap<Identifier, Place>>>,
+    places: Arc<Mutex<HashMap<Identifier, Callsite>>>,
 }
 
 /// One in the code.
-struct Place {
+struct Callsite {
     /// Its target and line.
     name: String,
     since: Instant,
@@ -44,7 +44,7 @@ struct Place {
     left_out_before: u64,
 }
 
-impl Place {
+impl Callsite {
     fn new(name: String, now: Instant) -> Self {
         Self { name, since: now, window: WINDOW, told: 0, left_out: 0, left_out_before: 0 }
     }
@@ -79,7 +79,7 @@ impl LogThrottle {
     fn admits(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
         let mut places = self.places.lock().expect("nobody panics while holding it");
         let place = places.entry(metadata.callsite()).or_insert_with(|| {
-            Place::new(format!("{}:{}", metadata.target(), metadata.line().unwrap_or_default()), now)
+            Callsite::new(format!("{}:{}", metadata.target(), metadata.line().unwrap_or_default()), now)
         });
         place.admits(now)
     }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_place_is_heard_again_after_a_while_and_less_often_while_it_goes_on() {
         let start = Instant::now();
-        let mut place = Place::new("place".into(), start);
+        let mut place = Callsite::new("place".into(), start);
         // A line every 100 ms, for two hours.
         let (mut told, mut left_out) = (0, 0);
         for tenth in 0..72_000 {

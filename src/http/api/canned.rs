@@ -13,7 +13,7 @@ use super::conversations::{CURSOR_DOC, LIMIT_DOC};
 use super::fields::{Given, Text, given_unless_empty, put, required};
 use super::heads::principal_of;
 use super::once::{Making, Secrecy};
-use super::rows::{self, Place};
+use super::rows::{self, Resource};
 use super::versioned::{
     self, StampsJson, changed_reply, check_team, found, no_query, remove, versioned_reply, workspace_of,
 };
@@ -90,8 +90,8 @@ pub const ROUTES: &[Route] = &[
     rows::remove(ONE, "Remove a canned response", rows::VERSIONED, |call| Box::pin(delete(call))),
 ];
 
-const ALL: Place = Place { path: "/api/v1/chat/canned-responses", who: Who::AGENT, tag: "canned" };
-const ONE: Place = Place { path: "/api/v1/chat/canned-responses/{id}", ..ALL };
+const ALL: Resource = Resource { path: "/api/v1/chat/canned-responses", who: Who::AGENT, tag: "canned" };
+const ONE: Resource = Resource { path: "/api/v1/chat/canned-responses/{id}", ..ALL };
 
 words! {
     /// What is looked for.

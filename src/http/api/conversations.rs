@@ -14,7 +14,7 @@ use store::{ConversationKey, HeadFilter, HeadPosition, HeadView};
 use utoipa::ToSchema;
 
 use super::attributes::{AttributeJson, attributes};
-use super::heads::{Position, VERB_ANSWERS, principal_of, verb_key, verb_reply};
+use super::heads::{PagePosition, VERB_ANSWERS, principal_of, verb_key, verb_reply};
 use crate::app::App;
 use crate::conversations;
 use crate::conversations::people;
@@ -308,7 +308,7 @@ pub(super) async fn page(
     let who = principal_of(call)?;
     let workspace = call.caller.workspace().ok_or_else(ApiError::not_found)?;
     let after: Option<HeadPosition> = match cursor {
-        Some(cursor) => Some(app.cursors.open::<Position>(bound_to, cursor)?.into()),
+        Some(cursor) => Some(app.cursors.open::<PagePosition>(bound_to, cursor)?.into()),
         None => None,
     };
     let _turn = app.reads.turn(&app.rates, &call.caller, call.peer).await?;
@@ -316,7 +316,7 @@ pub(super) async fn page(
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next_cursor =
-        rows.last().filter(|_| more).map(|row| app.cursors.seal(bound_to, &Position::from(row.position)));
+        rows.last().filter(|_| more).map(|row| app.cursors.seal(bound_to, &PagePosition::from(row.position)));
     people::name_all(&app.identity, workspace, &mut rows).await;
     let audience = who.audience();
     // All at once: a router that is silent holds up a page for as long as a single conversation.

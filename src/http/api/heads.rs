@@ -37,19 +37,19 @@ struct NoLongerSeenJson {
 
 /// Where a page of a list ended, as a cursor keeps it.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Position {
+pub(super) struct PagePosition {
     at: u64,
     conversation: ConversationId,
 }
 
-impl From<HeadPosition> for Position {
+impl From<HeadPosition> for PagePosition {
     fn from(position: HeadPosition) -> Self {
         Self { at: position.at.as_ms(), conversation: position.conversation }
     }
 }
 
-impl From<Position> for HeadPosition {
-    fn from(position: Position) -> Self {
+impl From<PagePosition> for HeadPosition {
+    fn from(position: PagePosition) -> Self {
         Self { at: Timestamp::from_ms(position.at), conversation: position.conversation }
     }
 }

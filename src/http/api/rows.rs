@@ -11,7 +11,7 @@ use crate::http::table::{
 
 /// What the rows of one path share.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Resource {
     pub(super) path: &'static str,
     pub(super) who: Who,
     /// The group of the API document.
@@ -24,7 +24,7 @@ pub(super) const VERSIONED: &[ErrorCode] = &[ErrorCode::PreconditionFailed];
 pub(super) const VERSIONED_OR_TAKEN: &[ErrorCode] = &[ErrorCode::PreconditionFailed, ErrorCode::Conflict];
 
 /// `GET` of a list in pages.
-pub(super) const fn list<Page: ToSchema>(place: Place, summary: &'static str, handler: Handler) -> Route {
+pub(super) const fn list<Page: ToSchema>(place: Resource, summary: &'static str, handler: Handler) -> Route {
     let doc = Doc {
         query: &[LIMIT_DOC, CURSOR_DOC],
         answers: const { &[answer(200, "A page.", Some(SchemaOf::of::<Page>()))] },
@@ -36,7 +36,7 @@ pub(super) const fn list<Page: ToSchema>(place: Place, summary: &'static str, ha
 
 /// `POST` that makes one, with an `Idempotency-Key` once.
 pub(super) const fn create<Json: ToSchema>(
-    place: Place,
+    place: Resource,
     summary: &'static str,
     new: SchemaOf,
     handler: Handler,
@@ -57,7 +57,7 @@ pub(super) const fn create<Json: ToSchema>(
 }
 
 /// `GET` of one.
-pub(super) const fn read<Json: ToSchema>(place: Place, summary: &'static str, handler: Handler) -> Route {
+pub(super) const fn read<Json: ToSchema>(place: Resource, summary: &'static str, handler: Handler) -> Route {
     let doc = Doc {
         headers: &[HeaderDoc::IfNoneMatch],
         answers: const { &[answer(200, "Its ETag is its version.", Some(SchemaOf::of::<Json>()))] },
@@ -68,7 +68,7 @@ pub(super) const fn read<Json: ToSchema>(place: Place, summary: &'static str, ha
 
 /// `PATCH` of one.
 pub(super) const fn change<Change: ToSchema, Json: ToSchema>(
-    place: Place,
+    place: Resource,
     summary: &'static str,
     errors: &'static [ErrorCode],
     handler: Handler,
@@ -85,7 +85,7 @@ pub(super) const fn change<Change: ToSchema, Json: ToSchema>(
 
 /// `DELETE` of one.
 pub(super) const fn remove(
-    place: Place,
+    place: Resource,
     summary: &'static str,
     errors: &'static [ErrorCode],
     handler: Handler,
@@ -106,13 +106,13 @@ const fn answer(status: u16, description: &'static str, body: Option<SchemaOf>) 
 const fn row(
     method: Method,
     rates: &'static [Rate],
-    place: Place,
+    place: Resource,
     body: BodyKind,
     summary: &'static str,
     doc: Doc,
     handler: Handler,
 ) -> Route {
-    let Place { path, who, tag } = place;
+    let Resource { path, who, tag } = place;
     Route {
         row: Row { method, path, target: Target::Open, who, rates, body, doc: Doc { summary, tag, ..doc } },
         handler,

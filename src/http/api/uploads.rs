@@ -256,7 +256,8 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
-    use crate::http::engine::body::{Body, BodyMemory};
+    use crate::http::engine::body::Body;
+    use crate::rates::memory::BodyMemory;
 
     const HEAD: &str = "--b\r\nContent-Disposition: form-data; name=\"conversation_id\"\r\n\r\ncnv_1\r\n\
                         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";

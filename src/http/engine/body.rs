@@ -10,11 +10,7 @@ use tokio::time::Instant;
 use crate::errors::{ApiError, ErrorCode};
 use crate::late::fired_late;
 use crate::rates::Key;
-
-mod memory;
-
-pub use memory::BodyMemory;
-use memory::{Full, Held};
+use crate::rates::memory::{BodyMemory, Full, Held};
 
 /// What each body may hold without asking: most never ask.
 const UNASKED_BYTES: usize = 16 * 1024;

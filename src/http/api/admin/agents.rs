@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::fields::{Few, Given, NewPassword, Text, Whole, put, required};
 use super::super::once::{Making, Secrecy, overloaded};
-use super::super::rows::{self, Place};
+use super::super::rows::{self, Resource};
 use super::super::versioned::{
     self, StampsJson, changed_reply, found, named_there, no_query, page, workspace_of,
 };
@@ -55,8 +55,8 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
-const AGENTS: Place = Place { path: "/api/v1/admin/agents", who: Who::ADMIN, tag: "admin" };
-const AGENT: Place = Place { path: "/api/v1/admin/agents/{id}", ..AGENTS };
+const AGENTS: Resource = Resource { path: "/api/v1/admin/agents", who: Who::ADMIN, tag: "admin" };
+const AGENT: Resource = Resource { path: "/api/v1/admin/agents/{id}", ..AGENTS };
 
 const TEAMS_MAX: usize = 200;
 const SKILLS_MAX: usize = 50;

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::ObjectBuilder;
 use super::super::fields::{Few, Given, Text, given_unless_empty, put, required, some_unless_empty};
 use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
-use super::super::rows::{self, Place};
+use super::super::rows::{self, Resource};
 use super::super::versioned::{
     self, StampsJson, changed_reply, found, named_there, no_query, page, remove, versioned_reply,
     workspace_of,
@@ -49,8 +49,8 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
-const SITES: Place = Place { path: "/api/v1/admin/sites", who: Who::ADMIN, tag: "admin" };
-const SITE: Place = Place { path: "/api/v1/admin/sites/{id}", ..SITES };
+const SITES: Resource = Resource { path: "/api/v1/admin/sites", who: Who::ADMIN, tag: "admin" };
+const SITE: Resource = Resource { path: "/api/v1/admin/sites/{id}", ..SITES };
 
 const ORIGINS_MAX: usize = 100;
 const PRECHAT_MAX: usize = 20;

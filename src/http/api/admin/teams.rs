@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::fields::{Few, Given, Text, Whole, put, required};
 use super::super::hours::{self, HoursIn, SpanJson};
 use super::super::once::{Making, Secrecy};
-use super::super::rows::{self, Place};
+use super::super::rows::{self, Resource};
 use super::super::versioned::{
     self, StampsJson, any, changed_reply, found, named_there, no_query, page, remove, versioned_reply,
     workspace_of,
@@ -48,8 +48,8 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
-const TEAMS: Place = Place { path: "/api/v1/admin/teams", who: Who::ADMIN, tag: "admin" };
-const TEAM: Place = Place { path: "/api/v1/admin/teams/{id}", ..TEAMS };
+const TEAMS: Resource = Resource { path: "/api/v1/admin/teams", who: Who::ADMIN, tag: "admin" };
+const TEAM: Resource = Resource { path: "/api/v1/admin/teams/{id}", ..TEAMS };
 
 const AGENTS_MAX: usize = 1000;
 /// A week, in minutes: a team that leaves conversations open for longer should end them by hand.

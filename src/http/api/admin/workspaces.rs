@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::fields::{FromText, Given, NewPassword, Text, given_unless_empty, put, some_unless_empty};
 use super::super::once::{Making, Secrecy};
-use super::super::rows::{self, Place};
+use super::super::rows::{self, Resource};
 use super::super::versioned::{
     self, StampsJson, any, changed_reply, found, no_query, page, remove, versioned_reply, workspace_of,
 };
@@ -48,8 +48,8 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
-const WORKSPACES: Place = Place { path: "/api/v1/admin/workspaces", who: Who::OPERATOR, tag: "admin" };
-const WORKSPACE: Place = Place { path: "/api/v1/admin/workspaces/{id}", ..WORKSPACES };
+const WORKSPACES: Resource = Resource { path: "/api/v1/admin/workspaces", who: Who::OPERATOR, tag: "admin" };
+const WORKSPACE: Resource = Resource { path: "/api/v1/admin/workspaces/{id}", ..WORKSPACES };
 
 const TAKEN: &str = "there is such a workspace already";
 

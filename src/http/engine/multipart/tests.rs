@@ -7,8 +7,8 @@ use futures_util::stream;
 use proptest::prelude::*;
 
 use super::*;
-use crate::http::engine::body::BodyMemory;
 use crate::rates::Key;
+use crate::rates::memory::BodyMemory;
 
 /// Parts by name, the name of the file, and the bytes; or what is wrong.
 type Outcome = Result<Vec<(String, Option<String>, Vec<u8>)>, Malformed>;

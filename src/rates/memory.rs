@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::rates::Key;
+use super::buckets::Key;
 
 /// What all bodies that are being read may hold together.
 const KIB_MAX: usize = 64 * 1024;
@@ -64,7 +64,7 @@ impl Default for BodyMemory {
 }
 
 impl BodyMemory {
-    pub(super) fn of_kib(all: usize, of_address: usize) -> Self {
+    pub(crate) fn of_kib(all: usize, of_address: usize) -> Self {
         let state = State { free_kib: all, bodies: HashMap::new(), next_id: 0 };
         Self(Arc::new(Memory {
             kib_of_address_max: of_address,
@@ -74,7 +74,7 @@ impl BodyMemory {
     }
 
     /// For one body of this address, which has taken nothing yet.
-    pub(super) fn of(&self, address: Key) -> Held {
+    pub(crate) fn of(&self, address: Key) -> Held {
         Held {
             memory: self.clone(),
             address,
@@ -91,13 +91,13 @@ impl BodyMemory {
     }
 
     #[cfg(test)]
-    pub(super) fn is_free(&self) -> bool {
+    pub(crate) fn is_free(&self) -> bool {
         self.state().bodies.is_empty()
     }
 }
 
 /// What one body holds, given back when it is dropped.
-pub(super) struct Held {
+pub(crate) struct Held {
     memory: BodyMemory,
     address: Key,
     begun: Instant,
@@ -110,7 +110,7 @@ pub(super) struct Held {
 
 /// There is not so much left of the address's share or of all, and none that has it is slower.
 #[derive(Debug)]
-pub(super) struct Full;
+pub(crate) struct Full;
 
 /// What came of asking for more.
 enum Asked {
@@ -122,7 +122,7 @@ enum Asked {
 
 impl Held {
     /// So many bytes more have come.
-    pub(super) fn received(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: usize) {
         self.received += bytes as u64;
         if let Some(id) = self.id
             && let Some(taken) = self.memory.state().bodies.get_mut(&id)
@@ -132,7 +132,7 @@ impl Held {
     }
 
     /// Completes once a quicker body needs this one's place.
-    pub(super) async fn displaced(&self) {
+    pub(crate) async fn displaced(&self) {
         self.told.notified().await;
     }
 
@@ -140,7 +140,7 @@ impl Held {
     ///
     /// # Errors
     /// [`Full`]: the body cannot be read now.
-    pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), Full> {
+    pub(crate) async fn grow_to(&mut self, bytes: usize) -> Result<(), Full> {
         let until = Instant::now() + WAIT;
         let memory = self.memory.clone();
         loop {
