@@ -1,4 +1,4 @@
-//! An agent: who he is, and how much he carries.
+//! An agent: who they are, and how much they carry.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentId, ConversationId, Email, Line, Name, Rejection, Role};
 
-/// What an agent wants to be taken for. His will, not what his sockets say.
+/// The availability that an agent has set. Whether a socket of theirs is open is their presence, and kept elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Gets offers, accepts.
     Online,
-    /// Gets no offers, may accept and keeps what he holds.
+    /// Gets no offers, may accept and keeps what they hold.
     Away,
-    /// Gives back what he holds.
+    /// Gives back what they hold.
     #[default]
     Offline,
 }
@@ -22,15 +22,15 @@ pub enum Status {
 /// A person who answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
-    /// Names him.
+    /// Names the agent.
     pub id: AgentId,
-    /// Names him at log-in, in the whole installation.
+    /// Names the agent at log-in, in the whole installation.
     pub email: Email,
     /// For people, visitors too.
     pub name: Name,
-    /// What he may.
+    /// What the agent may do.
     pub role: Role,
-    /// How many conversations he may hold at once.
+    /// How many conversations the agent may hold at once.
     pub capacity: u32,
     /// For routing by skill.
     pub skills: Vec<Line<64>>,
@@ -40,9 +40,9 @@ pub struct Agent {
     pub disabled: bool,
     /// May make workspaces.
     pub operator: bool,
-    /// The argon2id hash of his password, in PHC form.
+    /// The argon2id hash of their password, in PHC form.
     pub password_hash: Box<str>,
-    /// What he last wanted to be taken for.
+    /// The availability that the agent set last.
     pub status: Status,
     /// Raised when all log-ins that were begun so far end for good, also when the agent is enabled again.
     #[serde(default)]
@@ -61,25 +61,25 @@ impl Agent {
         self.disabled = disabled;
     }
 
-    /// As logs and other people see him.
+    /// The agent as logs and other people see them.
     pub fn card(&self) -> AgentCard {
         AgentCard { id: self.id, name: self.name.clone() }
     }
 }
 
-/// An agent as logs and other people see him.
+/// An agent as logs and other people see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentCard {
-    /// Names him.
+    /// Names the agent.
     pub id: AgentId,
-    /// His name then.
+    /// Their name then.
     pub name: Name,
 }
 
-/// What an agent carries: what he holds, and what is reserved while an assignment to him is being written.
+/// What an agent carries: what they hold, and what is reserved while an assignment to them is being written.
 ///
-/// Capacity counts both, so however many assignments race, he never holds more than he may. Nothing of it is
-/// stored: it is rebuilt from the conversations that name him.
+/// Capacity counts both, so however many assignments race, the agent never holds more than they may. Nothing of it is
+/// stored: it is rebuilt from the conversations that name the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     held: BTreeMap<ConversationId, u64>,
@@ -95,32 +95,36 @@ struct Reserved {
 }
 
 impl Load {
-    /// How many he holds or is about to.
+    /// How many the agent holds or is about to hold.
     pub fn count(&self) -> usize {
         self.held.len() + self.reserved.keys().filter(|id| !self.held.contains_key(id)).count()
     }
 
-    /// What he holds, by id.
+    /// What the agent holds, by id.
     pub fn held(&self) -> impl Iterator<Item = ConversationId> + '_ {
         self.held.keys().copied()
     }
 
-    /// What he holds, by id, each with the epoch of its assignment.
+    /// What the agent holds, by id, each with the epoch of its assignment.
     pub fn held_since(&self) -> impl Iterator<Item = (ConversationId, u64)> + '_ {
         self.held.iter().map(|(&conversation, &epoch)| (conversation, epoch))
     }
 
-    /// He holds this one.
+    /// Whether the agent holds this one.
     pub fn holds(&self, conversation: ConversationId) -> bool {
         self.held.contains_key(&conversation)
     }
 
-    /// He holds this one, or is about to.
+    /// Whether the agent holds this one, or is about to.
     pub fn carries(&self, conversation: ConversationId) -> bool {
         self.held.contains_key(&conversation) || self.reserved.contains_key(&conversation)
     }
 
-    /// Keeps a place for an assignment that is about to be written. What he holds already needs no second place.
+    /// Keeps a place for an assignment that is about to be written. What the agent holds already needs no second place.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::CapacityExceeded`]: the agent carries as many as `capacity`, and no place was kept.
     pub fn reserve(&mut self, conversation: ConversationId, capacity: u32) -> Result<(), Rejection> {
         if !self.carries(conversation) && self.count() >= capacity as usize {
             return Err(Rejection::CapacityExceeded);
@@ -129,8 +133,8 @@ impl Load {
         Ok(())
     }
 
-    /// The reservation is settled; `assigned` holds the epoch when the conversation is his now. Says whether he
-    /// now holds more than he may because of it.
+    /// The reservation is settled; `assigned` holds the epoch when the conversation is theirs now. Says whether the agent
+    /// now holds more than they may because of it.
     pub fn settle(&mut self, conversation: ConversationId, assigned: Option<u64>, capacity: u32) -> bool {
         let lost = match self.reserved.get_mut(&conversation) {
             None => 0,
@@ -146,14 +150,14 @@ impl Load {
         assigned.is_some_and(|epoch| epoch > lost && self.hold(conversation, epoch, capacity))
     }
 
-    /// The log says that he has it since `epoch`. Says whether he now holds more than he may because of it.
+    /// The log says that the agent has it since `epoch`. Says whether they now hold more than they may because of it.
     pub fn hold(&mut self, conversation: ConversationId, epoch: u64, capacity: u32) -> bool {
         let newest = self.held.entry(conversation).or_insert(epoch);
         *newest = epoch.max(*newest);
         self.held.len() > capacity as usize
     }
 
-    /// The log says that he lost what he had since `epoch`; a later assignment to him stands.
+    /// The log says that the agent lost what they had since `epoch`; a later assignment to them stands.
     pub fn drop_held(&mut self, conversation: ConversationId, epoch: u64) {
         if self.held.get(&conversation).is_some_and(|&since| since <= epoch) {
             self.held.remove(&conversation);
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_heard_of_before_the_assignment_stands() {
+    fn a_loss_that_comes_before_its_assignment_stands() {
         let mut load = Load::default();
         load.reserve(conversation(1), 1).unwrap();
         load.drop_held(conversation(1), 4);

@@ -17,7 +17,11 @@ impl Shortcut {
     /// How long it may be.
     pub const BYTES_MAX: usize = 32;
 
-    /// Keeps the text as it is, or says which rule it breaks.
+    /// Keeps the text as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Form`] when it breaks a rule: the caller tells the client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
         if (1..=Self::BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed) {

@@ -15,12 +15,14 @@ use crate::{
 mod attributes;
 mod command;
 mod dedupe;
+mod digest;
 mod event;
 mod face;
 
 pub use attributes::{Attribute, Attributes, WrongAttribute};
 pub use command::{Answer, Command, Decision, Request};
-pub use dedupe::{Digest, RequestMark, Sender};
+pub use dedupe::Sender;
+pub use digest::{Digest, RequestMark};
 pub use event::{
     AssignReason, Author, EVENT_WEIGHT_BASE, Event, EventKind, Rating, ReleaseReason, Side, Start, TransferTo,
 };
@@ -75,7 +77,7 @@ pub struct Head {
     pub site: SiteId,
     /// Whose queue it is in, or came from.
     pub team: TeamId,
-    /// Who asks, as he was when it started.
+    /// Who asks, as they were when it started.
     pub visitor: VisitorCard,
     /// Where it stands.
     pub state: State,
@@ -314,7 +316,7 @@ impl Conversation {
         }
     }
 
-    /// Whose `client_id` it is. A visitor who proved who he is keeps the names that he gave before.
+    /// Whose `client_id` it is. A visitor who proved their identity keeps the names that they gave to requests before.
     fn sender(&self, author: &Author) -> Option<Sender> {
         match Sender::of(author)? {
             Sender::Visitor(id) if self.visitors.contains(&id) => {
@@ -362,6 +364,11 @@ impl Conversation {
     /// events is never before the last event's.
     ///
     /// In the contract's order: a repeat, then sight and right, then the state.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] when the rules refuse the request: nothing is to be written. The caller answers with it once all that
+    /// was applied is durable, since the refusal may rest on that.
     pub fn decide(&self, request: &Request, now: Timestamp) -> Result<Decision, Rejection> {
         let mark = request.mark();
         if let Some(answer) = self.repeated(&request.by, &request.command, mark.as_ref())? {
@@ -660,7 +667,7 @@ impl Head {
 }
 
 impl Principal {
-    /// As logs name him.
+    /// The principal as logs name them.
     pub fn author(&self) -> Author {
         match self {
             Principal::Visitor { id, name, .. } => Author::Visitor { id: *id, name: name.clone() },
@@ -669,7 +676,7 @@ impl Principal {
         }
     }
 
-    /// What he sees of events.
+    /// Which events the principal sees.
     pub fn audience(&self) -> Audience {
         match self {
             Principal::Visitor { .. } => Audience::Visitor,

@@ -65,6 +65,10 @@ impl<K: Kind> FromStr for Id<K> {
     type Err = ParseIdError;
 
     /// Accepts exactly what [`fmt::Display`] writes: one spelling, so that an id can be compared as text.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseIdError`] for every other text: to the caller's client no such thing exists.
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let digits = text.strip_prefix(K::PREFIX).ok_or(ParseIdError)?;
         let canonical = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

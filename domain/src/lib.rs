@@ -3,6 +3,7 @@
 //! Everything that is decided is decided here ([`Conversation::decide`], [`Load::reserve`], [`may`]); the other
 //! crates keep it, run it, and speak of it to the outside.
 
+mod access;
 mod agent;
 mod canned;
 mod conversation;
@@ -18,6 +19,7 @@ mod time;
 mod visitor;
 mod workspace;
 
+pub use access::{Action, Principal, Standing, may};
 pub use agent::{Agent, AgentCard, Load, Status};
 pub use canned::{Canned, CannedScope, Shortcut, Template, TemplateError, Variable};
 pub use conversation::{
@@ -31,7 +33,7 @@ pub use id::{
     VisitorId, WorkspaceId,
 };
 pub use rejection::{Absent, Rejection, Stale};
-pub use role::{Action, Principal, Role, Standing, may};
+pub use role::Role;
 pub use routing::{
     Candidate, Choice, Considered, Exclusion, Explanation, Needs, Pace, Rule, Skilled, choose,
 };

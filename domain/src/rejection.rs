@@ -3,10 +3,10 @@
 /// The rules said no. Each has its own code in the public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// It does not exist for the one who asks.
+    /// It does not exist for the principal who asks.
     #[error("not found")]
     NotFound,
-    /// He sees it, and may not do this.
+    /// The principal sees it, and may not do this.
     #[error("not allowed")]
     Forbidden,
     /// The same `client_id` came before with other content.
@@ -18,8 +18,8 @@ pub enum Rejection {
     /// An agent who had it has it no more; or it moved since they looked.
     #[error("{0}")]
     StaleAssignment(Stale),
-    /// The agent holds as many as he may.
-    #[error("the agent holds as many conversations as he may")]
+    /// The agent holds as many as they may.
+    #[error("the agent holds as many conversations as they may")]
     CapacityExceeded,
     /// The agent is offline, not present, or disabled.
     #[error("{0}")]

@@ -1,4 +1,5 @@
-//! Routing: which agent a waiting conversation goes to, and why. Pure: who is there and what he carries is given.
+//! Routing: which agent a waiting conversation goes to, and why. Pure: the caller says which agents are present, and what
+//! each of them carries.
 
 use crate::{Agent, Attribute, Attributes};
 
@@ -49,7 +50,7 @@ impl Needs {
         Self { language, skills: self.skills.iter().filter(|skill| known(skill)).cloned().collect() }
     }
 
-    /// Why `agent` is not the one for it; none when he is.
+    /// Why `agent` does not meet the needs; none when they do.
     pub fn unmet_by(&self, agent: &Skilled) -> Option<Exclusion> {
         if self.language.as_ref().is_some_and(|tag| !agent.speaks(tag)) {
             return Some(Exclusion::Language);
@@ -66,7 +67,7 @@ pub struct Skilled {
 }
 
 impl Skilled {
-    /// By his record.
+    /// From the agent's record.
     pub fn of(agent: &Agent) -> Self {
         Self {
             languages: agent.languages.iter().filter_map(|tag| language(tag.as_str())).collect(),

@@ -141,7 +141,7 @@ pub struct PrechatField {
     pub field: Line<64>,
     /// What the visitor reads.
     pub label: Line<200>,
-    /// He cannot start without it.
+    /// The visitor cannot start without it.
     pub required: bool,
 }
 

@@ -21,7 +21,7 @@ pub enum AssignmentMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// The one with the smallest load for his capacity.
+    /// The agent with the smallest load for their capacity.
     #[default]
     LeastBusy,
     /// The one whose last assignment is longest ago.

@@ -102,6 +102,10 @@ impl MessageText {
     pub const BYTES_MAX: usize = 64 * 1024;
 
     /// `bytes_max` is the installation's own limit, at most [`Self::BYTES_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::TooManyBytes`], [`TextError::Blank`] or [`TextError::Control`]: the caller tells the client.
     pub fn parse(text: &str, bytes_max: usize) -> Result<Self, TextError> {
         let bytes_max = bytes_max.min(Self::BYTES_MAX);
         if text.len() > bytes_max {
@@ -127,7 +131,12 @@ impl<const CHARACTERS: usize> Line<CHARACTERS> {
     /// How long it may be.
     pub const CHARACTERS_MAX: usize = CHARACTERS;
 
-    /// Keeps the text as it is, or says which rule it breaks.
+    /// Keeps the text as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Blank`], [`TextError::Control`], [`TextError::Direction`] or [`TextError::TooManyCharacters`]: the caller
+    /// tells the client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         check_characters(text, CHARACTERS, is_line_control)?;
         if text.chars().any(turns_direction) {
@@ -151,7 +160,11 @@ impl<const CHARACTERS: usize> Paragraph<CHARACTERS> {
     /// How long it may be.
     pub const CHARACTERS_MAX: usize = CHARACTERS;
 
-    /// Keeps the text as it is, or says which rule it breaks.
+    /// Keeps the text as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Blank`], [`TextError::Control`] or [`TextError::TooManyCharacters`]: the caller tells the client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         check_characters(text, CHARACTERS, is_paragraph_control)?;
         Ok(Self(text.into()))
@@ -181,7 +194,11 @@ impl ClientId {
     /// How long it may be.
     pub const BYTES_MAX: usize = 128;
 
-    /// Keeps the text as it is, or says which rule it breaks.
+    /// Keeps the text as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Form`] when it breaks a rule: the caller tells the client.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let visible = text.bytes().all(|b| (0x21..=0x7e).contains(&b));
         if (1..=Self::BYTES_MAX).contains(&text.len()) && visible {

@@ -4,24 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Attributes, Email, Name, SiteId, Timestamp, VisitorId};
 
-/// A person who asks, as the workspace knows him.
+/// A person who asks, as the workspace knows them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Visitor {
-    /// Names him.
+    /// Names the visitor.
     pub id: VisitorId,
-    /// Where he came first.
+    /// Where they came first.
     pub site: SiteId,
-    /// As he or the site's owner gave it.
+    /// As the visitor or the site's owner gave it.
     pub name: Option<Name>,
-    /// As he or the site's owner gave it.
+    /// As the visitor or the site's owner gave it.
     pub email: Option<Email>,
     /// The `sub` that the site's owner signed for; only a verified visitor has one.
     pub subject: Option<Name>,
-    /// What the page told of him.
+    /// What the page told of the visitor.
     pub attributes: Attributes,
-    /// His new conversations and messages are refused.
+    /// Their new conversations and messages are refused.
     pub blocked: bool,
-    /// When he was made.
+    /// When the visitor was made.
     pub first_seen_at: Timestamp,
     /// Raised when all tokens that were given so far end: at each proof of an identity, and at a log-out. A token of an
     /// earlier generation is worth nothing.
@@ -33,7 +33,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// The site's owner signed who he is.
+    /// Whether the site's owner signed who the visitor is.
     pub fn verified(&self) -> bool {
         self.subject.is_some()
     }
@@ -43,7 +43,7 @@ impl Visitor {
         self.generation += 1;
     }
 
-    /// As a conversation's log keeps him.
+    /// The visitor as a conversation's log keeps them.
     pub fn card(&self) -> VisitorCard {
         VisitorCard {
             id: self.id,
@@ -54,15 +54,15 @@ impl Visitor {
     }
 }
 
-/// A visitor as he was when his conversation started.
+/// A visitor as they were when their conversation started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VisitorCard {
-    /// Names him.
+    /// Names the visitor.
     pub id: VisitorId,
     /// As given.
     pub name: Option<Name>,
     /// As given.
     pub email: Option<Email>,
-    /// The site's owner signed who he is.
+    /// Whether the site's owner signed who the visitor is.
     pub verified: bool,
 }

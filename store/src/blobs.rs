@@ -51,7 +51,7 @@ pub struct BlobKey {
     pub name: BlobName,
 }
 
-/// A blob that is there, as a list tells of it.
+/// A stored blob, as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobEntry {
     /// Names it in its workspace.
@@ -62,41 +62,57 @@ pub struct BlobEntry {
     pub written_at: Timestamp,
 }
 
-/// What comes piece by piece. After an error nothing comes.
+/// A stream of pieces, which ends at the first error.
 pub type BlobStream<T> = BoxStream<'static, Result<T, StoreError>>;
 
-/// The largest piece that [`Blobs::read`] gives at once, in bytes: so much is in memory for each reader.
+/// The largest piece that [`Blobs::read`] gives, in bytes: each reader holds so much in memory.
 pub const BLOB_PIECE_BYTES_MAX: usize = 256 * 1024;
 
-/// Bytes of files. It stands beside [`crate::Store`] and not in it: where bytes lie is chosen apart from where logs and
-/// records do, and only who keeps files asks.
+/// Bytes of files. The contract stands beside [`crate::Store`] and not in it: the operator chooses where bytes lie apart
+/// from where logs and records do, and only the code that keeps files needs them.
 ///
-/// What is under a key never changes: to put other bytes under one that was used is a fault of the caller, and which
-/// of them are read is then open.
+/// The bytes under a key never change. To put other bytes under a used key is a fault of the caller, and then it is open
+/// which of them a reader gets.
 #[async_trait]
 pub trait Blobs: Send + Sync + 'static {
-    /// A local folder of this server alone, there since this was opened. What is to be put is written there first.
+    /// A local folder of this server alone, which exists as long as the store is open. A file is written there before it is
+    /// put.
     fn incoming(&self) -> &Path;
 
-    /// Keeps the bytes of `file`, which lies in [`Self::incoming`] and has all of them; it need not be synced. When it
-    /// returns, they are durable and every node reads them. They appear as a whole: whoever reads before gets none.
-    /// The file itself may be gone then, also after an error; if it is not, it is the caller's to remove.
+    /// Keeps the bytes of `file`, which is complete and lies in [`Self::incoming`]; it need not be synced. When the call
+    /// returns, the bytes are durable and every node reads them. They appear as a whole: a read before that finds none of
+    /// them. The file itself may be gone afterwards, also after an error; if it is still there, the caller removes it.
     ///
-    /// After an error, and when it is dropped before it has returned, they may be there, or may yet come: it may be
-    /// called again, with another file of the same bytes.
+    /// # Errors
+    ///
+    /// [`StoreError`]: the bytes may be kept, or may yet be; the same holds for a call that is dropped before it returns. The
+    /// caller may call again, with another file of the same bytes.
     async fn put(&self, key: &BlobKey, file: &Path) -> Result<(), StoreError>;
 
     /// The bytes of `range`, counted from 0, in pieces of at most [`BLOB_PIECE_BYTES_MAX`]; none when there is no such
-    /// blob. [`StoreError::Corrupt`], here or in the stream, when it has fewer bytes.
+    /// blob.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`], here or in the stream, when the blob has fewer bytes. After any other error the caller may
+    /// read again later.
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<Option<BlobStream<Bytes>>, StoreError>;
 
-    /// Removes it; one that is not there counts as removed. After an error it may be gone or not.
+    /// Removes a blob; one that does not exist counts as removed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the blob may be gone or not, and the caller may delete it again.
     async fn delete(&self, key: &BlobKey) -> Result<(), StoreError>;
 
-    /// The workspace's blobs, in no order. One that is put or deleted meanwhile may be in it or not.
+    /// The workspace's blobs, in no order. A blob that is put or deleted meanwhile may be among them or not.
     fn list(&self, workspace: WorkspaceId) -> BlobStream<BlobEntry>;
 
-    /// The workspaces that have blobs. One that had some may be among them.
+    /// The workspaces that have blobs, and perhaps some that had blobs once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known, and the caller may ask again later.
     async fn workspaces(&self) -> Result<Vec<WorkspaceId>, StoreError>;
 }
 
@@ -115,7 +131,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// What befell a file of this machine.
+/// The error of a call that failed on a file of this machine.
 fn failed_on_disk(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::StorageFull,

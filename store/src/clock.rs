@@ -54,7 +54,7 @@ impl Clock {
 
     fn of(source: Source) -> Self {
         let clock = Self(Arc::new(Inner { source, steady: Mutex::default() }));
-        // What it says at first is what later jumps are held against.
+        // Later jumps are held against this first reading.
         clock.now();
         clock
     }
@@ -116,7 +116,7 @@ impl Clock {
             Source::ByHand { wall_ms, .. } => wall_ms.load(Ordering::Relaxed),
             #[cfg(any(test, feature = "testing"))]
             Source::Tokio(began) => began.elapsed().as_millis() as u64,
-            // A machine whose clock stands before 1970 is told that it is 1970.
+            // On a machine whose clock stands before 1970 it is 1970.
             Source::Machine(_) => {
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
             }

@@ -1,5 +1,5 @@
-//! Moves a whole installation from one store to another, of whatever backends, and proves that it is all there. Nobody
-//! may write to either meanwhile. What was moved before is not moved again, so a move that was stopped goes on.
+//! Moves a whole installation from one store to another, of whatever backends, and proves that nothing is missing. Nothing
+//! may write to either store meanwhile. A part that was moved before is not moved again, so a move that was stopped goes on.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{
     envelope,
 };
 
-/// Who owns the logs while they are moved.
+/// The owner of the logs while they are moved.
 const OWNER: &str = "copy#1";
 /// Rows of a page.
 const PAGE: usize = 200;
@@ -26,7 +26,7 @@ const TRIES: usize = 5;
 /// A store with all that it holds.
 #[derive(Clone)]
 pub struct Whole {
-    /// Its contracts.
+    /// Its logs, heads, records and series.
     pub store: Store,
     /// All of it.
     pub dump: Arc<dyn Dump>,
@@ -43,18 +43,18 @@ pub struct Tally {
     pub records: u64,
     /// Entries of series.
     pub entries: u64,
-    /// Of everything that is counted, whatever the order: the sum of the SHA-256 of each, as 256-bit numbers.
+    /// The sum of the SHA-256 of everything that is counted, as 256-bit numbers: the order does not matter.
     pub sum: [u8; 32],
 }
 
-/// The move did not come to its end.
+/// Why a move did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The target has something that the source does not have, or has otherwise: it is another installation's, or was
-    /// used since.
+    /// The target has something that the source lacks, or has it with other content: the target is another installation's,
+    /// or was used since.
     #[error("the target is not a copy of the source: {0}")]
     Foreign(String),
     /// One of them could not be moved, however often it was tried.
@@ -79,8 +79,13 @@ pub struct Difference {
     pub to: Tally,
 }
 
-/// Moves everything of `from` to `to`, and compares them afterwards; says what both hold. `progress` is told what has been
-/// gone through so far, from time to time.
+/// Moves everything of `from` to `to`, compares them afterwards, and returns what both hold. `progress` is called with what
+/// has been gone through so far, from time to time.
+///
+/// # Errors
+///
+/// [`CopyError::Foreign`]: the target must be emptied, or another chosen. [`CopyError::Differ`]: a store was written to
+/// meanwhile. After [`CopyError::Store`] and [`CopyError::Stuck`] the caller may start the move again, and it goes on.
 pub async fn copy(from: &Whole, to: &Whole, progress: impl Fn(&Tally)) -> Result<Tally, CopyError> {
     let mut done = Tally::default();
     // The installation's keys first: they say whether the target is this installation's.
@@ -126,7 +131,7 @@ where
     .boxed()
 }
 
-/// Does it for all, some at once; says how many.
+/// Does `work` for all rows, some at once, and returns how many there were.
 async fn each<T, W: Future<Output = Result<(), CopyError>>>(
     rows: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> W,
@@ -280,7 +285,11 @@ async fn read_all(store: &Store, key: ConversationKey) -> Result<Vec<Event>, Sto
     }
 }
 
-/// Reads all of it.
+/// Reads all that a store holds, and counts it.
+///
+/// # Errors
+///
+/// [`StoreError`]: a part could not be read. The caller may start again.
 pub async fn tally(whole: &Whole) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
     let mut records = pages(|after| whole.dump.records(after, PAGE));

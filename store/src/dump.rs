@@ -11,28 +11,32 @@ pub struct DumpPosition(pub(crate) Vec<u8>);
 /// A piece of a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DumpPage<T> {
-    /// Maybe none, also when there is more.
+    /// The rows; there may be none although more pages follow.
     pub rows: Vec<T>,
-    /// Where to go on; none: that was all.
+    /// Where the next page begins; none after the last.
     pub next: Option<DumpPosition>,
 }
 
-/// A document as it is stored, with its sort and the keys that only it has.
+/// A document as it is stored, with its kind and the unique keys that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DumpedRecord {
-    /// Its sort.
+    /// Its kind.
     pub kind: RecordKind,
-    /// Itself.
+    /// The document.
     pub record: Record,
     /// In the order of their type.
     pub unique: Vec<Unique>,
 }
 
-/// All that a store holds, in pages of about `limit` rows, in an order of its own. It is complete, and each row is
-/// there once, if nobody writes meanwhile.
+/// All that a store holds, in pages of about `limit` rows, in an order of its own. The dump is complete, and has each
+/// row once, if nothing is written meanwhile.
 #[async_trait]
 pub trait Dump: Send + Sync + 'static {
     /// Every conversation that has a log.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing was read, and the caller may ask for the same page again.
     async fn conversations(
         &self,
         after: Option<DumpPosition>,
@@ -40,6 +44,10 @@ pub trait Dump: Send + Sync + 'static {
     ) -> Result<DumpPage<ConversationKey>, StoreError>;
 
     /// Every document.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing was read, and the caller may ask for the same page again.
     async fn records(
         &self,
         after: Option<DumpPosition>,
@@ -47,6 +55,10 @@ pub trait Dump: Send + Sync + 'static {
     ) -> Result<DumpPage<DumpedRecord>, StoreError>;
 
     /// Every entry of every series.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing was read, and the caller may ask for the same page again.
     async fn series(
         &self,
         after: Option<DumpPosition>,

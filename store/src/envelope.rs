@@ -32,7 +32,11 @@ pub fn seal<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// What is in the envelope.
+/// The value in an envelope.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`]: the bytes were changed, or a newer program wrote them. A person must act.
 pub fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     let corrupt = |reason: String| StoreError::Corrupt(reason);
     let Some((&[format, schema_0, schema_1, crc_0, crc_1, crc_2, crc_3], json)) =
@@ -53,7 +57,7 @@ pub fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(json).map_err(|error| corrupt(format!("the JSON inside: {error}")))
 }
 
-/// Of a whole envelope but the place where the checksum stands.
+/// The checksum of a whole envelope, without the place where it stands.
 fn checksum(envelope: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&envelope[..3]);

@@ -1,7 +1,7 @@
-//! A log that fails as real ones do, by seed or by script: for tests of whoever must survive it.
+//! A log that fails as real ones do, by seed or by script: for tests of the code that must survive it.
 //!
 //! [`FaultyLog`] stands in front of any log. By itself it is transparent; [`Faults`] makes it fail by chance, always
-//! the same for one seed and one order of calls, [`FaultyLog::script`] says what the next writes come to, and
+//! the same for one seed and one order of calls, [`FaultyLog::script`] sets the outcomes of the next writes, and
 //! [`FaultyLog::hold`] stops the next append until the test lets it go.
 
 use std::collections::VecDeque;
@@ -107,7 +107,7 @@ impl FaultyLog {
         Self { inner, state: Mutex::new(state) }
     }
 
-    /// `inner`, failing only as it is told.
+    /// `inner`, failing only by script.
     pub fn scripted(inner: Arc<dyn EventLog>) -> Self {
         Self::new(inner, 0, Faults::default())
     }
@@ -164,7 +164,7 @@ impl FaultyLog {
             late.extract_if(.., |late| late.calls_left == 0).map(|late| late.write).collect()
         };
         for write in due {
-            // Whatever it comes to, nobody waits for it any more.
+            // Its outcome does not matter: no caller waits for it any more.
             match write {
                 Write::Create { key, owner, events, head } => {
                     let _ = self.inner.create(key, &owner, &events, &head).await;

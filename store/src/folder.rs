@@ -52,7 +52,12 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
-/// Takes the folder for a server; makes it if it is not there.
+/// Takes the folder for a server, and makes it if it is not there.
+///
+/// # Errors
+///
+/// [`FolderError::Taken`]: another server has it. [`FolderError::Io`]: the folder or its lock could not be made or locked; the
+/// operator must act.
 pub fn take(dir: &Path) -> Result<FolderLock, FolderError> {
     prepare(dir)?;
     let taken = || FolderError::Taken { dir: dir.to_owned() };

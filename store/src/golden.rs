@@ -1,5 +1,5 @@
 //! Golden samples: what lies on the disk, kept for ever, held against what this program reads and writes. For the tests
-//! of whoever stores something.
+//! of every crate that stores something.
 //!
 //! A line of samples is a name, the envelope's seven bytes in hexadecimal, and its JSON. What a program once wrote must
 //! be read by every later one, so lines are added, never changed: all lines of a name are read as the same value, and
@@ -47,7 +47,7 @@ impl Golden {
         }
     }
 
-    /// Panics when a line was held against nothing, or something is not written as its last line says.
+    /// Panics when a line was compared with nothing, or a value is not written as its last line.
     pub fn finish(self) {
         assert!(self.lines.is_empty(), "no sample was made for {:?}", self.lines.keys());
         assert!(self.missing.is_empty(), "written otherwise; the samples lack:\n{}", self.missing.join("\n"));

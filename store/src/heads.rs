@@ -24,7 +24,7 @@ pub enum HeadView {
 }
 
 impl HeadView {
-    /// The time by which the view orders a conversation; none: it is not in the view.
+    /// The time by which the view orders a conversation; none when the view does not show it.
     pub fn time_of(&self, head: &Head) -> Option<Timestamp> {
         let assignee = head.assignee.as_ref().map(|agent| agent.id);
         let of = |teams: &Option<Vec<TeamId>>| teams.as_ref().is_none_or(|teams| teams.contains(&head.team));
@@ -57,7 +57,7 @@ pub struct HeadFilter {
 }
 
 impl HeadFilter {
-    /// The list does not leave it out.
+    /// Whether the list shows it.
     pub fn passes(&self, head: &Head) -> bool {
         let assignee = head.assignee.as_ref().map(|agent| agent.id);
         self.team.is_none_or(|team| team == head.team)
@@ -86,7 +86,7 @@ pub struct ListedHead {
     pub position: HeadPosition,
 }
 
-/// A conversation that is not ended, as the sweep sees it.
+/// A conversation that is not ended, as the live index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveRow {
     /// Names it.
@@ -105,11 +105,19 @@ pub struct LiveRow {
 /// written here.
 #[async_trait]
 pub trait Heads: Send + Sync + 'static {
-    /// The row; none when there is no such conversation. Never behind what was acknowledged before the call.
+    /// The row; none when there is no such conversation. It is never behind what was acknowledged before the call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn get(&self, key: ConversationKey) -> Result<Option<Head>, StoreError>;
 
     /// Raises the read marks; a mark never falls, whatever is given. `unread` counts by these marks, up to the event
     /// `as_of`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the marks may have been written or not, and the caller may write them again.
     async fn mark(
         &self,
         key: ConversationKey,
@@ -118,7 +126,11 @@ pub trait Heads: Send + Sync + 'static {
         as_of: Seq,
     ) -> Result<(), StoreError>;
 
-    /// A page of a list, after `after`, at most `limit` rows. At most one second behind.
+    /// A page of a list, after `after`, at most `limit` rows. It is at most one second behind.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn list(
         &self,
         workspace: WorkspaceId,
@@ -129,19 +141,32 @@ pub trait Heads: Send + Sync + 'static {
     ) -> Result<Vec<ListedHead>, StoreError>;
 
     /// The live index: what is not ended, in all workspaces, after `after`, at most `limit` rows, in an order of the
-    /// store's own that stays the same. It finds after a crash what nobody would wake else. Each page is of its own
-    /// moment, and may have a row too many: what has just ended, or was never made (see [`Heads::remove_ghost`]).
+    /// store's own that stays the same. After a crash this index is how conversations are found that no request wakes. Each
+    /// page is of its own moment, and may have a row too many: a conversation that has just ended, or was never made (see
+    /// [`Heads::remove_ghost`]).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError>;
 
     /// Writes again all that is derived from `head`, the fold of the whole log after `claim`: an owner that died may have
-    /// appended and not come further. To be done before the claim is used. A store that writes it all with the log has
-    /// nothing to do.
+    /// appended and written nothing of that. The caller does it before it uses the claim. A store that writes everything
+    /// with the log does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: part of it may have been written, and the claim must not be used before another call succeeds.
     async fn restore(&self, _claim: &Claim, _head: &Head) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Removes a row of the live index for which there is no log, and sees to it that a create which is still on its way
-    /// makes none unseen. Does nothing where there is a log.
+    /// Removes a row of the live index for which there is no log, and makes sure that a create which is still on its way
+    /// makes no log without a row. Where there is a log, it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the row may be gone or not, and the caller may call again.
     async fn remove_ghost(&self, _key: ConversationKey) -> Result<(), StoreError> {
         Ok(())
     }
@@ -159,14 +184,14 @@ impl Reading {
         Self { read: head.read, unread: head.unread }
     }
 
-    /// After [`Heads::mark`] with `given`. Of two counts by the same mark the higher one saw more of the log.
+    /// The reading after [`Heads::mark`] with `given`. Of two counts by the same mark the higher one saw more of the log.
     pub(crate) fn marked(self, given: Self) -> Self {
         let side = |stored: (Seq, u32), given: (Seq, u32)| stored.max(given);
         self.by_side(given, side)
     }
 
-    /// After an append whose head has `given`. It saw all of the log, but maybe not the newest mark: then its count may
-    /// be too high until the next mark, which is better than a message that nobody is told of.
+    /// The reading after an append whose head has `given`. The head saw all of the log, but maybe not the newest mark: then
+    /// its count may be too high until the next mark, which is better than a message that nobody notices.
     pub(crate) fn appended(self, given: Self) -> Self {
         let side = |stored: (Seq, u32), given: (Seq, u32)| (stored.0.max(given.0), given.1);
         self.by_side(given, side)

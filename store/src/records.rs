@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use crate::{StoreError, envelope};
 
-/// What belongs to the installation and to no workspace: its keys, tokens before they are known to be anybody's.
+/// Keeps what belongs to the installation and to no workspace: its keys, and tokens whose workspace is not known before they
+/// are read.
 pub const INSTALLATION: WorkspaceId = WorkspaceId::from_uuid(Uuid::nil());
 
-/// A sort of document. Its number is stored: append-only.
+/// A kind of document. Its number is stored: append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum RecordKind {
@@ -75,8 +76,8 @@ impl RecordKind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 
-    /// A workspace has few of them, and they can be listed. The others are many, and a store may keep each where only
-    /// its id leads.
+    /// Whether documents of this kind can be listed: a workspace has few of them. There are many of the other kinds, and a
+    /// store may keep each where only its id leads.
     pub const fn is_listed(self) -> bool {
         match self {
             Self::Workspace | Self::Site | Self::Team | Self::Agent | Self::Canned => true,
@@ -115,7 +116,7 @@ pub struct Unique {
 
 /// What can be kept as a record.
 pub trait Document: Serialize + DeserializeOwned + Send + Sync {
-    /// Its sort.
+    /// Its kind.
     const KIND: RecordKind;
     /// Names it within its workspace and kind: at most 128 bytes. Lists are in this order.
     fn id(&self) -> String;
@@ -123,8 +124,8 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync {
     fn unique(&self) -> Vec<Unique> {
         Vec::new()
     }
-    /// When it is gone by itself. Reads after that may still find it for a while; or for good, when that is more than
-    /// a year after its last version was written.
+    /// When it expires. Reads after that may still find it for a while; or for good, when that is more than a year after its
+    /// last version was written.
     fn expires_at(&self) -> Option<Timestamp> {
         None
     }
@@ -160,11 +161,11 @@ pub struct Versioned<T> {
     pub created_at: Timestamp,
     /// When this version was written.
     pub updated_at: Timestamp,
-    /// Itself.
+    /// The document.
     pub document: T,
 }
 
-/// A record was not written.
+/// Why a record was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Another document has this id or this unique key.
@@ -173,7 +174,7 @@ pub enum RecordError {
     /// There is no such document, or its version is another.
     #[error("the document was changed or removed meanwhile")]
     Changed,
-    /// It may have been written, or may yet be: read before anything else.
+    /// The record may have been written, or may yet be: read it before anything else.
     #[error("whether it was written is unknown")]
     Unknown,
     /// The store could not do it.
@@ -181,18 +182,33 @@ pub enum RecordError {
     Store(#[from] StoreError),
 }
 
-/// Versioned documents by (workspace, kind, id). One call is one document, durable when it is answered.
+/// Versioned documents by (workspace, kind, id). Each call concerns one document, which is durable when the call returns.
 ///
-/// The free functions ([`insert`], [`get`] ...) speak in [`Document`]s; backends speak in bytes.
+/// Callers use the free functions ([`insert`], [`get`] ...), which take and return [`Document`]s; backends see bytes alone.
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
-    /// Writes a new document, of version 1 unless it was moved here from elsewhere, unless its id or one of the keys is taken.
+    /// Writes a new document, of version 1 unless it was moved here from another store.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Taken`]: another document has its id or one of the keys, and nothing was written. [`RecordError::Unknown`]:
+    /// it may have been written; read before anything else. [`RecordError::Store`]: nothing was written.
     async fn insert(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError>;
 
-    /// Writes `record.version` if the stored one is exactly one less; `unique` are all its keys from now on.
+    /// Writes `record.version` if the stored version is exactly one less; `unique` are all its keys from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Changed`]: the stored version is another, or there is none; nothing was written, and the caller reads
+    /// again. [`RecordError::Taken`], [`RecordError::Unknown`], [`RecordError::Store`]: as of [`Records::insert`].
     async fn update(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError>;
 
-    /// Removes it and its keys, if its version is `version` or none is given.
+    /// Removes a document and its keys, if its version is `version` or no version is given.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Changed`]: the version is another, or there is no such document. [`RecordError::Unknown`],
+    /// [`RecordError::Store`]: as of [`Records::insert`].
     async fn delete(
         &self,
         workspace: WorkspaceId,
@@ -201,7 +217,11 @@ pub trait Records: Send + Sync + 'static {
         version: Option<u64>,
     ) -> Result<(), RecordError>;
 
-    /// The newest version.
+    /// The newest version; none when there is no such document.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn get(
         &self,
         workspace: WorkspaceId,
@@ -209,7 +229,11 @@ pub trait Records: Send + Sync + 'static {
         id: &str,
     ) -> Result<Option<Record>, StoreError>;
 
-    /// The document that has this key; of an installation-wide key, whatever its workspace.
+    /// The document that has this key. An installation-wide key finds it in whatever workspace it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn find(
         &self,
         workspace: WorkspaceId,
@@ -217,7 +241,11 @@ pub trait Records: Send + Sync + 'static {
         unique: &Unique,
     ) -> Result<Option<Record>, StoreError>;
 
-    /// By id, after `after`, at most `limit`. Only of kinds that are listed ([`RecordKind::is_listed`]).
+    /// Documents by id, after `after`, at most `limit`. Only of kinds that are listed ([`RecordKind::is_listed`]).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn list(
         &self,
         workspace: WorkspaceId,
@@ -226,19 +254,23 @@ pub trait Records: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// Removes what expired before `now`, at most `limit` documents, and says how many went. A store that lets go of
-    /// them by itself, soon after their end, says 0 and needs no call; it counts from [`Record::updated_at`] on, by
-    /// its own clock. A document's keys are free once it is gone.
+    /// Removes documents that expired before `now`, at most `limit`, and returns how many it removed. A store whose documents
+    /// go by themselves, soon after their end, returns 0 and needs no call; it counts from [`Record::updated_at`] on, by its
+    /// own clock. A document's keys are free once it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: some may be gone, and the caller may call again.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
-    /// Whether it lets go of what has expired by itself, soon after its end ([`Records::expire`]). A store that does not is
-    /// one server's alone.
+    /// Whether expired documents go by themselves, soon after their end ([`Records::expire`]). A store in which they do not
+    /// belongs to one server alone.
     fn expires_by_itself(&self) -> bool {
         false
     }
 }
 
-/// Holds a caller of `list` to the contract: what one store cannot do, none does.
+/// Holds a caller of `list` to the contract: a list that one store cannot give is given by none.
 pub(crate) fn check_listed(kind: RecordKind) {
     assert!(kind.is_listed(), "documents of the kind {kind:?} are not listed");
 }
@@ -254,6 +286,10 @@ fn open<T: Document>(record: Record) -> Result<Versioned<T>, StoreError> {
 }
 
 /// Keeps a new document.
+///
+/// # Errors
+///
+/// As of [`Records::insert`].
 pub async fn insert<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
@@ -273,7 +309,11 @@ pub async fn insert<T: Document>(
     Ok(Versioned { workspace, version: 1, created_at: at, updated_at: at, document })
 }
 
-/// Keeps a changed document: `seen` is what was read, with the changes made; refused when it moved meanwhile.
+/// Keeps a changed document: `seen` is the document as it was read, with the changes made.
+///
+/// # Errors
+///
+/// As of [`Records::update`].
 pub async fn update<T: Document>(
     records: &dyn Records,
     seen: Versioned<T>,
@@ -293,7 +333,11 @@ pub async fn update<T: Document>(
     Ok(changed)
 }
 
-/// The document of this id.
+/// The document of this id; none when there is no such document.
+///
+/// # Errors
+///
+/// As of [`Records::get`]; also [`StoreError::Corrupt`] when its bytes cannot be read as a `T`.
 pub async fn get<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
@@ -302,7 +346,11 @@ pub async fn get<T: Document>(
     records.get(workspace, T::KIND, id).await?.map(open).transpose()
 }
 
-/// The document that has this key.
+/// The document that has this key; none when no document has it.
+///
+/// # Errors
+///
+/// As of [`Records::find`]; also [`StoreError::Corrupt`] when its bytes cannot be read as a `T`.
 pub async fn find<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
@@ -312,6 +360,10 @@ pub async fn find<T: Document>(
 }
 
 /// A page of documents, by id, after `after`. It does not compile for kinds that are not listed.
+///
+/// # Errors
+///
+/// As of [`Records::list`]; also [`StoreError::Corrupt`] when the bytes of one cannot be read as a `T`.
 pub async fn list<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
@@ -322,8 +374,12 @@ pub async fn list<T: Document>(
     records.list(workspace, T::KIND, after, limit).await?.into_iter().map(open).collect()
 }
 
-/// Changes a document, however often others change it meanwhile. `change` says whether it changed anything; when it did
-/// not, nothing is written. Tells what it said; none: there is no such document.
+/// Changes a document, however often others change it meanwhile. `change` returns whether it changed anything; when it did
+/// not, nothing is written. Returns what `change` returned, or none when there is no such document.
+///
+/// # Errors
+///
+/// As of [`Records::update`], but never [`RecordError::Changed`].
 pub async fn change<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
@@ -345,6 +401,10 @@ pub async fn change<T: Document>(
 }
 
 /// All documents of a kind that is listed, by id.
+///
+/// # Errors
+///
+/// As of [`list`].
 pub async fn all<T: Document>(
     records: &dyn Records,
     workspace: WorkspaceId,
@@ -363,12 +423,12 @@ pub async fn all<T: Document>(
 }
 
 impl Unique {
-    /// Nobody else in the installation has it.
+    /// A key that no other document of its kind in the installation may have.
     pub fn everywhere(key: String) -> Self {
         Self { scope: UniqueScope::Installation, key }
     }
 
-    /// Nobody else in the workspace has it.
+    /// A key that no other document of its kind in the workspace may have.
     pub fn in_workspace(key: String) -> Self {
         Self { scope: UniqueScope::Workspace, key }
     }

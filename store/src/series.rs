@@ -1,5 +1,5 @@
-//! Series: what is only ever added to and read by time: the audit, page views, revocations. And the feed, which tells
-//! who works on conversations' events from outside (search, webhooks, reports) which logs grew.
+//! Series: entries that are only ever added, and read by time: the audit, page views, revocations. And the feed, from which
+//! readers of conversations' events (search, webhooks, reports) learn which logs grew.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::StoreError;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// A sort of entry. Its number is stored: append-only.
+/// A kind of entry. Its number is stored: append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum SeriesKind {
@@ -52,14 +52,14 @@ pub struct SeriesKey {
     pub workspace: WorkspaceId,
     /// What is in it.
     pub kind: SeriesKind,
-    /// Whom it is about: a visitor, for page views; nil: the whole workspace.
+    /// The visitor that it is about, for page views; nil for the whole workspace.
     pub subject: Uuid,
 }
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// When, by the clock of who tells it.
+    /// When, by the clock of the node that wrote it.
     pub at: Timestamp,
     /// Names it there, and orders what happened in one millisecond.
     pub id: Uuid,
@@ -99,9 +99,9 @@ pub struct FeedEntry {
 pub struct FeedPage {
     /// What was appended; maybe nothing, also when there is more.
     pub entries: Vec<FeedEntry>,
-    /// Where to go on. It moves also when nothing was found, so it should be kept then too.
+    /// Where the next page begins. It moves also when nothing was found, so the reader keeps it in any case.
     pub next: FeedPosition,
-    /// There was more when the page was read: ask for it at once. Otherwise it is enough to ask after a while.
+    /// Whether there was more when the page was read: then the reader asks again at once, otherwise after a while.
     pub more: bool,
 }
 
@@ -109,17 +109,17 @@ pub struct FeedPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedPosition(pub(crate) Standing);
 
-/// What a position is made of, which each backend chooses for itself.
+/// The content of a position, which each backend chooses for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// In the order of commits: behind so many.
+    /// In the order of commits: behind this many.
     Place(u64),
     /// In the order of clocks: behind this entry.
     Moment {
         at: Timestamp,
         conversation: Uuid,
         last: Seq,
-        /// What is before this time does not change any more.
+        /// Nothing before this time changes any more.
         settled: Timestamp,
     },
 }
@@ -139,7 +139,7 @@ impl fmt::Display for FeedPosition {
     }
 }
 
-/// A text is no position of a feed.
+/// The text is no position of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no position of a feed")]
 pub struct NoFeedPosition;
@@ -168,15 +168,23 @@ impl FromStr for FeedPosition {
     }
 }
 
-/// What is added by time and never changed.
+/// Entries that are added by time and never changed.
 #[async_trait]
 pub trait Series: Send + Sync + 'static {
     /// Adds an entry, durable when it is answered. The same position again is the same entry, with the same body, and
-    /// there once: an append that failed may have been written, and may be repeated.
+    /// there once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the entry may have been written, and the caller may append the same again.
     async fn append(&self, key: &SeriesKey, entry: Entry) -> Result<(), StoreError>;
 
     /// The newest entries before `before`, newest first, at most `limit` and [`PAGE_MAX`](crate::PAGE_MAX). Has what
-    /// was acknowledged before the call; may have what need not be kept any more.
+    /// was acknowledged before the call, and perhaps entries that need not be kept any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn newest(
         &self,
         key: &SeriesKey,
@@ -184,9 +192,13 @@ pub trait Series: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError>;
 
-    /// The oldest entries after `after`, oldest first, at most `limit` and [`PAGE_MAX`](crate::PAGE_MAX). For who
-    /// follows a series. An entry that is told late, or by a clock that is behind, lies before what was read: who
-    /// follows asks from earlier than the last he saw, by as much as he must reckon with.
+    /// The oldest entries after `after`, oldest first, at most `limit` and [`PAGE_MAX`](crate::PAGE_MAX): for a reader that
+    /// follows a series. An entry that is written late, or by a clock that is behind, may lie before entries that were
+    /// already read. So the reader asks again from before the last entry that it saw, by as much as an entry may be late.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn following(
         &self,
         key: &SeriesKey,
@@ -195,15 +207,19 @@ pub trait Series: Send + Sync + 'static {
     ) -> Result<Vec<Entry>, StoreError>;
 
     /// What was appended to the workspace's conversations after `after`, or as far back as it is kept, at most `limit`
-    /// and [`PAGE_MAX`](crate::PAGE_MAX) entries. Every event that was acknowledged is told, at least once, soon after
-    /// that, and kept for [`FEED_KEEP_DAYS`] at least: who is further behind starts again from the logs. An entry may
-    /// come again. Where many nodes append this holds while their clocks are at most 4 s apart.
+    /// and [`PAGE_MAX`](crate::PAGE_MAX) entries. The feed has every event that was acknowledged, at least once, soon after
+    /// that, and keeps it for [`FEED_KEEP_DAYS`] at least: a reader that is further behind starts again from the logs. An
+    /// entry may come again. Where many nodes append, this holds while their clocks are at most 4 s apart.
     ///
-    /// Of one conversation the entries come in its order. Only if its owner died, or an append took many seconds, one
-    /// may come before an earlier one. So who must not miss or turn round anything reads the log from the last event
-    /// that he knows of it, or from `first`, to `last`.
+    /// The entries of one conversation come in its order. Only if its owner died, or an append took many seconds, an entry
+    /// may come before an earlier one. So a reader that must neither miss an event nor see one out of order reads the log
+    /// from the last event that it knows, or from `first`, to `last`.
     ///
-    /// A position that was given by another kind of store counts as none.
+    /// A position that another kind of store gave counts as none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn feed(
         &self,
         workspace: WorkspaceId,
@@ -211,8 +227,12 @@ pub trait Series: Send + Sync + 'static {
         limit: usize,
     ) -> Result<FeedPage, StoreError>;
 
-    /// Removes at most `limit` entries that need not be kept at `now`; says how many went. A backend that lets them go
-    /// by itself says 0.
+    /// Removes at most `limit` entries that need not be kept at `now`, and returns how many it removed. A backend whose
+    /// entries go by themselves returns 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: some may be gone, and the caller may call again.
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 }
 

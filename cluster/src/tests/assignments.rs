@@ -81,7 +81,7 @@ fn rejected(outcome: Result<Outcome, ExecuteError>) -> Option<Rejection> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_who_accept_at_once_one_wins_each_time_and_nobody_passes_his_capacity() {
+async fn of_many_who_accept_at_once_one_wins_each_time_and_nobody_passes_their_capacity() {
     const AGENTS: u8 = 5;
     const CAPACITY: u32 = 3;
     const CONVERSATIONS: u8 = 40;
@@ -174,7 +174,7 @@ async fn nobody_gets_a_conversation_who_is_not_there() {
 }
 
 #[tokio::test]
-async fn who_goes_offline_gives_back_what_he_holds() {
+async fn an_agent_who_goes_offline_gives_back_what_they_hold() {
     let fixture = Fixture::start(1, 5).await;
     fixture.conversation(1).await;
     fixture.cluster.accept(key(1), agent(1), None, false).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_caller_who_goes_away_leaves_no_place_taken() {
 }
 
 #[tokio::test]
-async fn an_agents_actor_finds_what_he_holds_again() {
+async fn an_agents_actor_finds_what_the_agent_holds_again() {
     let fixture = Fixture::start(1, 2).await;
     for n in 1..=3 {
         fixture.conversation(n).await;

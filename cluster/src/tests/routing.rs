@@ -58,7 +58,7 @@ fn offering(agents: impl IntoIterator<Item = u8>) -> Team {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_least_busy_who_is_there_is_offered_it_and_the_next_when_he_does_not_answer() {
+async fn the_least_busy_agent_present_is_offered_it_and_the_next_when_they_do_not_answer() {
     let office = Office::open(vec![offering(1..=3)], [(1, 4), (2, 4), (3, 4)]).await;
     office.cluster.set_status(agent_key(3), Status::Away).await.unwrap();
     let (mut one, mut two) = (Socket::open(&office, 1).await, Socket::open(&office, 2).await);
@@ -86,7 +86,7 @@ async fn the_least_busy_who_is_there_is_offered_it_and_the_next_when_he_does_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_misses_in_a_row_set_him_away_and_a_word_of_his_begins_anew() {
+async fn two_misses_in_a_row_set_the_agent_away_and_a_request_of_theirs_begins_anew() {
     let office = Office::open(vec![offering([1])], [(1, 4)]).await;
     let mut one = Socket::open(&office, 1).await;
     office.start(1, 1, 1).await.unwrap();
@@ -105,7 +105,7 @@ async fn two_misses_in_a_row_set_him_away_and_a_word_of_his_begins_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_runs_out_while_he_answers_another_is_no_miss() {
+async fn an_offer_that_expires_while_the_agent_answers_another_is_no_miss() {
     let office = Office::open(vec![offering([1])], [(1, 4)]).await;
     let _one = Socket::open(&office, 1).await;
     for n in 1..=4 {
@@ -122,7 +122,7 @@ async fn what_runs_out_while_he_answers_another_is_no_miss() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_declines_is_asked_again_when_he_is_alone_and_only_then() {
+async fn an_agent_who_declines_is_asked_again_when_they_are_alone_and_only_then() {
     let office = Office::open(vec![offering(1..=2)], [(1, 4), (2, 4)]).await;
     let mut one = Socket::open(&office, 1).await;
     let two = Socket::open(&office, 2).await;
@@ -197,7 +197,7 @@ async fn the_visitors_last_agent_comes_first_and_who_gave_it_back_comes_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_gone_gives_back_what_he_has_after_the_grace_time() {
+async fn an_agent_who_is_gone_gives_back_what_they_have_after_the_grace_time() {
     let office = Office::open(vec![offering(1..=2)], [(1, 4), (2, 4)]).await;
     let one = Socket::open(&office, 1).await;
     office.start(1, 1, 1).await.unwrap();

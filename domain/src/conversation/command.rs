@@ -9,17 +9,17 @@ use crate::{
     Reason, Seq, Tag, TeamId, Timestamp, VisitorCard,
 };
 
-use super::dedupe::{Digest, RequestMark};
+use super::digest::{Digest, RequestMark};
 use super::event::{AssignReason, Rating, ReleaseReason, Start};
 
-/// A command, who gives it, and the name he gave it.
+/// A command, who gives it, and their name for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Who asks.
     pub by: Principal,
-    /// His own name for this request; a repeat with the same name and content gets the same answer.
+    /// The asker's own name for this request; a repeat with the same name and content gets the same answer.
     pub client_id: Option<ClientId>,
-    /// What he asks.
+    /// What is asked.
     pub command: Command,
 }
 
@@ -30,7 +30,7 @@ impl Request {
         Some(RequestMark { client_id, digest: self.digest() })
     }
 
-    /// Of what it asks for, whoever asks.
+    /// The hash of what the request asks for. It is the same for every asker.
     pub fn digest(&self) -> Digest {
         self.command.digest()
     }
@@ -57,27 +57,27 @@ pub enum Command {
         /// Nothing that a visitor sees.
         note: bool,
     },
-    /// Give it to the agent who asks. His own actor has approved.
+    /// Give it to the agent who asks. Their own actor has approved.
     Accept {
         /// Also when another has it.
         take_over: bool,
-        /// Why he, when the router offered it to him.
+        /// Why this agent, when the router offered it to them.
         why: Option<Box<Explanation>>,
     },
     /// Give it to an agent whose own actor has approved.
     Assign {
-        /// To whom.
+        /// The agent who gets it.
         agent: AgentCard,
         /// As the giver saw it; refused when it has moved.
         assignment_epoch: u64,
         /// Why.
         reason: AssignReason,
-        /// Why he.
+        /// Why this agent.
         why: Option<Box<Explanation>>,
     },
     /// Give it to another agent whose own actor has approved.
     TransferToAgent {
-        /// To whom.
+        /// The agent who gets it.
         agent: AgentCard,
         /// As the giver saw it; refused when it has moved.
         assignment_epoch: u64,
@@ -117,13 +117,13 @@ pub enum Command {
         /// What it is told to have ended for.
         reason: Reason,
     },
-    /// Open it again: his, if its last agent asks, whose own actor has approved; else queued.
+    /// Open it again: assigned to its last agent if they ask and their own actor has approved, else queued.
     Reopen,
     /// Say how it was.
     Rate(Rating),
-    /// Its visitor proved who he is. Only Switchboard itself gives this.
+    /// Its visitor proved their identity. Only Switchboard itself gives this.
     Identify {
-        /// Who he is.
+        /// Who the visitor is.
         visitor: VisitorCard,
     },
 }
@@ -211,7 +211,7 @@ pub struct Decision {
 /// What the one who asked is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// His message has its place.
+    /// The message has its place.
     Posted {
         /// Names it.
         message_id: MessageId,
@@ -222,7 +222,7 @@ pub enum Answer {
         /// It had it already: this request was a repeat.
         repeated: bool,
     },
-    /// The conversation is as he asked.
+    /// The conversation is as was asked.
     Done {
         /// It was already: this request was a repeat, or asked for what is.
         repeated: bool,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 use super::attributes::{Attribute, Attributes};
-use super::dedupe::RequestMark;
+use super::digest::RequestMark;
 
 /// One entry of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,9 +32,9 @@ pub struct Event {
 pub enum Author {
     /// The visitor.
     Visitor {
-        /// Himself.
+        /// The visitor.
         id: VisitorId,
-        /// As he gave it.
+        /// As they gave it.
         name: Option<Name>,
     },
     /// An agent.
@@ -51,7 +51,7 @@ pub enum Author {
 }
 
 impl Author {
-    /// The side of the conversation that he writes for; the system writes for none.
+    /// The side of the conversation that the author writes for; the system writes for none.
     pub fn side(&self) -> Option<Side> {
         match self {
             Author::Visitor { .. } => Some(Side::Visitor),
@@ -99,9 +99,9 @@ pub enum EventKind {
         agent: AgentCard,
         /// One more than at the assignment before; 1 for the first.
         assignment_epoch: u64,
-        /// How he got it.
+        /// How the agent got it.
         reason: AssignReason,
-        /// Why he; logs of older versions do not say.
+        /// Why this agent; logs of older versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<Box<Explanation>>,
     },
@@ -114,10 +114,10 @@ pub enum EventKind {
     },
     /// It was given on; `Assigned` or `Released` follows in the same append.
     Transferred {
-        /// To whom.
+        /// The agent or team that gets it.
         to: TransferTo,
     },
-    /// The visitor proved who he is: it is his, as he is known now.
+    /// The visitor proved their identity: the conversation is theirs, under the name by which they are known now.
     Identified {
         /// Who asks from now on.
         visitor: VisitorCard,
@@ -158,36 +158,36 @@ pub struct Start {
 /// How an agent got a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AssignReason {
-    /// He accepted it.
+    /// The agent accepted it.
     Accept,
-    /// The router gave it to him.
+    /// The router gave it to the agent.
     Auto,
     /// A supervisor took it from another.
     TakeOver,
-    /// Another gave it to him.
+    /// Another agent gave it to them.
     Transfer,
-    /// He had it last, and opened it again.
+    /// The agent had it last, and opened it again.
     Reopen,
 }
 
 /// Why an agent no longer has a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReleaseReason {
-    /// He, or a supervisor, gave it back.
+    /// The agent, or a supervisor, gave it back.
     Released,
     /// It was given to a team.
     Transfer,
-    /// He stopped being present.
+    /// The agent stopped being present.
     AgentGone,
-    /// He set himself offline.
+    /// The agent set their status to offline.
     Offline,
-    /// It came to him although he was full.
+    /// It came to an agent who held as many as they may.
     OverCapacity,
-    /// He was disabled.
+    /// The agent was disabled.
     Disabled,
 }
 
-/// To whom a conversation is given.
+/// The agent or team that a conversation is given to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransferTo {
     /// To one agent.
@@ -201,7 +201,7 @@ pub enum TransferTo {
 pub struct Rating {
     /// 1 to 5.
     pub score: u8,
-    /// In his words.
+    /// In the visitor's words.
     pub comment: Option<Paragraph<2000>>,
 }
 

@@ -179,7 +179,7 @@ fn a_rating_comes_within_a_day_and_the_last_one_counts() {
 }
 
 #[test]
-fn an_agent_outside_the_team_does_not_see_it_until_it_is_his() {
+fn an_agent_outside_the_team_does_not_see_it_until_it_is_theirs() {
     let card = AgentCard { id: id(5), name: name("Bob") };
     let outsider = Principal::Agent { card, role: Role::Agent, teams: vec![id(2)] };
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
@@ -191,7 +191,7 @@ fn an_agent_outside_the_team_does_not_see_it_until_it_is_his() {
 #[test]
 fn a_transfer_is_one_append_with_its_note_first() {
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
-    let note = Some((id(8), text("he is angry")));
+    let note = Some((id(8), text("they are angry")));
     let to_agent = Command::TransferToAgent { agent: card(3), assignment_epoch: 1, note };
     talk.ask(&named(agent(2, Role::Agent), "t", to_agent.clone())).unwrap();
     let kinds: Vec<&EventKind> = talk.log[2..].iter().map(|event| &event.kind).collect();
@@ -243,7 +243,7 @@ fn a_repeat_is_answered_after_the_end_and_after_the_loss_of_sight() {
 }
 
 #[test]
-fn who_proves_who_he_is_keeps_his_conversation_and_its_names() {
+fn a_visitor_who_is_verified_keeps_their_conversation_and_its_names() {
     let proven = VisitorCard { id: id(9), name: None, email: None, verified: true };
     let identify = Command::Identify { visitor: proven };
     let mut talk = Talk::start(None);
@@ -312,7 +312,7 @@ fn unread_counts_the_other_side_after_ones_own_mark() {
 #[test]
 fn a_visitor_sees_neither_notes_nor_why_an_agent_went() {
     let mut talk = Talk::with([ask(agent(2, Role::Agent), accept())]);
-    talk.ask(&ask(agent(2, Role::Agent), note("he is angry"))).unwrap();
+    talk.ask(&ask(agent(2, Role::Agent), note("they are angry"))).unwrap();
     let gone = Command::Release { assignment_epoch: 1, reason: ReleaseReason::Disabled };
     talk.ask(&ask(Principal::System, gone)).unwrap();
     let faces: Vec<Face> = talk.log.iter().map(|event| face(event, Audience::Visitor)).collect();
@@ -327,7 +327,7 @@ fn no_id_reads_as_another_kind() {
 }
 
 #[test]
-fn its_last_agent_opens_it_again_as_his_and_a_supervisor_for_the_queue() {
+fn its_last_agent_reopens_it_for_themselves_and_a_supervisor_for_the_queue() {
     let over = || Talk::with([ask(agent(2, Role::Agent), accept()), ask(visitor(1), end())]);
     for (by, expected) in [
         (visitor(1), Err(Rejection::Forbidden)),

@@ -1,4 +1,4 @@
-//! An agent of a team, as one choice sees him.
+//! An agent of a team, as one choice sees them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +8,21 @@ use crate::AgentId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exclusion {
-    /// His status is not `online`.
+    /// Their status is not `online`.
     NotOnline,
-    /// He has no socket open, and asked for nothing within the grace time.
+    /// They have no socket open, and asked for nothing within the grace time.
     NotPresent,
-    /// He carries, or is offered, as many as he may hold.
+    /// They carry, or are offered, as many as they may hold.
     Full,
-    /// He lacks a skill that it asks for.
+    /// They lack a skill that the conversation asks for.
     Skills,
-    /// He does not speak its language.
+    /// They do not speak its language.
     Language,
-    /// He declined it, or did not answer its offer.
+    /// They declined it, or did not answer its offer.
     PassedOver,
-    /// He gave it back a moment ago.
+    /// They gave it back a moment ago.
     Released,
-    /// He gave it to the team.
+    /// They gave it to the team.
     TransferredAway,
 }
 
@@ -40,19 +40,19 @@ impl Exclusion {
     }
 }
 
-/// An agent of a team, as one choice sees him.
+/// An agent of a team, as one choice sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Who.
     pub agent: AgentId,
-    /// How many he holds, is being given, or is offered.
+    /// How many they hold, are being given, or are offered.
     pub load: u32,
-    /// How many he may hold.
+    /// How many they may hold.
     pub capacity: u32,
-    /// Why not he; none: he may be chosen.
+    /// Why not this agent; none: they may be chosen.
     pub excluded_by: Option<Exclusion>,
-    /// His last turn in this team: of two, the greater came later; 0: none yet.
+    /// Their last turn in this team: of two, the greater came later; 0: none yet.
     pub turn: u64,
-    /// When he last passed this conversation over: of two, the greater came later; 0: never.
+    /// When they last passed this conversation over: of two, the greater came later; 0: never.
     pub passed: u64,
 }

@@ -10,13 +10,13 @@ use super::{Candidate, Exclusion};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// He had the visitor's last conversation.
+    /// The agent had the visitor's last conversation.
     LastAgent,
-    /// The smallest load for his capacity.
+    /// The smallest load for the capacity.
     LeastBusy,
-    /// His turn was longest ago.
+    /// The agent's turn was longest ago.
     RoundRobin,
-    /// He had passed it over, and there is nobody else.
+    /// The agent had passed it over, and there is nobody else.
     Again,
     /// A person decided, not the router.
     ByHand,
@@ -31,11 +31,11 @@ pub enum Rule {
 pub struct Considered {
     /// Who.
     pub agent: AgentId,
-    /// How many he held, was being given, or was offered.
+    /// How many they held, were being given, or were offered.
     pub load: u32,
-    /// How many he may hold.
+    /// How many they may hold.
     pub capacity: u32,
-    /// Why not he.
+    /// Why not this agent.
     pub excluded_by: Option<Exclusion>,
 }
 

@@ -1,4 +1,4 @@
-//! Who of those who may is chosen.
+//! Which of the agents who may have a conversation is chosen.
 
 use std::cmp::Ordering;
 
@@ -11,13 +11,13 @@ use super::{Candidate, Exclusion, Rule};
 pub struct Choice {
     /// Who.
     pub agent: AgentId,
-    /// Why he.
+    /// Why this agent.
     pub rule: Rule,
 }
 
-/// Chooses: `preferred` (the visitor's last agent) if he may, else by the strategy. When nobody may but those who
-/// passed it over or gave it back, it is their turn again, first of him whose no is longest ago. The order of
-/// `candidates` does not matter.
+/// Chooses `preferred` (the visitor's last agent) if they may have the conversation, else by the strategy. When nobody
+/// may but agents who passed it over or gave it back, it is their turn again, beginning with the agent who did so longest
+/// ago. The order of `candidates` does not matter.
 pub fn choose(strategy: Strategy, preferred: Option<AgentId>, candidates: &[Candidate]) -> Option<Choice> {
     let free = || candidates.iter().filter(|candidate| candidate.excluded_by.is_none());
     if let Some(last) = preferred
@@ -39,7 +39,7 @@ pub fn choose(strategy: Strategy, preferred: Option<AgentId>, candidates: &[Cand
 }
 
 impl Strategy {
-    /// Who comes first of two. Ties go to him whose turn is longest ago, then by id.
+    /// Which of two comes first. Ties go to the agent whose turn is longest ago, then by id.
     fn order(self, one: &Candidate, other: &Candidate) -> Ordering {
         let turns = || (one.turn, one.agent).cmp(&(other.turn, other.agent));
         match self {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_busy_is_the_one_with_the_smallest_share_of_his_capacity() {
+    fn the_least_busy_is_the_one_with_the_smallest_share_of_their_capacity() {
         let candidates = [candidate(1, 2, 4), candidate(2, 3, 10), candidate(3, 1, 2)];
         let chosen = choose(Strategy::LeastBusy, None, &candidates);
         assert_eq!(chosen, Some(Choice { agent: agent(2), rule: Rule::LeastBusy }));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_agent_comes_first_if_he_may() {
+    fn the_last_agent_comes_first_if_they_may() {
         let candidates = [candidate(1, 0, 5), candidate(2, 4, 5)];
         let chosen = choose(Strategy::LeastBusy, Some(agent(2)), &candidates);
         assert_eq!(chosen, Some(Choice { agent: agent(2), rule: Rule::LastAgent }));
@@ -143,10 +143,10 @@ mod tests {
             let may = |candidate: &Candidate| candidate.excluded_by.is_none_or(Exclusion::is_lifted_when_alone);
             prop_assert_eq!(chosen.is_some(), candidates.iter().any(may));
             if let Some(choice) = chosen {
-                let his = candidates.iter().find(|candidate| candidate.agent == choice.agent).unwrap();
-                prop_assert!(may(his));
+                let theirs = candidates.iter().find(|candidate| candidate.agent == choice.agent).unwrap();
+                prop_assert!(may(theirs));
                 let somebody_free = candidates.iter().any(|candidate| candidate.excluded_by.is_none());
-                prop_assert_eq!(his.excluded_by.is_none(), somebody_free);
+                prop_assert_eq!(theirs.excluded_by.is_none(), somebody_free);
             }
             let reversed: Vec<Candidate> = candidates.iter().rev().copied().collect();
             prop_assert_eq!(choose(strategy, preferred, &reversed), chosen);

@@ -35,6 +35,10 @@ pub struct FolderBlobs {
 
 impl FolderBlobs {
     /// Makes the folder if it is not there. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the folder could not be made; the operator must act.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let incoming = root.join(INCOMING);
         make_private(&incoming).map_err(|error| failed_on_disk(&incoming, &error))?;

@@ -81,7 +81,11 @@ pub struct ObjectBlobs {
 }
 
 impl ObjectBlobs {
-    /// Asks nobody yet; makes the folder for what comes in. Blocks.
+    /// Sends no request yet; makes the folder for incoming files. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the folder could not be made, or the bucket's settings cannot be used; the operator must act.
     pub fn in_s3(bucket: S3Bucket, incoming: PathBuf) -> Result<Self, StoreError> {
         make_private(&incoming).map_err(|error| failed_on_disk(&incoming, &error))?;
         let retry = RetryConfig {
@@ -99,7 +103,7 @@ impl ObjectBlobs {
             .with_access_key_id(bucket.access_key)
             .with_secret_access_key(bucket.secret_key)
             .with_allow_http(bucket.allow_http)
-            // Not every server that speaks S3 deletes several at once, and nobody here asks for it.
+            // Not every server that speaks S3 deletes several at once, and no caller needs it.
             .with_disable_bulk_delete(true);
         let builder = match bucket.endpoint {
             Some(endpoint) => builder.with_endpoint(endpoint),
@@ -157,7 +161,7 @@ impl Blobs for ObjectBlobs {
         }
     }
 
-    /// Each piece is asked for when the one before has gone: a reader who is slow holds no connection, and a request
+    /// Each piece is asked for when the one before has gone: a slow reader holds no connection, and a request
     /// has an end.
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<Option<BlobStream<Bytes>>, StoreError> {
         let reading = Reading { objects: Arc::clone(&self.objects), path: self.path(key), key: key.clone() };

@@ -141,7 +141,7 @@ async fn a_blob_appears_as_a_whole(blobs: Arc<dyn Blobs>) {
     loop {
         let done = poll!(putting.as_mut());
         let read = whole(&*blobs, &key, LARGE).await;
-        assert!(read.as_ref().is_none_or(|read| *read == bytes), "whoever reads gets all or none");
+        assert!(read.as_ref().is_none_or(|read| *read == bytes), "a read gets all or none");
         if done.is_ready() {
             assert!(read.is_some(), "what was put is there");
             break;

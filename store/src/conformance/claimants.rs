@@ -1,5 +1,5 @@
-//! Writers who want the same few unique keys, by seed, and of whom some stop in the middle of a call: however it goes, a
-//! key has one document, each document is found by its keys, and what was said to be written is there.
+//! Writers that want the same few unique keys, by seed, while some of them stop in the middle of a call: in every schedule a
+//! key has one document, each document is found by its keys, and every write that was acknowledged is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -129,7 +129,7 @@ async fn marks_only_rise(stores: &Stores) {
     play.says(2000, 8);
     stores.append(&claim, tail, &play).await;
     let before = stores.get(key).await.expect("it is there");
-    // The visitor's own words moved his mark; the agents have read nothing.
+    // The visitor's own words moved their mark; the agents have read nothing.
     assert_eq!((before.read, before.unread), reading((10, 0), (0, 9)), "as the head of the append");
 
     assert_eq!(stores.mark(key, (10, 4), (0, 6)).await, Some(reading((10, 4), (0, 6))), "a mark rises");
@@ -139,7 +139,7 @@ async fn marks_only_rise(stores: &Stores) {
     let rest = Head { read: before.read, unread: before.unread, ..marked };
     assert_eq!(rest, before, "nothing else changes");
 
-    // The owner has not heard of the agent's mark: his head says 0.
+    // The owner does not know of the agent's mark: its head says 0.
     let tail = play.tail();
     play.then(3000, Author::System, super::message("the system's words are nobody's"));
     assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "a mark fences nobody");
@@ -200,11 +200,11 @@ async fn a_conversation_moves_from_list_to_list(stores: &Stores) {
         assert_eq!(
             stores.all(workspace, &HeadView::OfVisitor(visitor)).await,
             listed,
-            "{step}: his visitor's"
+            "{step}: its visitor's"
         );
     }
-    let last_his = HeadView::Ended(Some((vec![], agent)));
-    assert_eq!(stores.all(workspace, &last_his).await, [], "it went back to the queue before it ended");
+    let last_theirs = HeadView::Ended(Some((vec![], agent)));
+    assert_eq!(stores.all(workspace, &last_theirs).await, [], "it went back to the queue before it ended");
 }
 
 /// Two teams, two agents and two visitors, with the conversations of [`populate`].
@@ -261,7 +261,7 @@ async fn populate(stores: &Stores) -> Town {
         let tags = tags.iter().map(|tag| Line::parse(tag).expect("a tag of a case is a line")).collect();
         stores.create(&play, &Head { tags, ..play.head().clone() }).await;
     }
-    // The same people in another workspace, of whom no list of this one tells.
+    // The same people in another workspace: no list of this one shows them.
     let play = Play::start(some_key(), town.team[0], town.visitor[0], 100);
     stores.create(&play, play.head()).await;
     town

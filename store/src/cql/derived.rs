@@ -11,9 +11,9 @@ const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Where a stamp's epoch begins, in bits: a log has at most 10,000 events, and each takes two numbers.
 const EPOCH_SHIFT: u32 = 24;
 
-/// The time stamp of a derived row, made of its writer's claim and the tail he knows; no clock. Of an older owner's
-/// words and a newer one's the newer win, and of one owner's the later; of a put and a removal after the same event
-/// the put.
+/// The time stamp of a derived row, made of its writer's epoch and of the tail that the writer knows; no clock is in it. A
+/// newer owner's row wins over an older owner's, and one owner's later row over its earlier one; of a put and a removal
+/// after the same event the put wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp(i64);
 
@@ -32,12 +32,12 @@ impl Stamp {
         Self(((epoch.0 << EPOCH_SHIFT) | (2 * seq.0 + put)) as i64)
     }
 
-    /// The event that it stands after.
+    /// The event that the row stands after.
     pub(super) fn seq(self) -> Seq {
         Seq((self.0 as u64 & ((1 << EPOCH_SHIFT) - 1)) / 2)
     }
 
-    /// As a column has it.
+    /// From the number in a column.
     pub(super) fn from_number(number: i64) -> Self {
         Self(number)
     }
@@ -57,9 +57,9 @@ pub(super) enum Pointer {
     Held(AgentId),
     /// Among the visitor's.
     OfVisitor(VisitorId, Timestamp),
-    /// Among what ended, under a team.
+    /// Among ended conversations, under a team.
     EndedInTeam(TeamId, Timestamp),
-    /// Among what ended, under the agent who had it last.
+    /// Among ended conversations, under the agent who had it last.
     EndedWith(AgentId, Timestamp),
 }
 
@@ -152,7 +152,7 @@ impl Derived {
         derived
     }
 
-    /// All of a conversation, whatever its last owner left undone.
+    /// All pointers of a conversation: its last owner may have left some undone.
     pub(super) fn restored(head: &Head) -> Self {
         let mut derived = Self::default();
         derived.beside.push(Pointer::OfVisitor(head.visitor.id, head.created_at));
@@ -251,7 +251,7 @@ mod tests {
             (vec![assigned(1)], vec![released(1)], vec![], gone(1)),
             (vec![assigned(1)], vec![to_team, released(1)], vec![], gone(1)),
             (vec![assigned(1)], vec![released(1), assigned(2)], held(2), gone(1)),
-            // He may have had it before this group, so a pointer that goes does no harm.
+            // The agent may have had it before this group, so a pointer that goes does no harm.
             (vec![], vec![assigned(1), released(1)], vec![], [gone(1), gone(1)].concat()),
             (vec![], vec![assigned(1), released(1), assigned(1)], [held(1), held(1)].concat(), vec![]),
             (vec![assigned(1)], vec![ended()], vec![], [gone(1), vec![Gone::Live]].concat()),

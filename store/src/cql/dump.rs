@@ -12,9 +12,10 @@ use crate::{
     SeriesKey, SeriesKind, StoreError, Unique, UniqueScope,
 };
 
+use super::OpenError;
 use super::session::{Statement, Way, unreadable};
+use super::shared::{CqlStore, Shared};
 use super::value::{id, number};
-use super::{CqlStore, OpenError, Shared};
 
 /// The whole of a store.
 pub(super) struct CqlDump {
@@ -26,7 +27,11 @@ pub(super) struct CqlDump {
 }
 
 impl CqlStore {
-    /// All that it holds.
+    /// All that the store holds.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: a statement was not prepared, as no server answers or the role may not read. Nothing was changed.
     pub async fn dump(&self) -> Result<Arc<dyn Dump>, OpenError> {
         let cql = &self.shared.cql;
         let prepare = async |name, text: &str| cql.prepare(name, Way::Read, text).await;
@@ -65,7 +70,7 @@ type RecordColumns = (
     Option<Vec<u8>>,
 );
 
-/// None: it says that there is no document.
+/// The document of a row; none when the row is a void.
 fn record(columns: RecordColumns) -> Result<Option<DumpedRecord>, StoreError> {
     let (workspace, kind, id, version, created_at, updated_at, expires_at, keys, body) = columns;
     let (Some(version), Some(body)) = (version.filter(|version| *version > 0), body) else { return Ok(None) };

@@ -1,9 +1,10 @@
-//! The feed on CQL: after each append its owner tells that the log grew. Many owners tell at once, by clocks that differ,
-//! so what is told may come after something later: a reader who has come to the end goes back a little and hears the
-//! last seconds again.
+//! The feed on CQL: after each append the log's owner writes a row which says that the log grew. Many owners write at once,
+//! by clocks that differ, so a row may appear behind a later one: a reader that has come to the end goes back a little and
+//! reads the last seconds again.
 //!
-//! An owner who dies between an append and its telling leaves at most that one append untold, since the next one is
-//! only made when it was told. Whoever claims the log tells the last events again ([`Shared::tell_again`]).
+//! An owner that dies between an append and its row leaves at most that one append without a row, since it makes the next
+//! append only after the row. The next node that claims the log writes a row for the last events again
+//! ([`Shared::tell_again`]).
 
 use domain::{ConversationId, Seq, Timestamp, WorkspaceId};
 use uuid::Uuid;
@@ -11,50 +12,23 @@ use uuid::Uuid;
 use crate::series::Standing;
 use crate::{ConversationKey, FEED_KEEP_DAYS, FeedEntry, FeedPage, FeedPosition, GROUP_MAX, StoreError};
 
-use super::session::{Cql, Statement, Way, unreadable};
+use super::session::unreadable;
+use super::shared::Shared;
+use super::timeline::{Order, Timeline, WINDOWS_PAGE, window, window_start};
 use super::value::{bigint, id, number, rows};
-use super::windows::{Lane, Order, WINDOWS_PAGE, window, window_start};
-use super::{OpenError, Shared};
 
 /// The length of a window: a workspace with a thousand appends a second has partitions of some 40 MB.
 const WINDOW_MS: u64 = 10 * 60 * 1000;
 const KEEP_MS: u64 = FEED_KEEP_DAYS as u64 * 24 * 60 * 60 * 1000;
-/// An append is told under the time of its last event, which no later owner's clock can be behind: a log's times never
-/// fall. One that took longer than this is told under the present time, or readers would have passed it.
+/// The row of an append has the time of its last event, which no later owner's clock can be behind: a log's times never
+/// fall. An append that took longer than this gets the present time, or readers would have passed its row.
 const FRESH_MS: u64 = 2_000;
-/// What was not told within this of its time is told again: the process may have been frozen meanwhile.
+/// A row that was not written within this of its time is written again: the process may have been frozen meanwhile.
 const TOLD_MS: u64 = 6_000;
-/// How often an append is told before it counts as not told.
+/// How often a row is written before the append counts as not told.
 const TELLINGS_MAX: u32 = 3;
 /// How far a reader goes back from the present: over [`TOLD_MS`], by clocks that are 4 s apart.
 const LATE_MS: u64 = 10_000;
-
-pub(super) struct FeedStatements {
-    tell: Statement,
-    read: Statement,
-}
-
-impl FeedStatements {
-    pub(super) async fn prepare(cql: &Cql) -> Result<Self, OpenError> {
-        Ok(Self {
-            tell: cql
-                .prepare(
-                    "feed_tell",
-                    Way::Write,
-                    "INSERT INTO feed (workspace, window, at, conversation, last_seq, first_seq) VALUES (?, ?, ?, ?, ?, ?)",
-                )
-                .await?,
-            read: cql
-                .prepare(
-                    "feed_read",
-                    Way::Read,
-                    "SELECT at, conversation, first_seq, last_seq FROM feed
-                     WHERE workspace = ? AND window = ? AND (at, conversation, last_seq) > (?, ?, ?) LIMIT ?",
-                )
-                .await?,
-        })
-    }
-}
 
 /// Where a reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +75,11 @@ impl Reader {
     }
 }
 
-fn lane(workspace: WorkspaceId) -> Lane {
-    Lane { workspace: workspace.uuid(), kind: 0, subject: Uuid::nil() }
+fn timeline(workspace: WorkspaceId) -> Timeline {
+    Timeline { workspace: workspace.uuid(), kind: 0, subject: Uuid::nil() }
 }
 
-/// Under which time an append is told whose last event is of `at`.
+/// The time of the row of an append whose last event is of `at`.
 fn told_at(at: Timestamp, now: Timestamp) -> Timestamp {
     if now.ms_since(at) > FRESH_MS { now } else { at }
 }
@@ -126,7 +100,7 @@ impl Shared {
             let told = told_at(at, (self.now)());
             let at = bigint(told.as_ms());
             let window = window(at, WINDOW_MS);
-            self.list_window(lane(workspace), window, WINDOW_MS, KEEP_MS).await?;
+            self.list_window(timeline(workspace), window, WINDOW_MS, KEEP_MS).await?;
             let values = (workspace.uuid(), window, at, conversation.as_bytes().as_slice(), last, first);
             self.cql.write(&self.feed.tell, values).await?;
             if (self.now)().ms_since(told) <= TOLD_MS {
@@ -152,7 +126,7 @@ impl Shared {
         // Before anything is read: what is written from now on lies behind it.
         let back = reader.back((self.now)());
         let first = window(bigint(reader.at.as_ms()), WINDOW_MS);
-        let windows = self.windows(lane(workspace), first, Order::OldestFirst).await?;
+        let windows = self.windows(timeline(workspace), first, Order::OldestFirst).await?;
         let mut entries = Vec::new();
         for &window in &windows {
             let wanted = limit - entries.len();

@@ -1,7 +1,7 @@
 //! Heads, which lie in the static part of their logs, read marks beside them, and lists: pointers that are followed.
 //!
-//! A page is made of candidates in the list's order, each of which is asked whether it belongs there. So a pointer that
-//! is over costs a read, and a list never shows what its head denies.
+//! A page is made of candidates in the list's order, and the head of each says whether it belongs there. So an outdated
+//! pointer costs a read, and a list never shows a conversation whose head denies it.
 
 use std::cmp::Reverse;
 
@@ -16,51 +16,15 @@ use crate::{
 };
 
 use super::derived::{Derived, Gone, Stamp};
-use super::log::ids;
 use super::pointers::{Pointed, SHARDS, shard};
-use super::session::{Cql, Statement, Way, unreadable};
-use super::value::{bigint, number};
-use super::{OpenError, Shared};
+use super::session::{Statement, unreadable};
+use super::shared::Shared;
+use super::value::{bigint, ids, number};
 
 /// Heads that one call reads at once.
 const AT_ONCE: usize = 32;
 /// Candidates that are read at once, at least: a short page may need many.
 const CANDIDATES_MIN: usize = 20;
-
-pub(super) struct HeadStatements {
-    head: Statement,
-    marks: Statement,
-    mark_visitor: Statement,
-    mark_agent: Statement,
-}
-
-impl HeadStatements {
-    pub(super) async fn prepare(cql: &Cql) -> Result<Self, OpenError> {
-        let key = "workspace = ? AND conversation = ?";
-        let mark = |side: &str| {
-            format!(
-                "UPDATE mark USING TIMESTAMP ? SET {side} = ?, {side}_unread = ?, {side}_of = ? WHERE {key}"
-            )
-        };
-        Ok(Self {
-            head: cql
-                .prepare("head", Way::Read, &format!("SELECT head FROM log WHERE {key} LIMIT 1"))
-                .await?,
-            marks: cql
-                .prepare(
-                    "marks",
-                    Way::Read,
-                    &format!(
-                        "SELECT visitor, visitor_unread, visitor_of, agent, agent_unread, agent_of
-                         FROM mark WHERE {key}"
-                    ),
-                )
-                .await?,
-            mark_visitor: cql.prepare("mark_visitor", Way::Write, &mark("visitor")).await?,
-            mark_agent: cql.prepare("mark_agent", Way::Write, &mark("agent")).await?,
-        })
-    }
-}
 
 /// A side's mark as it is kept beside the log, and the last event that its count knew.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +43,7 @@ impl Mark {
         })
     }
 
-    /// The side's mark and count, with what a head of `last_seq` says: the higher mark, and the count that knew more.
+    /// The side's mark and count together with those of a head of `last_seq`: the higher mark, and the count that knew more.
     fn over(self, last_seq: Seq, seq: Seq, unread: u32) -> (Seq, u32) {
         let knew_more = self.seq >= seq && self.of >= last_seq;
         (self.seq.max(seq), if knew_more { self.unread } else { unread })
@@ -264,8 +228,8 @@ impl Shared {
                     listed.push(Pointed { at, conversation }.listed(head))
                 }
                 Some(_) => {}
-                // He lost it to somebody else, whose append names only the new holder. A newer row stays, and so does
-                // one that was put for an append which is still on its way.
+                // Another agent got it, and the append that says so names only the new holder. A newer row stays, and so
+                // does a row that was put for an append which is still on its way.
                 None if stamp.seq() <= head.last_seq => self.remove(key, &Gone::Held(agent), stamp).await?,
                 None => {}
             }

@@ -1,5 +1,5 @@
-//! What is live in a workspace, as this node knows it: read from all shards at most twice a second, however many ask,
-//! and kept up with what this node writes itself. So a list shows the node's own writes at once, and everybody's within
+//! The live conversations of a workspace, as this node knows them: read from all shards at most twice a second, however many
+//! callers ask, and kept up with the node's own writes. So a list shows the node's own writes at once, and everybody's within
 //! a second.
 
 use std::collections::HashMap;
@@ -12,12 +12,11 @@ use tokio::time::Instant;
 
 use crate::StoreError;
 
-use super::Shared;
 use super::derived::{LivePointer, Stamp};
 
-/// After which others' writes are looked for.
+/// How long a reading counts as fresh; after that the writes of other nodes are looked for.
 const FRESH: Duration = Duration::from_millis(500);
-/// A workspace that nobody asks for is forgotten after so long.
+/// A workspace whose lists no caller asks for is forgotten after so long.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// An entry of the live index.
@@ -36,7 +35,7 @@ pub(super) struct LiveCache {
 
 #[derive(Default)]
 struct Known {
-    /// Held by the one who reads; the others wait for what he finds.
+    /// Held by the caller that reads; the others wait for what it finds.
     reading: tokio::sync::Mutex<()>,
     view: Mutex<View>,
 }
@@ -78,15 +77,39 @@ impl LiveCache {
         self.workspaces.remove_if(&workspace, |_, known| known.view().is_forgotten());
     }
 
-    /// For somebody who asks.
+    /// All that is live in a workspace, in no order. `read` reads it from all shards; it runs only when what is known is
+    /// too old, and once for all who ask meanwhile.
+    pub(super) async fn current(
+        &self,
+        workspace: WorkspaceId,
+        read: impl Future<Output = Result<Vec<Live>, StoreError>>,
+    ) -> Result<Vec<Live>, StoreError> {
+        let known = self.of(workspace);
+        if let Some(live) = known.view().fresh() {
+            return Ok(live);
+        }
+        let _reading = known.reading.lock().await;
+        // Another caller may have read while this one waited.
+        if let Some(live) = known.view().fresh() {
+            return Ok(live);
+        }
+        self.forget_unasked();
+        let begun = Instant::now();
+        let found = read.await?;
+        let mut view = known.view();
+        view.read(found, begun);
+        Ok(view.live())
+    }
+
+    /// For a caller who asks.
     fn of(&self, workspace: WorkspaceId) -> Arc<Known> {
         let known = self.workspaces.entry(workspace).or_default();
         known.view().asked_at = Instant::now();
         Arc::clone(&known)
     }
 
-    /// Forgets what nobody asks for, nor writes to.
-    fn sweep(&self) {
+    /// Forgets the workspaces that nobody asks for, nor writes to.
+    fn forget_unasked(&self) {
         self.workspaces.retain(|_, known| !known.view().is_forgotten());
     }
 }
@@ -136,27 +159,6 @@ impl View {
             self.wrote(conversation, Row { stamp, pointer: Some(pointer), written_at: None });
         }
         self.read_at = Some(begun);
-    }
-}
-
-impl Shared {
-    /// All that is live in a workspace, in no order.
-    pub(super) async fn live_of(&self, workspace: WorkspaceId) -> Result<Vec<Live>, StoreError> {
-        let known = self.live.of(workspace);
-        if let Some(live) = known.view().fresh() {
-            return Ok(live);
-        }
-        let _reading = known.reading.lock().await;
-        // Somebody may have read while this one waited.
-        if let Some(live) = known.view().fresh() {
-            return Ok(live);
-        }
-        self.live.sweep();
-        let begun = Instant::now();
-        let found = self.read_live(workspace).await?;
-        let mut view = known.view();
-        view.read(found, begun);
-        Ok(view.live())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Conversations' logs: one partition each, written by conditional statements alone.
 //!
 //! A statement that was not answered may yet be done, by a server that was frozen and wakes up. So nothing is concluded
-//! from what a read does not find: an append is repeated as it was, a claim is tried anew with another token, and who
-//! gives up says so; what is true then is found out by the next claim and the read after it.
+//! from what a read does not find: an append is repeated as it was, and a claim is tried anew with another token. A call
+//! that gives up answers "unknown", and the next claim and the read after it find out what is true.
 
 use async_trait::async_trait;
 use domain::{Event, Head, Seq};
@@ -13,20 +13,19 @@ use crate::{
     StoreError, envelope,
 };
 
-use super::Shared;
 use super::derived::{Derived, Pointer, Stamp};
 use super::outcome::{Conditional, Failure};
 use super::session::{Statement, unreadable};
-use super::value::{bigint, rows};
+use super::shared::Shared;
+use super::value::{bigint, ids, rows};
 
+mod row;
 mod settle;
-mod statements;
 
-use statements::Group;
-pub(super) use statements::{LogStatements, ids};
+use row::Group;
 
 impl Shared {
-    /// Puts all at once what must stand, whatever comes of it.
+    /// Puts pointers, all at once.
     pub(super) async fn put_all(
         &self,
         key: ConversationKey,
@@ -37,7 +36,7 @@ impl Shared {
         futures_util::future::try_join_all(puts).await.map(drop)
     }
 
-    /// After an append: what goes.
+    /// Removes the pointers that go after an append.
     pub(super) async fn remove_all(
         &self,
         key: ConversationKey,
@@ -51,7 +50,8 @@ impl Shared {
         Ok(())
     }
 
-    /// After an append behind `tail`, when all that leads to it stands: tells the feed, then what led there goes.
+    /// Ends an append behind `tail`, when all pointers to its outcome stand: writes its row of the feed, then removes the
+    /// pointers that are outdated.
     async fn conclude(
         &self,
         key: ConversationKey,
@@ -105,13 +105,13 @@ impl EventLog for Shared {
             (Stamp::put(claim.epoch, head.last_seq), Stamp::removal(claim.epoch, head.last_seq));
         let follow_up = async {
             if claim.epoch > first {
-                // Whoever sealed it removed what was put before.
+                // The sweep that sealed the log removed the pointers that were put before.
                 self.put_all(key, &derived.before, put).await?;
             }
             self.put_all(key, &derived.beside, put).await?;
             self.conclude(key, Seq::ZERO, head, &derived, removal).await
         };
-        // It is made, and not all that follows from it: whoever claims it next makes up for that.
+        // The log is made, but not every pointer that follows from it: the next claim makes up for that.
         Ok(if follow_up.await.is_ok() { created } else { Created::Unknown })
     }
 
@@ -175,7 +175,7 @@ impl EventLog for Shared {
         let (workspace, conversation) = ids(claim.key);
         let values = (workspace, conversation, claim.token.0);
         let passivated = self.cql.conditional(&self.log.passivate, values).await;
-        // Refused: somebody else has it, and says so himself.
+        // Refused: another node owns the log, and passivates it when the time comes.
         passivated.map(|_: Conditional| ()).map_err(Failure::into_error)
     }
 }

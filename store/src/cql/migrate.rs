@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
-use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
+use scylla::errors::ExecutionError;
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::response::query_result::QueryResult;
 use scylla::serialize::row::SerializeRow;
@@ -12,6 +12,7 @@ use scylla::statement::unprepared::Statement as Query;
 use uuid::Uuid;
 
 use super::outcome::{Conditional, conditional};
+use super::schema::{refused, stored_version};
 use super::session::Cql;
 use super::survey::Survey;
 use super::{CqlOptions, OpenError};
@@ -80,31 +81,6 @@ async fn use_keyspace(cql: &Cql, keyspace: &str) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The schema of a keyspace's tables; none when there are none.
-pub(super) async fn stored_version(cql: &Cql, keyspace: &str) -> Result<Option<i32>, OpenError> {
-    let tables = format!(
-        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{keyspace}' AND table_name = 'schema_state'"
-    );
-    let failed = |error: ExecutionError| refused("read the tables", &error);
-    let found = cql.session().query_unpaged(tables, ()).await.map_err(failed)?;
-    if found.into_rows_result().is_ok_and(|rows| rows.rows_num() == 0) {
-        return Ok(None);
-    }
-    let version = format!("SELECT version FROM {keyspace}.schema_state WHERE name = 'schema'");
-    let found = match cql.session().query_unpaged(version, ()).await {
-        Ok(found) => found,
-        // Another process is making it this moment: its name is there before it can be read.
-        Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    let rows = found.into_rows_result().map_err(|error| OpenError::Schema(error.to_string()))?;
-    let row =
-        rows.maybe_first_row::<(Option<i32>,)>().map_err(|error| OpenError::Schema(error.to_string()))?;
-    Ok(row.and_then(|(version,)| version))
-}
-
 struct Migration<'a> {
     cql: &'a Cql,
     keyspace: &'a str,
@@ -148,7 +124,7 @@ impl<'a> Migration<'a> {
         }
     }
 
-    /// Waits until nobody else changes the schema.
+    /// Waits until no other process changes the schema.
     async fn lock(&self) -> Result<(), OpenError> {
         let take = "INSERT INTO schema_state (name, holder) VALUES ('lock', ?) IF NOT EXISTS USING TTL ?";
         for _ in 0..LOOKS {
@@ -196,17 +172,6 @@ fn statements(step: &str) -> Vec<String> {
     let lines = step.lines().filter(|line| !line.trim_start().starts_with("--"));
     let text = lines.collect::<Vec<_>>().join("\n");
     text.split(';').map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
-}
-
-fn refused(what: &'static str, error: &ExecutionError) -> OpenError {
-    let cause = error.to_string();
-    match error {
-        ExecutionError::LastAttemptError(RequestAttemptError::DbError(
-            DbError::Unauthorized | DbError::AuthenticationError,
-            _,
-        )) => OpenError::Rights { what, cause },
-        _ => OpenError::Schema(format!("could not {what}: {cause}")),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What came of a statement. The one place that sorts the driver's failures: only `[applied]`, looked up by its name,
-//! says what a conditional statement did; only what never left this process is known not to be done; all else is
-//! unknown, whatever it is called. A server that says "unavailable" may have said so after it began.
+//! says what a conditional statement did; only a statement that never left this process is known not to be done; every
+//! other outcome is unknown, by whatever name. A server that says "unavailable" may have said so after it began.
 
 use scylla::errors::{ExecutionError, RequestAttemptError};
 use scylla::response::query_result::QueryResult;
@@ -8,12 +8,12 @@ use scylla::value::{CqlValue, Row};
 
 use crate::StoreError;
 
-/// A statement has no answer that says what it did.
+/// Why a statement has no answer that says what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It never left: nothing was done.
+    /// The statement never left this process: nothing was done.
     NotSent(String),
-    /// It may have been done, or may yet be.
+    /// The statement may have been done, or may yet be.
     Unknown(String),
 }
 
@@ -35,18 +35,18 @@ pub(super) enum Conditional {
     Refused,
 }
 
-/// What a conditional statement came to that was repeated until it was answered.
+/// The outcome of a conditional statement that was repeated until it was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     /// Its conditions held, and it is done.
     Applied,
     /// They did not hold, and nothing was done.
     Refused,
-    /// They do not hold, perhaps since an attempt that was not answered is done: who looks may find out.
+    /// They do not hold, perhaps because an attempt that was not answered is done: a look at the row may find out.
     Perhaps,
 }
 
-/// Sorts what the driver says of any statement.
+/// Sorts the driver's error of any statement.
 pub(super) fn sort(error: &ExecutionError) -> Failure {
     let cause = error.to_string();
     let left = match error {

@@ -1,5 +1,5 @@
 //! Pointers to conversations: written by plain statements with time stamps of ours ([`super::derived`]), read in pages.
-//! They are not believed: who follows one asks the head.
+//! A pointer is not believed: a reader that follows one asks the head.
 
 use domain::{AgentId, ConversationId, TeamId, Timestamp, VisitorId, WorkspaceId};
 use futures_util::future::try_join_all;
@@ -9,118 +9,12 @@ use crate::{ConversationKey, HeadPosition, LiveRow, StoreError};
 
 use super::derived::{Gone, LivePointer, Pointer, Stamp, week};
 use super::live::Live;
-use super::session::{Cql, Statement, Way, unreadable};
+use super::session::{Statement, unreadable};
+use super::shared::Shared;
 use super::value::{bigint, id, number, rows, state, tinyint};
-use super::{OpenError, Shared};
 
 /// Into how many partitions the live index is cut.
 pub(super) const SHARDS: u8 = 64;
-
-pub(super) struct PointerStatements {
-    live_put: Statement,
-    live_remove: Statement,
-    live_of_workspace: Statement,
-    live_page: Statement,
-    held_put: Statement,
-    held_remove: Statement,
-    held_read: Statement,
-    of_visitor_put: Statement,
-    of_visitor_read: Statement,
-    ended_put: Statement,
-    ended_read: Statement,
-    ended_week_put: Statement,
-    ended_weeks: Statement,
-    ended_teams: Statement,
-}
-
-impl PointerStatements {
-    pub(super) async fn prepare(cql: &Cql) -> Result<Self, OpenError> {
-        let live = "conversation, team, state, assignee, queued_at, last_event_at, stamp";
-        let write = async |name, text: &str| cql.prepare(name, Way::Write, text).await;
-        let read = async |name, text: &str| cql.prepare(name, Way::Read, text).await;
-        Ok(Self {
-            live_put: write(
-                "live_put",
-                &format!(
-                    "INSERT INTO live (shard, workspace, {live}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
-                ),
-            )
-            .await?,
-            live_remove: write(
-                "live_remove",
-                "DELETE FROM live USING TIMESTAMP ? WHERE shard = ? AND workspace = ? AND conversation = ?",
-            )
-            .await?,
-            live_of_workspace: read(
-                "live_of_workspace",
-                &format!("SELECT {live} FROM live WHERE shard = ? AND workspace = ?"),
-            )
-            .await?,
-            live_page: read(
-                "live_page",
-                &format!(
-                    "SELECT workspace, {live} FROM live
-                     WHERE shard = ? AND (workspace, conversation) > (?, ?) LIMIT ?"
-                ),
-            )
-            .await?,
-            held_put: write(
-                "held_put",
-                "INSERT INTO held (workspace, agent, conversation, stamp) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
-            )
-            .await?,
-            held_remove: write(
-                "held_remove",
-                "DELETE FROM held USING TIMESTAMP ? WHERE workspace = ? AND agent = ? AND conversation = ?",
-            )
-            .await?,
-            held_read: read(
-                "held_read",
-                "SELECT conversation, stamp FROM held WHERE workspace = ? AND agent = ?",
-            )
-            .await?,
-            of_visitor_put: write(
-                "of_visitor_put",
-                "INSERT INTO of_visitor (workspace, visitor, created_at, conversation) VALUES (?, ?, ?, ?)
-                 USING TIMESTAMP ?",
-            )
-            .await?,
-            of_visitor_read: read(
-                "of_visitor_read",
-                "SELECT created_at, conversation FROM of_visitor
-                 WHERE workspace = ? AND visitor = ? AND (created_at, conversation) < (?, ?) LIMIT ?",
-            )
-            .await?,
-            ended_put: write(
-                "ended_put",
-                "INSERT INTO ended (workspace, under, week, ended_at, conversation) VALUES (?, ?, ?, ?, ?)
-                 USING TIMESTAMP ?",
-            )
-            .await?,
-            ended_read: read(
-                "ended_read",
-                "SELECT ended_at, conversation FROM ended
-                 WHERE workspace = ? AND under = ? AND week = ? AND (ended_at, conversation) < (?, ?) LIMIT ?",
-            )
-            .await?,
-            ended_week_put: write(
-                "ended_week_put",
-                "INSERT INTO ended_week (workspace, is_team, under, week) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
-            )
-            .await?,
-            ended_weeks: read(
-                "ended_weeks",
-                "SELECT week FROM ended_week WHERE workspace = ? AND is_team = ? AND under = ? AND week <= ?",
-            )
-            .await?,
-            ended_teams: read(
-                "ended_teams",
-                "SELECT under FROM ended_week WHERE workspace = ? AND is_team = true",
-            )
-            .await?,
-        })
-    }
-}
 
 /// A pointer of a list that is in the order of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,8 +145,13 @@ impl Shared {
         }
     }
 
+    /// All that is live in a workspace, in no order, as this node knows it.
+    pub(super) async fn live_of(&self, workspace: WorkspaceId) -> Result<Vec<Live>, StoreError> {
+        self.live.current(workspace, self.read_live(workspace)).await
+    }
+
     /// All that is live in a workspace, from all shards.
-    pub(super) async fn read_live(&self, workspace: WorkspaceId) -> Result<Vec<Live>, StoreError> {
+    async fn read_live(&self, workspace: WorkspaceId) -> Result<Vec<Live>, StoreError> {
         let shards = (0..SHARDS).map(async |shard| {
             let values = (i32::from(shard), workspace.uuid());
             let found = self.cql.read(&self.pointers.live_of_workspace, values).await?;

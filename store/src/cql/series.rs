@@ -9,65 +9,12 @@ use crate::{
     Entry, EntryPosition, FeedPage, FeedPosition, PAGE_MAX, Series, SeriesKey, SeriesKind, StoreError,
 };
 
-use super::session::{Cql, Statement, Way, unreadable};
+use super::session::unreadable;
+use super::shared::Shared;
+use super::timeline::{Order, Timeline, WINDOWS_PAGE, ttl_s, window};
 use super::value::{bigint, id, number, rows};
-use super::windows::{Lane, Order, WINDOWS_PAGE, ttl_s, window};
-use super::{OpenError, Shared};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-
-pub(super) struct SeriesStatements {
-    audit: KindStatements,
-    page_view: KindStatements,
-    revocation: KindStatements,
-}
-
-struct KindStatements {
-    append: Statement,
-    newest: Statement,
-    following: Statement,
-}
-
-impl SeriesStatements {
-    pub(super) async fn prepare(cql: &Cql) -> Result<Self, OpenError> {
-        let names = ["audit_append", "audit_newest", "audit_following"];
-        let audit = KindStatements::prepare(cql, "series_audit", names).await?;
-        let names = ["page_view_append", "page_view_newest", "page_view_following"];
-        let page_view = KindStatements::prepare(cql, "series_page_view", names).await?;
-        let names = ["revocation_append", "revocation_newest", "revocation_following"];
-        let revocation = KindStatements::prepare(cql, "series_revocation", names).await?;
-        Ok(Self { audit, page_view, revocation })
-    }
-
-    fn of(&self, kind: SeriesKind) -> &KindStatements {
-        match kind {
-            SeriesKind::Audit => &self.audit,
-            SeriesKind::PageView => &self.page_view,
-            SeriesKind::Revocation => &self.revocation,
-        }
-    }
-}
-
-impl KindStatements {
-    async fn prepare(
-        cql: &Cql,
-        table: &str,
-        [append, newest, following]: [&'static str; 3],
-    ) -> Result<Self, OpenError> {
-        let insert = format!(
-            "INSERT INTO {table} (workspace, subject, window, at, id, body) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
-        );
-        let select =
-            format!("SELECT at, id, body FROM {table} WHERE workspace = ? AND subject = ? AND window = ?");
-        let down = format!("{select} AND (at, id) < (?, ?) LIMIT ?");
-        let up = format!("{select} AND (at, id) > (?, ?) ORDER BY at ASC, id ASC LIMIT ?");
-        Ok(Self {
-            append: cql.prepare(append, Way::Write, &insert).await?,
-            newest: cql.prepare(newest, Way::Read, &down).await?,
-            following: cql.prepare(following, Way::Read, &up).await?,
-        })
-    }
-}
 
 /// How long a window is: so that one series has few in the time that it is kept, and none of them grows large.
 fn window_ms(kind: SeriesKind) -> u64 {
@@ -79,8 +26,8 @@ fn window_ms(kind: SeriesKind) -> u64 {
     days * DAY_MS
 }
 
-fn lane(key: &SeriesKey) -> Lane {
-    Lane { workspace: key.workspace.uuid(), kind: key.kind as u8, subject: key.subject }
+fn timeline(key: &SeriesKey) -> Timeline {
+    Timeline { workspace: key.workspace.uuid(), kind: key.kind as u8, subject: key.subject }
 }
 
 impl Shared {
@@ -100,7 +47,7 @@ impl Shared {
         let mut entries = Vec::new();
         let mut from = window(at, window_ms(key.kind));
         loop {
-            let windows = self.windows(lane(key), from, order).await?;
+            let windows = self.windows(timeline(key), from, order).await?;
             for &window in &windows {
                 let wanted = limit.min(PAGE_MAX) - entries.len();
                 if wanted == 0 {
@@ -136,7 +83,7 @@ impl Series for Shared {
         let Some(ttl_s) = ttl_s((self.now)(), entry.at.plus_ms(keep_ms)) else { return Ok(()) };
         let at = bigint(entry.at.as_ms());
         let window = window(at, window_ms(key.kind));
-        self.list_window(lane(key), window, window_ms(key.kind), keep_ms).await?;
+        self.list_window(timeline(key), window, window_ms(key.kind), keep_ms).await?;
         let id = entry.id.as_bytes().as_slice();
         let values = (key.workspace.uuid(), key.subject, window, at, id, entry.body, ttl_s);
         self.cql.write(&self.series.of(key.kind).append, values).await

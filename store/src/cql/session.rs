@@ -24,6 +24,9 @@ use super::outcome::{Conditional, Failure, Settled, conditional, sort};
 use super::reconnect::Sessions;
 use super::{CqlOptions, OpenError, Reach, tls};
 
+/// The target under which the driver logs. It warns of each connection that breaks, and of what we do on purpose: only its
+/// errors are worth logging, as requests and metrics show servers that are away.
+pub const DRIVER_LOG: &str = "scylla";
 /// A frozen server is noticed after about two of these: with 1 s appends stalled for 2 s, with 5 s for 9 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long a server has to say what it is.
@@ -44,7 +47,7 @@ pub(super) enum Way {
     Part,
     /// A read that sees every conditional write that was answered, and settles what is on its way.
     Serial,
-    /// A plain write. It says the same however often it is done, so it is repeated.
+    /// A plain write. Doing it twice changes nothing, so it is repeated.
     Write,
     /// A plain read.
     Read,
@@ -329,14 +332,14 @@ impl Tries {
         Self { made: 0, max }
     }
 
-    /// After a failure: waits a little and says whether to try again.
+    /// After a failure: waits a little and returns whether to try again.
     pub(super) async fn again(&mut self, statement: &Statement) -> bool {
         let again = self.pause(Uuid::new_v4()).await;
         statement.counts.repeats.fetch_add(u64::from(again), Ordering::Relaxed);
         again
     }
 
-    /// Waits a little and says whether to go on. `random`: rivals must not meet again at the same time.
+    /// Waits a little and returns whether to go on. `random` keeps rivals from meeting again at the same time.
     pub(super) async fn pause(&mut self, random: Uuid) -> bool {
         self.made += 1;
         if self.made >= self.max {

@@ -1,7 +1,6 @@
-//! Looks at the servers before anything is entrusted to them, and says in words what is wrong. For the start, which
-//! refuses, and for `doctor`, which explains.
+//! Looks at the servers before anything is entrusted to them, and finds what is wrong: for the start, which refuses, and for
+//! `doctor`, which explains.
 
-use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -12,24 +11,16 @@ use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancing
 use scylla::statement::Consistency;
 use scylla::statement::unprepared::Statement as Query;
 
-use super::migrate::stored_version;
-use super::session::Cql;
+use super::complaint::{Complaint, Product};
+use super::schema::stored_version;
+use super::session::{ASK, Cql};
 use super::{CqlOptions, OpenError};
 
 /// The oldest of each product whose conditional batches were relied upon.
 const CASSANDRA_MIN: (u32, u32) = (5, 0);
 const SCYLLA_MIN: (u32, u32) = (2025, 4);
-/// Copies of everything, when there are servers enough and nobody says otherwise.
+/// Copies of everything, when there are servers enough and the operator sets no other number.
 const COPIES: u8 = 3;
-
-/// Whose servers they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
-    /// Apache Cassandra.
-    Cassandra,
-    /// ScyllaDB.
-    Scylla,
-}
 
 /// A server of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,68 +53,6 @@ pub struct Survey {
     pub replication: Option<u8>,
     /// The schema of its tables; none: there are none.
     pub schema: Option<i32>,
-}
-
-/// Why the servers cannot keep the store's promises.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Complaint {
-    /// A server is older than what was relied upon.
-    Old {
-        /// Whose it is.
-        product: Product,
-        /// Which server.
-        address: String,
-        /// Its version.
-        version: String,
-    },
-    /// Servers answer before they sync.
-    Periodic {
-        /// Which.
-        addresses: Vec<String>,
-    },
-    /// A quorum needs more servers than there are.
-    TooFewNodes {
-        /// Copies asked for, or that the keyspace keeps.
-        replication: u8,
-        /// Servers.
-        nodes: usize,
-    },
-    /// There is no such datacenter.
-    NoDatacenter {
-        /// As it was given.
-        given: String,
-        /// Those that there are.
-        found: Vec<String>,
-    },
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Complaint::Old { product: Product::Cassandra, address, version } => {
-                write!(f, "the server {address} is Apache Cassandra {version}: 5.0 or newer is needed")
-            }
-            Complaint::Old { product: Product::Scylla, address, version } => {
-                write!(f, "the server {address} is ScyllaDB {version}: 2025.4 or newer is needed")
-            }
-            Complaint::Periodic { addresses } => write!(
-                f,
-                "commitlog_sync is periodic on {}: they answer before they sync, so when they all fail at once, \
-                 answered messages are lost. Set it to group or batch in cassandra.yaml, or say that you know with \
-                 store.cql.allow_periodic_commitlog = true",
-                addresses.join(", ")
-            ),
-            Complaint::TooFewNodes { replication, nodes } => write!(
-                f,
-                "{replication} copies of everything need {replication} servers, and there are {nodes}: add servers, or \
-                 give the keyspace fewer copies (store.cql.replication when it is made, ALTER KEYSPACE later)"
-            ),
-            Complaint::NoDatacenter { given, found } => {
-                let found = found.join(", ");
-                write!(f, "store.cql.datacenter = {given}: there is no such datacenter, only {found}")
-            }
-        }
-    }
 }
 
 impl Survey {
@@ -214,7 +143,7 @@ pub(super) async fn survey(cql: &Cql, options: &CqlOptions) -> Result<Survey, Op
         _ => 1,
     });
     let survey = Survey { product, nodes, replication, schema: None };
-    // No server is asked of a datacenter that is not there; the complaint says so.
+    // A datacenter that does not exist has no servers to ask; the complaint says so.
     if survey.replication.is_none() || survey.near(options).next().is_none() {
         return Ok(survey);
     }
@@ -265,10 +194,8 @@ async fn ask(cql: &Cql, node: Option<&Arc<Node>>, question: &str) -> Option<Stri
     if let Some(node) = node {
         let target = NodeIdentifier::Node(Arc::clone(node));
         let policy = SingleTargetLoadBalancingPolicy::new(target, None);
-        let profile = ExecutionProfile::builder()
-            .load_balancing_policy(policy)
-            .request_timeout(Some(super::session::ASK))
-            .build();
+        let profile =
+            ExecutionProfile::builder().load_balancing_policy(policy).request_timeout(Some(ASK)).build();
         query.set_execution_profile_handle(Some(profile.into_handle()));
     }
     let rows = cql.session().query_unpaged(query, ()).await.ok()?.into_rows_result().ok()?;

@@ -3,7 +3,7 @@
 use domain::State;
 use uuid::Uuid;
 
-use crate::StoreError;
+use crate::{ConversationKey, StoreError};
 
 /// A whole number as a column keeps it. Beyond 2^63 all are one, so the order stays.
 pub(super) fn bigint(number: u64) -> i64 {
@@ -18,6 +18,11 @@ pub(super) fn number(stored: i64) -> Result<u64, StoreError> {
 /// An id whose column is a blob, for the order of its bytes.
 pub(super) fn id(bytes: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(bytes).map_err(|error| StoreError::Corrupt(format!("an id: {error}")))
+}
+
+/// The columns that name a conversation's partition.
+pub(super) fn ids(key: ConversationKey) -> (Uuid, Uuid) {
+    (key.workspace.uuid(), key.conversation.uuid())
 }
 
 /// At most this many rows.

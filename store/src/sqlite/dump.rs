@@ -10,10 +10,10 @@ use crate::{
     StoreError, Unique, UniqueScope,
 };
 
-use super::Shared;
 use super::fault::Fault;
 use super::records::record;
 use super::row::{integer, number};
+use super::shared::Shared;
 
 /// Rows that are read after `after`, each with its rowid.
 fn page<T>(

@@ -17,9 +17,9 @@ use crate::{
     ConversationKey, HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow, StoreError, envelope,
 };
 
-use super::Shared;
 use super::fault::Fault;
 use super::row::{Stored, TAG_MARK, blob, integer, number, reading, state};
+use super::shared::Shared;
 use super::writer::{Unwritten, WRITE_BYTES};
 
 #[async_trait]
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn every_list_is_read_from_an_index_in_its_order() {
         let connection = Connection::open_in_memory().unwrap();
-        crate::sqlite::SCHEMA_STEPS.iter().for_each(|step| connection.execute_batch(step).unwrap());
+        super::super::database::SCHEMA_STEPS.iter().for_each(|step| connection.execute_batch(step).unwrap());
         let id = Uuid::nil();
         for (stream, oldest_first, range) in [
             (Stream::OfVisitor(id), false, "(workspace=? AND visitor=? AND (created_at,id)<(?,?))"),

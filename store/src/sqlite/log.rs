@@ -11,9 +11,9 @@ use crate::{
     StoreError, envelope,
 };
 
-use super::Shared;
 use super::fault::Fault;
 use super::row::{EventRows, HeadColumns, Stored, blob, integer, number};
+use super::shared::Shared;
 use super::writer::{Unwritten, WRITE_BYTES};
 
 #[async_trait]

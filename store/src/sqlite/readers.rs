@@ -20,8 +20,9 @@ use tokio::sync::oneshot;
 
 use crate::StoreError;
 
+use super::database::pragma;
 use super::fault::Fault;
-use super::{OpenError, SqliteOptions, pragma};
+use super::{OpenError, SqliteOptions};
 
 /// How many different statements a reader keeps prepared; there are fewer.
 const STATEMENTS: usize = 64;
@@ -72,7 +73,7 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Runs `work` on a connection that nobody else has meanwhile.
+    /// Runs `work` on a connection that no other read uses meanwhile.
     pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -80,7 +81,7 @@ impl Readers {
     {
         let (reply, answer) = oneshot::channel();
         let job = move |connection: &Connection| {
-            // Who has stopped waiting needs no answer, and so no work.
+            // A caller that has stopped waiting needs no answer, and so no work.
             if !reply.is_closed() {
                 let _ = reply.send(work(connection));
             }
@@ -124,8 +125,8 @@ impl Queue {
     /// A thread's life.
     fn serve(&self, connection: &Connection) {
         while let Some(job) = self.next() {
-            // The hook has told of the panic, and the caller hears that no answer comes. The connection is as
-            // good as before: a read leaves nothing on it.
+            // The hook has logged the panic, and the caller gets an error. The connection is as good as before: a read
+            // leaves nothing on it.
             let _ = catch_unwind(AssertUnwindSafe(|| job(connection)));
         }
     }

@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use crate::records::check_listed;
 use crate::{Record, RecordError, RecordKind, Records, StoreError, Unique, UniqueScope};
 
-use super::Shared;
 use super::fault::Fault;
 use super::row::{integer, number};
+use super::shared::Shared;
 use super::writer::{Unwritten, WRITE_BYTES};
 
 /// What a record is refused for, inside a transaction that goes on.

@@ -12,9 +12,9 @@ use crate::{
     StoreError,
 };
 
-use super::Shared;
 use super::fault::Fault;
 use super::row::{integer, number};
+use super::shared::Shared;
 use super::writer::{Unwritten, WRITE_BYTES};
 
 /// How many events of the whole installation one page of a feed looks through for those of its workspace. A quiet
@@ -127,8 +127,8 @@ fn entries(connection: &Connection, sql: &str, asked: impl Params) -> Result<Vec
     Ok(statement.query_map(asked, read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Goes through the events behind `after` and keeps the workspace's. Who ever removes events must leave the last row,
-/// or SQLite gives its place to another, which everybody who has been there would miss.
+/// Goes through the events behind `after` and keeps the workspace's. A change that removes events one day must leave the
+/// last row, or SQLite gives its place to a new event, which readers that have been there would miss.
 fn feed(
     connection: &Connection,
     workspace: WorkspaceId,

@@ -1,10 +1,10 @@
 //! The one writer: a thread that makes one commit of all writes that wait (group commit), so that a hundred appends
 //! share one fsync.
 //!
-//! A write knows what it came to only after the commit. One that is refused (fenced, a key taken) writes nothing and
-//! leaves the others of its group alone. After an error that leaves the file in doubt everybody of the group hears
-//! "unknown" and the thread ends for good: what the disk holds is found out at the next start, from the file, never
-//! by trying once more on a page cache that may lie.
+//! The outcome of a write is known only after the commit. A write that is refused (fenced, a key taken) writes nothing and
+//! leaves the others of its group alone. After an error that leaves the file in doubt all writes of the group are answered
+//! "unknown" and the thread ends for good: the next start finds out from the file what the disk holds, never a second try
+//! on a page cache that may lie.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,8 +18,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::StoreError;
 
+use super::SqliteOptions;
+use super::database::checkpoint;
 use super::fault::{Fault, Reach};
-use super::{SqliteOptions, SqliteStats, checkpoint};
 
 /// The most writes of one commit: enough to share an fsync, few enough that the first does not wait for ever.
 const GROUP_WRITES_MAX: usize = 256;
@@ -29,6 +30,17 @@ const IDLE_BUSY: Duration = Duration::from_millis(20);
 
 /// What a write takes while it waits, beside its bodies, in bytes: about.
 pub(super) const WRITE_BYTES: usize = 256;
+
+/// What the writer did since it was opened, and what waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SqliteStats {
+    /// Transactions; each that wrote something is one fsync.
+    pub commits: u64,
+    /// Events that were made durable.
+    pub events: u64,
+    /// Writes that wait now.
+    pub queue_depth: usize,
+}
 
 /// Why a write has no outcome.
 #[derive(Debug)]
@@ -90,7 +102,7 @@ impl Writer {
         })
     }
 
-    /// Runs `work` in the next commit, in one transaction with others, and says what it came to once that commit is
+    /// Runs `work` in the next commit, in one transaction with others, and returns its outcome once that commit is
     /// durable. `work` writes all of its own or nothing, and may be run again when the commit is tried again.
     /// `bytes` is about what it holds in memory while it waits.
     pub(super) async fn write<T, W>(&self, bytes: usize, work: W) -> Result<T, Unwritten>
@@ -100,7 +112,7 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Box::new(Waiting { work, bytes, outcome: None, reply })).map_err(Unwritten::Nothing)?;
-        // No answer: the thread panicked, and where it was then nobody knows.
+        // No answer: the thread panicked, before or after its commit.
         answer.await.unwrap_or(Err(Unwritten::Unknown))
     }
 
@@ -173,12 +185,12 @@ impl Gauges {
     }
 }
 
-/// A write in the queue, whatever its outcome's type.
+/// A write in the queue, with an outcome of any type.
 trait Job: Send {
     fn bytes(&self) -> usize;
     /// Runs it and keeps its outcome.
     fn run(&mut self, connection: &Connection) -> Result<(), Fault>;
-    /// Tells the one who waits: the kept outcome when it was `committed`.
+    /// Answers the caller: with the kept outcome when it was `committed`.
     fn settle(self: Box<Self>, committed: Result<(), Unwritten>);
 }
 
@@ -205,7 +217,7 @@ where
 
     fn settle(self: Box<Self>, committed: Result<(), Unwritten>) {
         let Waiting { outcome, reply, .. } = *self;
-        // Who does not wait any more is not told.
+        // A caller that does not wait any more needs no answer.
         let _ = reply.send(committed.map(|()| outcome.expect("what was committed was run")));
     }
 }
@@ -274,7 +286,7 @@ impl WriterThread {
         group
     }
 
-    /// Commits the group and tells everybody; breaks when the file is in doubt.
+    /// Commits the group and answers its callers; breaks when the file is in doubt.
     fn write(&self, mut group: Vec<Box<dyn Job>>) -> ControlFlow<()> {
         while !group.is_empty() {
             let Err((culprit, fault)) = self.attempt(&mut group) else {
@@ -329,7 +341,7 @@ impl WriterThread {
             cause,
             "a write failed: the store takes no more writes until the server is started again"
         );
-        // First the word, then the answers: who hears "unknown" and tries again is told that it is no use.
+        // Before the answers: a caller that gets "unknown" and tries again must find the writer stopped.
         self.failing.send_replace(true);
         for job in group {
             job.settle(Err(Unwritten::Unknown));

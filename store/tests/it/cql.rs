@@ -66,7 +66,7 @@ async fn several_may_open_a_store_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_what_an_agent_holds_while_he_is_given_something_takes_it_from_nobody() {
+async fn asking_what_an_agent_holds_while_they_are_given_it_takes_it_from_nobody() {
     let Some((node, keyspace)) = server() else { return };
     let proxy = Proxy::start(&[node.parse().unwrap()], 1).await.unwrap();
     let attempt = Duration::from_secs(1);
@@ -91,9 +91,9 @@ async fn who_asks_what_an_agent_holds_while_he_is_given_something_takes_it_from_
         while proxy.injected() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(held().await, 0, "it is not his yet");
+        assert_eq!(held().await, 0, "the agent does not hold it yet");
     };
     let (appended, ()) = tokio::join!(append, asked_meanwhile);
     assert_eq!(appended.unwrap(), Append::Applied);
-    assert_eq!(held().await, 1, "and now it is");
+    assert_eq!(held().await, 1, "and now they do");
 }

@@ -94,7 +94,7 @@ async fn what_came_late_while_somebody_read_page_by_page_is_heard() {
     }
     let page = reader.store.series.feed(workspace, None, 2).await.unwrap();
     assert_eq!((page.entries.len(), page.more), (2, true));
-    // Before the place where the page ended; then the reader takes a minute for what he has.
+    // Before the place where the page ended; then the reader takes a minute for the entries that it has.
     let late = Play::start(&behind.store.log, workspace).await.unwrap();
     reader.advance_ms(MINUTE_MS);
     let (heard, position) = reader.hear(workspace, Some(page.next), 2).await;
@@ -104,10 +104,10 @@ async fn what_came_late_while_somebody_read_page_by_page_is_heard() {
 }
 
 #[tokio::test]
-async fn who_takes_a_log_over_tells_what_its_owner_may_have_left_untold() {
+async fn the_next_owner_tells_what_the_last_one_may_have_left_untold() {
     const EVENTS: u64 = 70;
     let Some(reader) = Node::start(NOW).await else { return };
-    // Told where nobody looks any more: as good as not told.
+    // Told in a window that no reader looks at any more: as good as not told.
     let Some(lost) = Node::start(earlier(60 * MINUTE_MS)).await else { return };
     let workspace = some_workspace();
     let (_, position) = reader.hear(workspace, None, 10).await;

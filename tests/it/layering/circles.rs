@@ -13,7 +13,7 @@ use super::{LINE, root};
 
 /// How many files of each crate stand in a circle today. None is the aim, and none more may join.
 const IN_CIRCLES_MAX: [(&str, usize); 5] =
-    [("domain", 4), ("store", 18), ("actors", 0), ("cluster", 0), (".", 6)];
+    [("domain", 0), ("store", 0), ("actors", 0), ("cluster", 0), (".", 6)];
 
 #[test]
 fn no_further_file_joins_a_circle() {

@@ -10,8 +10,8 @@ const RIDDLES: [&str; 5] = ["he", "him", "his", "whoever", "whom"];
 
 /// How often they stand in each place today. None is the aim, and none more may come.
 const RIDDLES_MAX: [(&str, usize); 8] = [
-    ("domain", 140),
-    ("store", 40),
+    ("domain", 0),
+    ("store", 0),
     ("actors", 0),
     ("cluster", 0),
     ("src", 39),

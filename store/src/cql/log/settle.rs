@@ -1,4 +1,4 @@
-//! Claims, creates and appends, each as often as it takes to hear what came of it.
+//! Claims, creates and appends: each statement is repeated until its outcome is known.
 
 use domain::Seq;
 use scylla::statement::batch::{Batch, BatchType};
@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::{Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, Owner, StoreError};
 
-use super::super::Shared;
 use super::super::outcome::{Conditional, Failure, Settled};
 use super::super::session::{Statement, Tries, unreadable};
-use super::super::value::{bigint, number};
-use super::statements::{Group, Line, Static, ids};
+use super::super::shared::Shared;
+use super::super::value::{bigint, ids, number};
+use super::row::{Group, Line, Static};
 
 /// How often a claim that is not answered is tried, counting the first: more often than a write, since nothing can be
 /// done with a conversation before.
@@ -29,7 +29,7 @@ impl Shared {
         }))
     }
 
-    /// One batch: the conditional line, and the group's events. As often as it takes to hear what came of it.
+    /// One batch: the conditional line and the group's events, repeated until its outcome is known.
     async fn write_group(
         &self,
         statement: &Statement,
@@ -94,7 +94,7 @@ impl Shared {
             let tried_it = self.try_claim(key, &owner.0, &stored, fresh).await;
             tried.push(fresh);
             match tried_it {
-                // The look that comes next tells the tail.
+                // The next look at the log finds the tail.
                 Ok(Conditional::Applied) => {}
                 // Somebody else, or what I tried before and was not answered.
                 Ok(Conditional::Refused) if tried.len() == 1 => return Err(ClaimError::Lost),
@@ -108,7 +108,7 @@ impl Shared {
         }
     }
 
-    /// Appends, as often as it takes to hear what came of it.
+    /// Appends, and repeats the statement until its outcome is known.
     pub(super) async fn settle_append(&self, claim: &Claim, group: &Group) -> Result<Append, StoreError> {
         let line = Line::Append {
             last_seq: bigint(group.last_seq().0),
@@ -141,7 +141,7 @@ impl Shared {
         stored.ok_or_else(|| StoreError::Corrupt("a claimed log is not there".into()))
     }
 
-    /// Makes a log where there is none, as often as it takes to hear what came of it.
+    /// Makes a log where there is none, and repeats the statement until its outcome is known.
     pub(super) async fn settle_create(
         &self,
         key: ConversationKey,
@@ -158,7 +158,7 @@ impl Shared {
             Ok(refused) => match self.statics(key).await {
                 Ok(Some(stored)) if stored.token == token => Ok(Created::New(made)),
                 Ok(Some(stored)) if stored.is_sealed() => self.create_in_sealed(key, owner, group).await,
-                // It may be mine that somebody has claimed already; then he answers for it.
+                // It may be this log, already claimed by another node; then that node answers for it.
                 Ok(Some(_)) => Ok(Created::Exists),
                 Ok(None) => Ok(Created::Unknown),
                 Err(error) if refused == Settled::Refused => Err(error),
@@ -197,7 +197,7 @@ impl Shared {
         let (workspace, conversation) = ids(key);
         if self.statics(key).await?.is_none() {
             let values = (Uuid::new_v4(), workspace, conversation);
-            // Whatever it came to, the look after it tells.
+            // Its outcome does not matter: the look after it finds what is true.
             let _ = self.cql.conditional(&self.log.seal, values).await;
         }
         let stored = self.statics(key).await?;

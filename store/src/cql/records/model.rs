@@ -58,7 +58,7 @@ struct World {
     pointers: BTreeMap<Key, Pointer>,
     /// How many statements were done.
     moment: u64,
-    /// Who had a key from which moment on.
+    /// Which document had a key from which moment on.
     had: BTreeMap<Key, Vec<(u64, Option<Place>)>>,
 }
 
@@ -306,7 +306,7 @@ struct Rival {
     model: Model,
     dice: Dice,
     name: u64,
-    /// What each of its own may be, as far as it was told.
+    /// The states that each of its own documents may be in, by the answers that it got.
     own: BTreeMap<String, BTreeSet<State>>,
     /// How many calls came to what.
     told: BTreeMap<&'static str, u32>,
@@ -419,7 +419,7 @@ async fn fight(seed: u64, faults: Faults) -> BTreeMap<&'static str, u32> {
 async fn rivals_who_stop_half_way_leave_each_key_to_one() {
     let faults = Faults { not_sent: 0.03, lost: 0.03, late: 0.06, answer_lost: 0.1, twice: 0.1 };
     let mut told: BTreeMap<&'static str, u32> = BTreeMap::new();
-    // In the last, somebody reads his claim after the document was written over: none of the first 400 does.
+    // In the last, a writer reads its own claim after the document was written over: none of the first 400 does.
     for seed in (0..400).chain([2710]) {
         for (what, times) in fight(seed, faults).await {
             *told.entry(what).or_default() += times;
@@ -474,7 +474,7 @@ async fn what_stopped_half_way_is_in_nobody_s_way() {
     let woken = Line { fence: model.fresh(), content: Some(content) };
     assert_eq!(model.write(&place("slow"), None, &woken).await, Ok(Settled::Refused), "it comes too late");
 
-    // Who begins anew is told who has it, and gets it when it is free.
+    // A writer that begins anew learns that the key is taken, and gets it when it is free.
     let told = protocol::insert(&model, KIND, &slow, &one).await;
     assert!(matches!(&told, Err(RecordError::Taken(name)) if name == "one"), "{told:?}");
     protocol::delete(&model, &place("quick"), None).await.expect("it is there");

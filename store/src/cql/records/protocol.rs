@@ -1,26 +1,29 @@
-//! How documents with unique keys are written by statements of one row each, whoever else writes and whoever stops half
-//! way. Each document with a `fence` and each unique key with a `claim` is a row that only moves from what somebody saw.
+//! How documents with unique keys are written by statements of one row each, while others write and may stop half way. Each
+//! document with its `fence`, and each unique key with its `claim`, is a row that only moves from a value that its writer
+//! has seen.
 //!
 //! A unique key's row is a pointer. It is believed only when the document it names is there and names the key; so the
-//! one write of the document's row is the moment at which all comes true or ends. What holds, always: **a document that
-//! names a key is the one to which the key's row leads.** A key's row leads to one document, so a key has one.
+//! one write of the document's row is the moment at which everything comes true or ends. What holds, always: **a document
+//! that names a key is the one to which the key's row leads.** A key's row leads to one document, so only one document has
+//! the key.
 //!
-//! - Who writes a document sees its fence first (or takes it that there is none), then claims the keys that are new to
-//!   it, and then writes the document over the fence that he saw. Keys that it had already stay untouched.
-//! - Who finds a key's row leading to a document that does not name the key may take it over. Before that he gives that
-//!   document another fence (where there is none, a void with one), so that nobody who had claimed the key for it
-//!   before can write it any more; and he takes the key only by the claim that he saw before that, so that whoever
-//!   claims it for it afterwards is not overrun. A live writer is given a little time.
-//! - So who finds a key's row leading to his own document, which does not name it, claims it anew: of the claim that is
-//!   there somebody may be about to take the key.
-//! - A key's row is removed only by the claim by which it was got, when nothing can come of that claim any more: by
-//!   who replaced the document by one without the key, or by who claimed a key that did not lead to his document and
-//!   knows that he did not write it.
-//! - A document that is removed leaves a void: else the first write of it, when it comes late once more, would make it
-//!   again with keys that others may have by then. What ends by itself leaves none: nothing is on its way for as long
-//!   as such a document lives.
+//! - The writer of a document sees its fence first (or takes it that there is none), then claims the keys that are new to
+//!   the document, and then writes the document over the fence that it saw. Keys that the document had already stay
+//!   untouched.
+//! - A writer that finds a key's row leading to a document that does not name the key may take the key over. Before that it
+//!   gives that document another fence (where there is no document, a void with a fence), so that no writer that had
+//!   claimed the key for that document before can write it any more. It takes the key only over the claim that it saw
+//!   before that, so that a later claim of the key for that document is not overrun. A live writer is given a little time.
+//! - So a writer that finds a key's row leading to its own document, which does not name the key, claims the key anew: a
+//!   rival may be about to take the key over the claim that is there.
+//! - A key's row is removed only over the claim by which it was got, when nothing can come of that claim any more: by the
+//!   writer that replaced the document by one without the key, or by the writer that claimed a key which did not lead to
+//!   its document, and knows that it did not write the document.
+//! - A document that is removed leaves a void: else the first write of it, when it arrives late a second time, would make
+//!   the document again, with keys that others may have by then. A document that expires leaves none: no statement is on
+//!   its way for as long as such a document lives.
 //!
-//! A pointer too many is left by whoever stops in between. It costs the next one who wants the key some statements.
+//! A writer that stops in between leaves a pointer too many. It costs the next writer that wants the key some statements.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +35,7 @@ use super::super::outcome::{Failure, Settled};
 use super::super::session::Tries;
 use super::tables::{Claims, Content, Key, Line, Place, Pointer, Seen, Tables};
 
-/// How often a key's row is looked at, with pauses, while its holder may be about to write his document.
+/// How often a key's row is looked at, with pauses, while its holder may be about to write its document.
 const LOOKS: u32 = 4;
 /// How many rivals one claim of a key waits out.
 const CLAIMS_MAX: u32 = 12;
@@ -52,7 +55,7 @@ enum Outcome {
 #[derive(Clone, Copy)]
 struct Claimed {
     claim: Uuid,
-    /// Its row led to the document before: somebody else who claimed it for it may rely on that.
+    /// Whether its row led to the document before: another writer that claimed it for the document may rely on that.
     led_here: bool,
 }
 
@@ -72,7 +75,7 @@ pub(super) async fn insert<T: Tables>(
 ) -> Result<(), RecordError> {
     let place = Place { workspace: record.workspace.uuid(), kind, id: record.id.clone() };
     let keys = keys(&place, unique);
-    // Mostly there was never such a document, so nobody asks.
+    // Mostly there was never such a document, so it is not looked for.
     let mut over = None;
     let mut rounds = Tries::up_to(ROUNDS);
     loop {
@@ -161,7 +164,7 @@ async fn write_with<T: Tables>(
     version.keys.extend(got.claims);
     let written = match write(tables, place, over, Some(version)).await {
         Ok(Outcome::Written) => return Ok(true),
-        // Whatever was claimed may be needed.
+        // The document may be written: it may need any key that was claimed.
         Ok(Outcome::Unknown) => return Err(RecordError::Unknown),
         Ok(Outcome::Refused) => Ok(false),
         Err(error) => Err(error.into()),
@@ -221,7 +224,7 @@ async fn claim<T: Tables>(
     key: &Key,
 ) -> Result<Option<Claimed>, RecordError> {
     let mut patience = Tries::up_to(LOOKS);
-    // Mostly nobody has it, so nobody asks.
+    // Mostly no document has the key, so it is not looked for.
     let mut found: Option<Pointer> = None;
     for _ in 0..CLAIMS_MAX {
         let mut led_here = false;
@@ -254,7 +257,7 @@ async fn claim<T: Tables>(
     Err(contended().into())
 }
 
-/// Sees to it that nobody writes the document who has seen it as it is. False: it is not like that any more.
+/// Makes sure that no writer that has seen the document as it is can write it. False: it is not like that any more.
 async fn disarm<T: Tables>(tables: &T, place: &Place, seen: &Seen) -> Result<bool, StoreError> {
     let fence = tables.fresh();
     let fenced = match seen.fence {

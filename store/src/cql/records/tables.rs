@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use crate::{Record, RecordKind, StoreError, Unique, UniqueScope};
 
-use super::super::Shared;
 use super::super::outcome::{Failure, Settled};
 use super::super::session::unreadable;
+use super::super::shared::Shared;
 use super::super::value::{bigint, number};
 
 /// For how long it is kept in mind that a document is not there: longer than any process or server is frozen in the
@@ -104,7 +104,7 @@ impl Life {
 /// What a document's row is set to.
 pub(super) struct Line<'a> {
     pub(super) fence: Uuid,
-    /// None: a void. There is no document, and whoever saw the row before fails.
+    /// None makes the row a void: there is no document, and a write over the row as it was before fails.
     pub(super) content: Option<Content<'a>>,
 }
 

@@ -1,0 +1,110 @@
+//! The database file: where it lies, how a connection to it is set, its schema, its checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ToSql};
+
+use super::{OpenError, SqliteOptions};
+
+/// The steps from each schema to the next, the first of them from nothing. Steps are added, never changed.
+pub(super) const SCHEMA_STEPS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+/// The newest schema that this program knows; stored as `user_version`.
+const SCHEMA: i64 = SCHEMA_STEPS.len() as i64;
+/// In the data folder.
+const DATABASE_FILE: &str = "switchboard.db";
+/// After so many pages of write-ahead log they are moved into the database: rarely enough to move a page that changed
+/// often only once, often enough that a start after a crash reads little.
+const CHECKPOINT_PAGES: u32 = 6000;
+/// A write-ahead log that grew beyond this while something read for long is cut back after its checkpoint, before the
+/// store is idle and cuts it to nothing.
+const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
+/// What the writer keeps of the database in memory, in KiB (negative: SQLite's way to say that it is not pages).
+const WRITER_CACHE_KIB: i32 = -32 * 1024;
+/// How many different statements the writer keeps prepared; there are fewer.
+const WRITER_STATEMENTS: usize = 64;
+
+/// Whether a store was made in `dir`. Makes nothing.
+pub fn is_there(dir: &Path) -> bool {
+    dir.join(DATABASE_FILE).exists()
+}
+
+/// The database in the data folder `dir`.
+pub fn database_path(dir: &Path) -> PathBuf {
+    dir.join(DATABASE_FILE)
+}
+
+/// What was committed and is not in the database yet. It is there as long as the store is open.
+pub fn write_ahead_log_path(dir: &Path) -> PathBuf {
+    dir.join(format!("{DATABASE_FILE}-wal"))
+}
+
+/// What processes that use the database share, its locks among them. It is there as long as the store is open.
+pub fn shared_memory_path(dir: &Path) -> PathBuf {
+    dir.join(format!("{DATABASE_FILE}-shm"))
+}
+
+/// Settings of the connection, then the schema.
+pub(super) fn prepare(
+    connection: &Connection,
+    path: &Path,
+    options: &SqliteOptions,
+) -> Result<(), OpenError> {
+    let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    pragma(connection, "busy_timeout", options.busy_ms).map_err(sqlite)?;
+    let set_wal = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", set_wal).map_err(sqlite)?;
+    if mode != "wal" {
+        return Err(OpenError::NoWriteAheadLog { path: path.to_owned() });
+    }
+    let settings: [(&str, &dyn ToSql); 5] = [
+        ("synchronous", &"FULL"),
+        ("wal_autocheckpoint", &CHECKPOINT_PAGES),
+        ("journal_size_limit", &WAL_BYTES_KEPT),
+        ("cache_size", &WRITER_CACHE_KIB),
+        ("temp_store", &"MEMORY"),
+    ];
+    for (name, value) in settings {
+        pragma(connection, name, value).map_err(sqlite)?;
+    }
+    if let Some(pages) = options.pages_max {
+        pragma(connection, "max_page_count", pages).map_err(sqlite)?;
+    }
+    connection.set_prepared_statement_cache_capacity(WRITER_STATEMENTS);
+
+    let found = make_schema(connection).map_err(sqlite)?;
+    if found > SCHEMA {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA });
+    }
+    Ok(())
+}
+
+/// Makes the tables of a new database, and those that an old one lacks; returns the schema that it had.
+fn make_schema(connection: &Connection) -> rusqlite::Result<i64> {
+    // Immediate: a command beside us may be making them just now.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < SCHEMA {
+        for step in SCHEMA_STEPS.iter().skip(found.unsigned_abs() as usize) {
+            connection.execute_batch(step)?;
+        }
+        pragma(connection, "user_version", SCHEMA)?;
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(found)
+}
+
+/// Sets a pragma, whether or not it answers with its new value.
+pub(super) fn pragma(connection: &Connection, name: &str, value: impl ToSql) -> rusqlite::Result<()> {
+    let ignore = |_: &rusqlite::Row<'_>| Ok(());
+    match connection.pragma_update_and_check(None, name, value, ignore) {
+        Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves the whole write-ahead log into the database and both to the disk; false when another process is in the way.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
