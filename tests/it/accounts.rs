@@ -43,7 +43,7 @@ fn said(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn who_logs_in_gets_tokens_and_himself_and_a_wrong_one_hears_nothing() {
+async fn a_log_in_answers_tokens_and_the_agent_and_a_wrong_one_nothing() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let (api, login) = (sandbox.api(), &sandbox.ready().agents[0]);
     let body = api.try_login(&login.email.to_uppercase(), &login.password).await.unwrap();
@@ -53,12 +53,12 @@ async fn who_logs_in_gets_tokens_and_himself_and_a_wrong_one_hears_nothing() {
     assert_eq!((&agent["id"], &agent["email"]), (&json!(login.agent_id), &json!(login.email)));
     assert_eq!((&agent["role"], &agent["disabled"]), (&json!("agent"), &json!(false)));
     assert_eq!(agent["team_ids"], json!([sandbox.ready().team_id]));
-    let himself = me(&api, text(&body["access_token"])).await.expect(200).unwrap();
-    assert_eq!(&himself, agent);
+    let myself = me(&api, text(&body["access_token"])).await.expect(200).unwrap();
+    assert_eq!(&myself, agent);
     assert!(!body.to_string().contains("password"), "{body}");
 
-    let wrong = api.try_login(&login.email, "not his password").await.unwrap();
-    let unknown = api.try_login("nobody@example.org", "not his password").await.unwrap();
+    let wrong = api.try_login(&login.email, "not their password").await.unwrap();
+    let unknown = api.try_login("nobody@example.org", "not their password").await.unwrap();
     assert_refused(&wrong, 401, "INVALID_CREDENTIALS");
     assert_eq!((unknown.status, said(&unknown)), (wrong.status, said(&wrong)));
     assert_eq!(wrong.header("www-authenticate"), "Bearer");
@@ -287,7 +287,7 @@ async fn a_disabled_agent_is_out_and_cannot_log_in() {
     let out = async { while me(&api, &agent.token).await.status != 401 {} };
     timeout(REVOKED, out).await.unwrap();
     assert_eq!(refresh(&api, &agent.refresh_token).await.status, 401);
-    let wrong = api.try_login("gone@example.org", "not his password").await.unwrap();
+    let wrong = api.try_login("gone@example.org", "not their password").await.unwrap();
     let right = api.try_login("gone@example.org", PASSWORD).await.unwrap();
     assert_eq!((right.status, said(&right)), (401, said(&wrong)));
 

@@ -34,7 +34,7 @@ fn path_of(canned: &Value) -> String {
 }
 
 #[tokio::test]
-async fn each_sees_his_own_his_teams_and_the_workspaces() {
+async fn each_agent_sees_their_own_their_teams_and_the_workspaces() {
     let house = House::start().await;
     let (ours, theirs) = (&house.ours, &house.theirs);
     let outside = new_agent(&house.api, &ours.admin, "outside@ours.example", json!({})).await;

@@ -1,5 +1,5 @@
 //! The whole server on a disk that fails: what was acknowledged stays, what was not is never said to be there, and
-//! whoever asks again with the same `client_id` learns the truth.
+//! a client that asks again with the same `client_id` learns the truth.
 
 use std::fs;
 use std::path::Path;
@@ -55,7 +55,7 @@ impl Disk {
     }
 }
 
-/// A visitor in his conversation, and what he said.
+/// A visitor in their conversation, and what they said.
 struct Writer {
     api: Api,
     who: Visitor,
@@ -92,7 +92,7 @@ impl Writer {
         answer
     }
 
-    /// All that stands in his log, in its order; `seq` has no hole.
+    /// All that stands in the conversation's log, in its order; `seq` has no hole.
     async fn log(&self) -> Vec<String> {
         let page = self.api.events(&self.who.token, &self.conversation, "after=0&limit=200").await.unwrap();
         let page = page.expect(200).unwrap();

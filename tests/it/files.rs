@@ -338,7 +338,7 @@ async fn bytes_are_read_by_who_reads_the_conversation_or_has_the_link_as_it_was_
         format!("{}?signature={signature}", path_of(&visitors)),
     ] {
         assert_refused(&api.get(&changed).send().await.unwrap(), 401, "INVALID_SIGNATURE");
-        // Who may read it anyway is not asked when he comes by a link.
+        // A link is judged by its signature alone, also from an agent who may read the file.
         let signed_in = api.get(&changed).bearer(&ours.agent.token).send().await.unwrap();
         assert_refused(&signed_in, 401, "INVALID_SIGNATURE");
     }

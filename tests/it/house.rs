@@ -75,7 +75,7 @@ impl Side {
     }
 }
 
-/// Makes an agent, with `more` of his fields, and logs him in.
+/// Makes an agent, with `more` of their fields, and logs them in.
 pub(crate) async fn new_agent(api: &Api, admin: &Agent, email: &str, more: Value) -> Agent {
     let mut body = json!({ "email": email, "name": email, "password": PASSWORD });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -47,7 +47,7 @@ async fn what_an_image_tells_beside_its_picture_is_gone_before_anybody_reads_it(
 }
 
 #[tokio::test]
-async fn an_image_can_be_shown_small_to_whoever_may_see_it() {
+async fn an_image_can_be_shown_small_to_all_who_may_see_it() {
     let house = House::start().await;
     let (api, ours) = (&house.api, &house.ours);
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::WebP] {

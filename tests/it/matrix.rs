@@ -274,7 +274,7 @@ async fn what_is_foreign_is_answered_like_what_does_not_exist() {
                     };
                     let (foreign, unknown) = (send(&ours).await, send(&random).await);
                     let what = format!("{} {ours}{query} {body} by {principal}", row.method);
-                    // A file's query is a signed link, and this is none, whoever asks for which file.
+                    // A file's query is a signed link, and this is none, for every asker and file.
                     let signed = row.route.contains("/files/") && !query.is_empty();
                     let expected = if signed { (401, "INVALID_SIGNATURE") } else { (404, "NOT_FOUND") };
                     assert_eq!((foreign.status, foreign.code()), expected, "{what}: {foreign}");

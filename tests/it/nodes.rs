@@ -63,7 +63,7 @@ async fn what_a_command_or_another_server_ends_is_over_and_a_lost_folder_stops_i
         assert_eq!(ran.code, Some(if line == "doctor" { 1 } else { 2 }), "{line} {value}: {ran:?}");
     }
 
-    // An agent whom a command makes logs in everywhere, and nowhere once a command has disabled them.
+    // An agent made by a command logs in everywhere, and nowhere once a command has disabled them.
     let made =
         command(&["agent", "create", "--email", "new@x.example", "--name", "New", "--team", "Support"], &[]);
     assert_eq!(made.code, Some(0), "{made:?}");

@@ -32,7 +32,7 @@ async fn without_a_way_to_its_store_a_server_refuses_and_goes_on_when_there_is_o
 }
 
 #[tokio::test]
-async fn who_comes_back_to_his_conversation_without_a_store_is_told_to_come_again() {
+async fn a_visitor_who_comes_back_to_their_conversation_without_a_store_is_told_to_come_again() {
     let Some(node) = cql::contact_point() else { return };
     let keyspace = Keyspace::new(&node, "resume");
     let mut proxy = Proxy::start(&[node.parse().unwrap()], 1).await.unwrap();

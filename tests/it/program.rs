@@ -21,7 +21,7 @@ pub(crate) struct Ran {
 
 /// Runs it with an environment of only these variables, to its end. Blocks.
 pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
-    // Files, not pipes: a full pipe would hold up whoever writes into it.
+    // Files, not pipes: a full pipe would hold up the process that writes into it.
     let (mut stdout, mut stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
     let mut child = Command::new(driver::binary())
         .args(arguments)

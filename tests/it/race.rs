@@ -54,7 +54,7 @@ async fn of_all_who_accept_a_conversation_at_once_exactly_one_wins() {
                 "{head}"
             );
 
-            // Of those who give it back only he can who has it.
+            // Of those who give it back only the agent who has it succeeds.
             let gives = join_all(office.clerks.iter().map(|clerk| clerk.release(conversation))).await;
             for (clerk, gave) in office.clerks.iter().zip(&gives) {
                 let has_it = clerk.who.agent_id == winner.who.agent_id;
@@ -77,7 +77,7 @@ async fn accept_all(clerk: &Clerk, conversations: &[String]) -> Vec<Came> {
 }
 
 #[tokio::test]
-async fn nobody_gets_more_than_his_capacity_and_everybody_gets_that() {
+async fn nobody_gets_more_than_their_capacity_and_everybody_gets_that() {
     const CAPACITY: usize = 3;
     let mut random = seeded();
     let office = Office::open(5, CAPACITY as u32).await;
@@ -164,14 +164,14 @@ async fn accepts_transfers_releases_and_absences_at_once_leave_one_owner_and_no_
     assert!(!office.sandbox.log().unwrap().contains("panicked"));
 }
 
-/// Mostly accepts, of any conversation, whoever has it; says which deed, and what came of it.
+/// Mostly accepts, of any conversation, also of one that another agent has; returns which deed, and what came of it.
 async fn do_something(office: &Office, place: usize, all: &[String], random: &mut StdRng) -> (usize, Came) {
     let clerk = &office.clerks[place];
     let conversation = &all[random.random_range(0..all.len())];
     let status = clerk.status().await;
     let held: Vec<&str> =
         status["conversation_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    // Mostly what he has, as far as he knows.
+    // Mostly what the clerk has, as far as they know.
     let given = if held.is_empty() || random.random_ratio(1, 5) {
         conversation
     } else {

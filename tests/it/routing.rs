@@ -32,7 +32,7 @@ pub(crate) struct Shift {
     talks: AtomicUsize,
 }
 
-/// An agent at his socket.
+/// An agent at their socket.
 pub(crate) struct Seat {
     who: Agent,
     socket: Socket,
@@ -79,7 +79,7 @@ impl Shift {
         call.send().await.unwrap().expect(201).unwrap()
     }
 
-    /// Makes an agent of the team, with these of his fields, and logs him in. He is offline.
+    /// Makes an agent of the team, with these of their fields, and logs them in. They are offline.
     pub(crate) async fn hire(&self, name: &str, fields: Value) -> Agent {
         let email = format!("{name}@shift.example");
         let mut all =
@@ -89,7 +89,7 @@ impl Shift {
         self.api.login(&email, "long enough").await.unwrap()
     }
 
-    /// The same, and he is online, by REST alone.
+    /// The same, and they are online, by REST alone.
     pub(crate) async fn agent(&self, name: &str, fields: Value) -> Agent {
         let agent = self.hire(name, fields).await;
         self.set_status(&agent, "online").await;
@@ -113,7 +113,7 @@ impl Shift {
         self.api.set_status(&agent.token, status).await.unwrap().expect(200).unwrap()
     }
 
-    /// As his actor sees him.
+    /// As the agent's actor sees them.
     pub(crate) async fn status(&self, agent: &Agent) -> Value {
         self.get(&agent.token, "agent/status").await.expect(200).unwrap()
     }

@@ -31,7 +31,7 @@ struct Stage {
     api: Api,
 }
 
-/// A visitor and what he talks in.
+/// A visitor and their conversation.
 #[derive(Clone)]
 struct Talk {
     visitor: Visitor,
@@ -141,7 +141,7 @@ async fn events(socket: &mut Socket, conversation: &str, seqs: impl IntoIterator
     events
 }
 
-/// Of events that came, none is left. A waiting visitor is told his place beside them.
+/// Of events that came, none is left. A waiting visitor is told their place beside them.
 fn assert_no_more_events(socket: &mut Socket) {
     let left: Vec<Value> = socket.take_pushes().into_iter().filter(|push| push["type"] != "queue").collect();
     assert_eq!(left, Vec::<Value>::new());

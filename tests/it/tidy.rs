@@ -1,4 +1,4 @@
-//! How the program behaves towards whoever runs it: its exit codes, its first line, its drain, what a restart keeps,
+//! How the program behaves towards its operator: its exit codes, its first line, its drain, what a restart keeps,
 //! and what its log never says.
 
 use std::collections::BTreeSet;
@@ -259,7 +259,7 @@ fn a_config_is_checked_and_shown_as_it_holds() {
     }
 }
 
-/// Stands in nothing but what a client or an operator keeps to himself.
+/// Stands in nothing but what a client or an operator keeps to themselves.
 const CANARY: &str = "canary5f2c";
 
 #[tokio::test]

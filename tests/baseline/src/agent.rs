@@ -12,7 +12,7 @@ const FRAMES_MAX: usize = 4096;
 /// Frames that go out together.
 const WRITE_TOGETHER: usize = 64;
 
-/// The one agent. Who comes last is he.
+/// The one agent: the last client that came.
 #[derive(Default)]
 pub(crate) struct Agent(Mutex<Option<mpsc::Sender<Vec<u8>>>>);
 
@@ -28,11 +28,11 @@ impl Agent {
         });
     }
 
-    /// Sends him a text, if he is there.
+    /// Sends the agent a text, if they are there.
     pub(crate) async fn push(&self, text: &[u8]) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(sender) = sender {
-            // It fails when he has gone, as he does at the end of each run.
+            // It fails when the agent has gone, as at the end of each run.
             let _ = sender.send(frame(text)).await;
         }
     }

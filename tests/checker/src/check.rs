@@ -262,7 +262,7 @@ impl Log {
             Some((stands, one)) if !stands.agrees_with(event) => {
                 self.faults.push(Fault::Disagree { seq: event.seq, one: one.clone(), other: by.clone() });
             }
-            // Who sees the content knows more than the one from whom it is hidden.
+            // An observer that sees the content knows more than one that sees it hidden.
             Some((stands, one)) if stands.kind == HIDDEN => {
                 (*stands, *one) = (event.clone(), by.clone());
             }

@@ -28,20 +28,20 @@ pub struct Desk {
     pub deeds: Vec<Deed>,
 }
 
-/// An agent, as his own status and his own list have him.
+/// An agent, as their own status and their own list have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentAtRest {
-    /// His id.
+    /// The agent's id.
     pub agent: Sender,
     /// Online and present.
     pub gets_offers: bool,
-    /// How many he may hold.
+    /// How many they may hold.
     pub capacity: u64,
-    /// What he holds and what he is offered.
+    /// What they hold and what they are offered.
     pub load: u64,
-    /// What he holds, by his status.
+    /// What they hold, by their status.
     pub holds: Vec<ConversationId>,
-    /// What he holds, by his list.
+    /// What they hold, by their list.
     pub mine: Vec<ConversationId>,
 }
 
@@ -134,9 +134,9 @@ pub struct Deed {
     pub conversation: ConversationId,
     /// What.
     pub verb: Verb,
-    /// The last event that he knew of when he first asked.
+    /// The last event that the agent knew of at the first attempt.
     pub after: u64,
-    /// The last event of the conversation in the answer; none: he was refused.
+    /// The last event of the conversation in the answer; none: the deed was refused.
     pub acknowledged: Option<u64>,
     /// An attempt of it went to a server that did not answer and lives: it may do it later than another one refused it.
     #[serde(default)]
@@ -149,10 +149,10 @@ pub struct Deed {
 pub enum Verb {
     /// To have what waits.
     Accept,
-    /// To give back what he has.
+    /// To give back a conversation.
     Release,
-    /// To give what he has to a colleague, or to a team.
+    /// To give a conversation to a colleague, or to a team.
     Transfer,
-    /// To end what he has.
+    /// To end a conversation.
     End,
 }

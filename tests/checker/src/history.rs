@@ -85,7 +85,7 @@ pub enum Entry {
         attempt: Attempt,
         /// Where to.
         conversation: ConversationId,
-        /// By whom.
+        /// The sender.
         sender: Sender,
         /// The same in each repeat.
         client_id: ClientId,
@@ -125,7 +125,7 @@ pub enum Entry {
     },
     /// An event reached an observer.
     Observed {
-        /// Whom.
+        /// The observer.
         observer: Observer,
         /// Of which log.
         conversation: ConversationId,

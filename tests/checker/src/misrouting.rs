@@ -35,7 +35,7 @@ pub enum Misrouting {
         seq: u64,
     },
     /// Released from one who did not have it.
-    NotHis {
+    NotTheirs {
         /// The event.
         seq: u64,
         /// Who did not have it.
@@ -83,27 +83,27 @@ pub enum Misrouting {
     },
     /// It is offered to one who is not online and present.
     OfferedToNobody {
-        /// To whom.
+        /// The agent it is offered to.
         agent: Sender,
     },
-    /// An agent holds more than he may.
+    /// An agent holds more than they may.
     OverCapacity {
         /// Who.
         agent: Sender,
-        /// How many he holds.
+        /// How many they hold.
         held: u64,
-        /// How many he may hold.
+        /// How many they may hold.
         capacity: u64,
     },
-    /// An agent's load is not what he holds and is offered.
+    /// An agent's load is not what they hold and are offered.
     Load {
         /// Who.
         agent: Sender,
-        /// His load, as his status shows it.
+        /// Their load, as their status shows it.
         shown: u64,
-        /// What he holds.
+        /// What they hold.
         held: u64,
-        /// What he is offered.
+        /// What they are offered.
         offered: u64,
     },
     /// Acknowledged, and not in the log between what was known before and what was known with the answer.
@@ -112,7 +112,7 @@ pub enum Misrouting {
         agent: Sender,
         /// Which.
         verb: Verb,
-        /// What he knew of before.
+        /// The last event that the agent knew of before.
         after: u64,
         /// What the answer knew of.
         until: u64,
@@ -142,8 +142,8 @@ impl fmt::Display for Misrouting {
             Self::NotGiven { seq } => {
                 write!(out, "not given: what is assigned at {seq} does not go with the event before")
             }
-            Self::NotHis { seq, agent } => {
-                write!(out, "not his: {agent}, released at {seq}, did not have it")
+            Self::NotTheirs { seq, agent } => {
+                write!(out, "not theirs: {agent}, released at {seq}, did not have it")
             }
             Self::AfterEnd { seq } => write!(out, "after its end: {seq}"),
             Self::StateDisagrees { log, shown } => {
@@ -154,7 +154,7 @@ impl fmt::Display for Misrouting {
             }
             Self::NeverStarted => write!(out, "never started: it is in a list"),
             Self::QueueOrder { place } => {
-                write!(out, "queue order: who stands at {place} comes before who stands in front of him")
+                write!(out, "queue order: the visitor at {place} comes before the visitor in front of them")
             }
             Self::Position { place, shown } => {
                 write!(out, "position: {shown:?} is shown at place {place} of the queue")

@@ -165,8 +165,8 @@ fn a_transfer_and_its_assignment_are_one() {
 
 #[test]
 fn only_who_has_it_is_released_and_nothing_follows_the_end() {
-    let not_his = faults(|desk| log(desk, "first")[1] = released(4, None, BOB));
-    assert_eq!(not_his, [Misrouting::NotHis { seq: 4, agent: BOB.to_owned() }]);
+    let not_theirs = faults(|desk| log(desk, "first")[1] = released(4, None, BOB));
+    assert_eq!(not_theirs, [Misrouting::NotTheirs { seq: 4, agent: BOB.to_owned() }]);
     let after = faults(|desk| log(desk, "over").push(released(4, None, BOB)));
     assert!(after.contains(&Misrouting::AfterEnd { seq: 4 }), "{after:?}");
 }
@@ -218,7 +218,7 @@ fn who_waits_is_offered_unless_all_who_are_there_are_full() {
 }
 
 #[test]
-fn nobody_holds_more_than_he_may_and_his_load_is_what_he_carries() {
+fn nobody_holds_more_than_they_may_and_their_load_is_what_they_carry() {
     let over = Misrouting::OverCapacity { agent: BOB.to_owned(), held: 1, capacity: 0 };
     assert_eq!(faults(|desk| desk.agents[1].capacity = 0), [over]);
     let load = Misrouting::Load { agent: ANN.to_owned(), shown: 3, held: 1, offered: 1 };

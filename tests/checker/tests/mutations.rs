@@ -6,7 +6,7 @@ use proptest::sample::Index;
 
 const TALK: &str = "cnv_1";
 const SENDERS: [&str; 3] = ["vis_ann", "agt_bob", "agt_cid"];
-/// The last one is the visitor's: he does not see what is inner.
+/// The last one is the visitor's, who does not see inner events.
 const OBSERVERS: [&str; 3] = ["bob's socket", "cid's socket", "ann's socket"];
 
 /// One step of a random run. The numbers choose a sender or an observer.
@@ -50,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct World {
     recorder: Recorder,
     log: Vec<Seen>,
-    /// Each sender's message whose outcome he does not know: its client's name, whether a note.
+    /// Each sender's message whose outcome they do not know: its client's name, whether a note.
     pending: [Option<(String, bool)>; SENDERS.len()],
     sent: usize,
     positions: [usize; OBSERVERS.len()],

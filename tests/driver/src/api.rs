@@ -167,12 +167,12 @@ impl Call<'_> {
         self
     }
 
-    /// Names the caller by his token.
+    /// Names the caller by their token.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// Names the caller by his site.
+    /// Names the caller by their site.
     pub fn site(self, site_key: &str) -> Self {
         self.header("x-site-key", site_key)
     }

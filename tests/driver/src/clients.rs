@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::api::Api;
 
-/// A visitor with his token.
+/// A visitor with their token.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// His id.
+    /// Their id.
     pub visitor_id: String,
-    /// His bearer token.
+    /// Their bearer token.
     pub token: String,
 }
 
 /// An agent who has logged in.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    /// His id.
+    /// Their id.
     pub agent_id: String,
-    /// His bearer token.
+    /// Their bearer token.
     pub token: String,
     /// For the next token.
     pub refresh_token: String,

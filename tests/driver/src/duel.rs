@@ -4,8 +4,8 @@
 //! delivery contract held.
 //!
 //! Each attempt goes to any of the two, a repeat too, and a client that waits too long for a frozen server goes to the
-//! other. Neither hears what the other does, so who looks on hears it late: by the next page, or when his socket
-//! moves to the other server, as it does now and then. What routing keeps in memory is not judged
+//! other. Neither server hears what the other does, so an observer learns of it late: by the next page, or when its
+//! socket moves to the other server, as it does now and then. What routing keeps in memory is not judged
 //! ([`DeskSummary::set_aside`](crate::DeskSummary) counts it).
 
 use std::fmt;

@@ -96,7 +96,7 @@ struct Breaker<'a> {
 }
 
 impl Breaker<'_> {
-    /// Has the witness send until `trouble` is over, which he must hardly notice.
+    /// Has the witness send until `trouble` is over, which they must hardly notice.
     async fn go_on(
         &mut self,
         witness: &mut Witness,

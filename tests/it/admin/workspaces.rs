@@ -17,8 +17,8 @@ async fn an_operator_makes_workspaces_and_others_see_only_their_own() {
     assert_eq!((&made["time_zone"], &made["version"]), (&json!("Europe/Berlin"), &json!(1)));
     assert!(!made.to_string().contains(SECRET));
     let boss = api.login("boss@third.example", SECRET).await.unwrap();
-    let himself = look(api.get("/api/v1/auth/me"), &boss).await.expect(200).unwrap();
-    assert_eq!((&himself["role"], &himself["operator"]), (&json!("admin"), &Value::Null));
+    let me = look(api.get("/api/v1/auth/me"), &boss).await.expect(200).unwrap();
+    assert_eq!((&me["role"], &me["operator"]), (&json!("admin"), &Value::Null));
     assert_eq!(ids(&house, "/api/v1/admin/agents", &boss).await, [boss.agent_id.as_str()]);
     assert_eq!(ids(&house, "/api/v1/admin/teams", &boss).await, Vec::<String>::new());
     assert_refused(&look(api.get(list), &boss).await, 403, "FORBIDDEN");
@@ -67,7 +67,7 @@ async fn a_workspace_goes_with_its_last_admin_when_nothing_else_is_in_it() {
     assert_eq!(ids(&house, list, operator).await.len(), 2);
     let left = async { while look(api.get("/api/v1/auth/me"), &boss).await.status != 401 {} };
     timeout(Duration::from_secs(5), left).await.unwrap();
-    // His e-mail is free again.
+    // Their e-mail is free again.
     new_agent(api, &house.theirs.admin, "boss@third.example", json!({})).await;
     let own = format!("{list}/{}", house.ours.workspace);
     assert_refused(&look(api.delete(own), operator).await, 409, "CONFLICT");

@@ -60,7 +60,7 @@ async fn a_start_is_done_once_whatever_is_repeated() {
         answers.iter().all(|answer| answer.status <= 201 && id_of(&answer.body) == id_of(&answers[0].body))
     );
 
-    // Another visitor's client_id is his own; also after the end it is the same conversation.
+    // Another visitor's client_id is their own; also after the end it is the same conversation.
     let stranger = stage.visitor().await;
     assert_ne!(
         id_of(&start(&stage, &stranger.token, &json!({ "client_id": "c1" })).await.expect(201).unwrap()),

@@ -109,7 +109,7 @@ async fn what_is_no_message_is_counted_too_as_sends_or_as_changes() {
 }
 
 #[tokio::test]
-async fn messages_are_counted_for_each_sender_by_himself() {
+async fn messages_are_counted_for_each_sender_alone() {
     let options = Options::unlimited()
         .limit("visitor_send_burst", 3)
         .limit("visitor_send_per_s", 1)

@@ -119,7 +119,7 @@ async fn only_who_holds_it_writes_and_who_had_it_is_told_so() {
     let typing = format!("conversations/{conversation}/typing");
     refused(&stage.post(&ann.token, &typing, &json!({ "typing": true })).await, 409, "STALE_ASSIGNMENT");
     refused(&stage.post(&admin.token, &typing, &json!({ "typing": true })).await, 403, "FORBIDDEN");
-    // What he had written is answered as before, also after the end.
+    // What the agent had written is answered as before, also after the end.
     assert_eq!(message(&stage, &ann.token, &conversation, &text("a")).await.expect(200).unwrap(), posted);
     stage.say(&bob.token, &conversation, "b").await;
     stage.say(&visitor.token, &conversation, "v").await;
@@ -239,7 +239,7 @@ async fn read_marks_only_move_forward_and_no_further_than_the_head() {
     for client_id in ["a", "b"] {
         stage.say(&ann.token, &conversation, client_id).await;
     }
-    // Sending moved his own.
+    // Sending moved the agent's own mark.
     assert_eq!(marks(&ann.token).await, (2, 5, json!(0)));
     assert_eq!(marks(&visitor.token).await, (2, 5, json!(2)));
     for (seq, mark, unread) in [(4, 4, 1), (3, 4, 1), (0, 4, 1), (u64::MAX, 5, 0), (1, 5, 0)] {

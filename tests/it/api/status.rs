@@ -42,7 +42,7 @@ async fn a_status_is_kept_as_it_was_set_last() {
 }
 
 #[tokio::test]
-async fn who_goes_offline_gives_back_all_he_holds_and_who_is_away_keeps_it() {
+async fn an_agent_who_goes_offline_gives_back_all_they_hold_and_one_who_is_away_keeps_it() {
     let stage = Stage::start(Options::unlimited()).await;
     let ann = stage.agent(0).await;
     let ((visitor, first), (_, second)) = (stage.talk().await, stage.talk().await);
@@ -60,7 +60,7 @@ async fn who_goes_offline_gives_back_all_he_holds_and_who_is_away_keeps_it() {
     stage.say(&ann.token, &first, "still-mine").await;
 
     stage.api.set_status(&ann.token, "offline").await.unwrap().expect(200).unwrap();
-    // He gives them back one after the other; who waits for the event is answered when it is there.
+    // The agent gives them back one after the other; a request that waits for the event is answered when it is there.
     let given = stage.api.events(&ann.token, &first, "after=4&wait_s=20").await.unwrap().expect(200).unwrap();
     let released = &given["data"][0];
     assert_eq!((&released["kind"], &released["reason"]), (&json!("released"), &json!("offline")));
@@ -73,7 +73,7 @@ async fn who_goes_offline_gives_back_all_he_holds_and_who_is_away_keeps_it() {
     let late = stage.api.post_message(&ann.token, &first, "late", "late").await.unwrap();
     refused(&late, 409, "STALE_ASSIGNMENT");
     refused(&stage.api.accept(&ann.token, &first).await.unwrap(), 409, "AGENT_OFFLINE");
-    // And gets none of them again by himself: accepting is his.
+    // And none of them comes back by itself: the agent accepts it again.
     stage.api.set_status(&ann.token, "online").await.unwrap().expect(200).unwrap();
     stage.take(&ann, &first).await;
 }

@@ -15,7 +15,7 @@ async fn another_agent_gets_it_at_once_with_the_note() {
     let (visitor, conversation) = stage.talk().await;
     let (ann, bob) = (stage.agent(0).await, stage.agent(1).await);
     stage.take(&ann, &conversation).await;
-    let body = json!({ "client_id": "t", "to": { "agent_id": bob.agent_id }, "note": "he is angry" });
+    let body = json!({ "client_id": "t", "to": { "agent_id": bob.agent_id }, "note": "they are angry" });
     let given = stage.verb(&ann.token, &path(&conversation), &body).await;
     assert_eq!((&given["state"], &given["assignment_epoch"]), (&json!("assigned"), &json!(2)));
     assert_eq!(given["assignee"]["agent_id"], bob.agent_id.as_str());
@@ -23,10 +23,10 @@ async fn another_agent_gets_it_at_once_with_the_note() {
     let kinds: Vec<&Value> = events.iter().map(|event| &event["kind"]).collect();
     assert!(kinds.contains(&&json!("transferred")) && kinds.contains(&&json!("assigned")), "{events:?}");
     let note = events.iter().find(|event| event["kind"] == "note").unwrap();
-    assert_eq!(note["text"], "he is angry");
+    assert_eq!(note["text"], "they are angry");
     assert!(events.iter().all(|event| event["at"] == events[0]["at"]), "one append: {events:?}");
 
-    // A repeat writes nothing, also when he has passed it on.
+    // A repeat writes nothing, also when the new agent has passed it on.
     let on = json!({ "to": { "agent_id": ann.agent_id } });
     stage.verb(&bob.token, &path(&conversation), &on).await;
     let length = stage.log(&ann.token, &conversation).await.len();
@@ -95,7 +95,7 @@ async fn a_team_gets_it_into_its_queue_and_another_team_out_of_sight() {
 
     let body = json!({ "client_id": "t", "to": { "team_id": second }, "note": "yours" });
     let given = stage.verb(&ann.token, &path(&conversation), &body).await;
-    // He sees it no longer, and hears only where it went, also of a repeat.
+    // The agent sees it no longer, and learns only where it went, also from a repeat.
     let where_it_went = json!({ "id": conversation, "state": "queued", "team_id": second });
     assert_eq!(given, where_it_went);
     assert_eq!(stage.verb(&ann.token, &path(&conversation), &body).await, where_it_went);
@@ -110,7 +110,7 @@ async fn a_team_gets_it_into_its_queue_and_another_team_out_of_sight() {
     stage.take(&member, &conversation).await;
     let taken = stage.seen(&member.token, &conversation).await;
     assert_eq!((&taken["assignment_epoch"], &taken["team_id"]), (&json!(2), &json!(second)));
-    // An agent outside the team may be given it: the team stays, and he sees it.
+    // An agent outside the team may be given it: the team stays, and they see it.
     let to_ann = json!({ "to": { "agent_id": ann.agent_id } });
     let back = stage.verb(&member.token, &path(&conversation), &to_ann).await;
     assert_eq!((&back["team_id"], &back["assignment_epoch"]), (&json!(second), &json!(3)));

@@ -122,7 +122,7 @@ async fn what_is_released_is_back_in_the_queue_once() {
     let kinds = stage.kinds(&visitor.token, &conversation).await;
     let written = ["started", "message", "assigned", "released", "assigned"];
     assert_eq!(kinds, written);
-    // A supervisor may, whoever has it.
+    // A supervisor may, no matter who has it.
     let released = stage.verb(&admin.token, &release, &json!({})).await;
     assert_eq!(released["state"], "queued");
 }
@@ -148,7 +148,7 @@ async fn an_end_happens_once_and_says_why() {
     assert_eq!(stage.verb(&ann.token, &end, &named).await, ended);
     let other = json!({ "client_id": "end", "reason": "another" });
     refused(&stage.post(&ann.token, &end, &other).await, 409, "IDEMPOTENCY_CONFLICT");
-    // Ending what has ended: the same, by whoever may end it.
+    // Ending what has ended gives the same answer to all who may end it.
     for token in [&visitor.token, &admin.token] {
         let again = stage.verb(token, &end, &json!({ "reason": "late" })).await;
         assert_eq!((&again["end_reason"], &again["ended_at"]), (&json!("solved"), &ended["ended_at"]));

@@ -45,7 +45,7 @@ async fn signed_site(stage: &Stage) -> String {
 }
 
 #[tokio::test]
-async fn a_visitor_is_made_once_and_renewed_with_his_old_token() {
+async fn a_visitor_is_made_once_and_renewed_with_their_old_token() {
     let stage = Stage::start(Options::unlimited()).await;
     let said = json!({ "name": "Vera", "email": "vera@x.example", "attributes": { "plan": "pro", "seats": 3, "new": true } });
     let made = enter(&stage, stage.site_key(), None, &said).await.expect(201).unwrap();
@@ -56,7 +56,7 @@ async fn a_visitor_is_made_once_and_renewed_with_his_old_token() {
     let renewed = enter(&stage, stage.site_key(), Some(token), &json!({})).await.expect(200).unwrap();
     assert_eq!(renewed["visitor_id"], id);
     assert_ne!(renewed["token"], token);
-    // Both tokens are the same visitor, and what he said of himself was kept.
+    // Both tokens are the same visitor, and what they said of themselves was kept.
     let started = stage.api.start_conversation(token, "c", None).await.unwrap().expect(201).unwrap();
     let seen = stage.seen(renewed["token"].as_str().unwrap(), &id_of(&started)).await;
     assert_eq!((&seen["visitor"]["name"], &seen["visitor"]["visitor_id"]), (&json!("Vera"), &json!(id)));
@@ -164,10 +164,10 @@ async fn a_signed_identity_is_the_same_visitor_and_a_forged_one_is_nobody() {
 }
 
 #[tokio::test]
-async fn an_anonymous_one_who_proves_himself_becomes_that_visitor_and_keeps_his_open_conversations() {
+async fn an_anonymous_visitor_who_is_verified_becomes_that_visitor_and_keeps_their_open_conversations() {
     let stage = Stage::start(Options::unlimited()).await;
     let key = &signed_site(&stage).await;
-    // Nobody had the identity before: he gets it and stays who he is.
+    // Nobody had the identity before: the visitor gets it and keeps their id.
     let fresh = enter(&stage, key, None, &json!({})).await.expect(201).unwrap();
     let proven = enter(&stage, key, fresh["token"].as_str(), &identity("new")).await.expect(200).unwrap();
     assert_eq!((&proven["visitor_id"], &proven["verified"]), (&fresh["visitor_id"], &json!(true)));

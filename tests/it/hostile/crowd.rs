@@ -1,6 +1,6 @@
 //! A thousand who open and say nothing, hundreds whose bodies never end, hundreds who listen and do not read: all at
 //! the limits that the program ships with. What the server holds for each of them is bounded, it is given back, and
-//! whoever else writes meanwhile hardly notices.
+//! a visitor who writes meanwhile hardly notices.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -293,7 +293,7 @@ impl Other {
         }
     }
 
-    /// How long he waited since this was last asked.
+    /// How long the visitor waited since this was last asked.
     fn pace(&mut self) -> String {
         assert!(!self.task.is_finished(), "the other one was not served");
         let mut new = self.latencies.borrow()[self.seen..].to_vec();
@@ -304,10 +304,10 @@ impl Other {
         format!("the other one's POST p50 {p50:.1?} p99 {p99:.1?} of {}", new.len())
     }
 
-    /// Stops him; says how many of his messages there are.
+    /// Stops the visitor; returns how many of their messages there are.
     async fn stop(self) -> u64 {
         self.stop.send_replace(true);
-        let read = self.task.await.expect("he is served to the end");
+        let read = self.task.await.expect("the visitor is served to the end");
         let sent = self.latencies.borrow().len() as u64;
         assert_eq!(read["conversation"]["last_seq"], sent + 1);
         sent

@@ -179,7 +179,7 @@ async fn requests_that_come_together_are_answered_in_their_order() {
     let post = format!("POST /nowhere HTTP/1.1\r\n{HOST}\r\ncontent-length: {}\r\n\r\n", SMUGGLED.len());
     let heard = exchange(sandbox.api().address(), format!("{post}{SMUGGLED}").as_bytes()).await;
     let [heard] = heard.as_slice() else { panic!("{heard:?}") };
-    // And the client is told, so that he sends nothing more here.
+    // And the client is told, so that it sends nothing more here.
     assert_eq!((heard.status, heard.header("connection")), (404, Some("close")), "{heard:?}");
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// How long the server may take to close a connection on which nothing more is sent.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What a client who reads nothing lets his system read for him.
+/// What a client that reads nothing lets its system read for it.
 const SMALL_BUFFER_BYTES: u32 = 4096;
 
 /// An answer as it came.

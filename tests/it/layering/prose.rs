@@ -8,6 +8,9 @@ use super::{root, sources};
 /// Words that make a reader look for who is meant.
 const RIDDLES: [&str; 5] = ["he", "him", "his", "whoever", "whom"];
 
+/// This file names them.
+const ITSELF: &str = "tests/it/layering/prose.rs";
+
 /// How often they stand in each place today. None is the aim, and none more may come.
 const RIDDLES_MAX: [(&str, usize); 8] = [
     ("domain", 0),
@@ -15,7 +18,7 @@ const RIDDLES_MAX: [(&str, usize); 8] = [
     ("actors", 0),
     ("cluster", 0),
     ("src", 39),
-    ("tests", 230),
+    ("tests", 0),
     ("web", 0),
     ("documents", 0),
 ];
@@ -27,7 +30,7 @@ fn no_further_sentence_is_a_riddle() {
         let found = match place {
             "web" => files(&["web/demo"], &["js", "css", "html"]),
             "documents" => documents(),
-            crate_ => sources(&[crate_]),
+            crate_ => sources(&[crate_]).into_iter().filter(|path| path != ITSELF).collect(),
         };
         let texts = found.iter().map(|path| {
             let text = fs::read_to_string(root().join(path)).unwrap();

@@ -75,7 +75,7 @@ impl Ledger {
         most
     }
 
-    /// What he holds now, sorted.
+    /// What the agent holds now, sorted.
     pub(super) fn held_by(&self, agent: &str) -> Vec<String> {
         let his = self.holders.iter().filter(|(_, holder)| holder.as_deref() == Some(agent));
         his.map(|(conversation, _)| conversation.clone()).collect()

@@ -10,17 +10,17 @@ use tokio::sync::Mutex;
 /// What came of asking for something that not everybody can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Came {
-    /// He has it.
+    /// The clerk has it.
     Won,
     /// The error's code.
     Refused(String),
 }
 
-/// An agent, who asks in his own way.
+/// An agent, who asks by socket or by REST.
 pub(super) struct Clerk {
     pub(super) who: Agent,
     api: Api,
-    /// None: he uses REST.
+    /// None: the clerk uses REST.
     socket: Option<Mutex<Socket>>,
 }
 
@@ -75,7 +75,7 @@ impl Office {
         Self { api, clerks, admin, sandbox, conversations: AtomicUsize::new(0) }
     }
 
-    /// A visitor of his own in a conversation that waits.
+    /// A new visitor in a conversation that waits.
     pub(super) async fn conversation(&self) -> String {
         let visitor = self.visitor().await;
         let client_id = format!("c{}", self.conversations.fetch_add(1, Ordering::Relaxed));
@@ -117,7 +117,7 @@ impl Office {
 }
 
 impl Clerk {
-    /// Takes a conversation in his own way.
+    /// Takes a conversation, by socket or by REST.
     pub(super) async fn accept(&self, conversation: &str) -> Came {
         let Some(socket) = &self.socket else {
             return Came::of(&self.api.accept(&self.who.token, conversation).await.unwrap());
@@ -147,13 +147,13 @@ impl Clerk {
         self.api.set_status(&self.who.token, status).await.unwrap().expect(200).unwrap()
     }
 
-    /// As his actor sees him.
+    /// As the agent's actor sees them.
     pub(super) async fn status(&self) -> Value {
         let read = self.api.get("/api/v1/chat/agent/status").bearer(&self.who.token).send().await;
         read.unwrap().expect(200).unwrap()
     }
 
-    /// What he holds as the lists have it.
+    /// What the clerk holds, as the lists have it.
     pub(super) async fn mine(&self) -> Vec<String> {
         let list =
             self.api.get("/api/v1/chat/agent/conversations?view=mine&limit=200").bearer(&self.who.token);
@@ -173,11 +173,11 @@ impl Clerk {
         Came::of(&self.api.end(&self.who.token, conversation).await.unwrap())
     }
 
-    /// His socket, if he has one, is cut; he is without one for so long.
+    /// The clerk's socket, if they have one, is cut; they are without one for so long.
     pub(super) async fn be_gone_for(&self, time: std::time::Duration) {
         if let Some(socket) = &self.socket {
             let mut held = socket.lock().await;
-            // What it is replaced with says no hello, so it makes him present no longer than the old one did.
+            // The socket in its place says no hello, so it makes the clerk present no longer than the old one did.
             *held = Socket::open(&self.api).await.unwrap();
             tokio::time::sleep(time).await;
             held.hello(&self.who.token, &[]).await.unwrap();

@@ -47,7 +47,7 @@ async fn it_gives_what_waited_to_who_comes_in_the_order_of_waiting() {
         shift.until_assigned(talk, &ann).await;
     }
     shift.until_at(&talks[2], 1).await;
-    // What he gives back goes to another who has room.
+    // What the agent gives back goes to another who has room.
     let bob = shift.agent("bob", json!({ "capacity": 2 })).await;
     shift.until_assigned(&talks[2], &bob).await;
     shift.verb(&ann, &talks[0], "release", json!({})).await;

@@ -1,4 +1,4 @@
-//! With whom an agent works.
+//! The colleagues of an agent.
 
 use driver::Options;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn names(body: &Value, of: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_agent_sees_his_teams_and_a_supervisor_the_workspace() {
+async fn an_agent_sees_their_teams_and_a_supervisor_the_workspace() {
     let shift = Shift::begin(json!({ "name": "First", "assignment": "manual" })).await;
     let second = shift.make("teams", &json!({ "name": "Second", "assignment": "manual" })).await;
     let second = second["id"].as_str().unwrap();
@@ -45,7 +45,7 @@ async fn an_agent_sees_his_teams_and_a_supervisor_the_workspace() {
     assert_eq!(names(&bobs, "teams"), ["First", "Second"]);
     assert_eq!(bobs["agents"][1]["team_ids"].as_array().unwrap().len(), 2, "{bobs}");
 
-    // Those of the demo, and the admin himself.
+    // Those of the demo, and the admin.
     let all = shift.get(&shift.admin.token, path).await.expect(200).unwrap();
     assert_eq!(names(&all, "teams"), ["First", "Second"]);
     assert!(names(&all, "agents").len() >= 6 && !names(&all, "agents").contains(&"gone".to_owned()), "{all}");

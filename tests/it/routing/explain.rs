@@ -1,4 +1,4 @@
-//! Why a conversation went to whom it went.
+//! Why a conversation went to the agent who got it.
 
 use serde_json::{Value, json};
 

@@ -1,15 +1,15 @@
-//! An offer: to whom it goes, and what becomes of it.
+//! An offer: which agent gets it, and what becomes of it.
 
 use serde_json::json;
 
 use super::{Shift, refused};
 
 #[tokio::test]
-async fn it_goes_to_the_least_busy_for_his_capacity() {
+async fn it_goes_to_the_least_busy_for_their_capacity() {
     let shift = Shift::begin(json!({ "strategy": "least_busy" })).await;
     let mut small = shift.seat("small", json!({ "capacity": 2 })).await;
     let mut large = shift.seat("large", json!({ "capacity": 10 })).await;
-    // An offer counts as load. Of two equal shares (1 of 2, 5 of 10) it is his whose turn is longest ago.
+    // An offer counts as load. Of two equal shares (1 of 2, 5 of 10) the agent whose turn is longest ago gets it.
     for share in ["small", "large", "large", "large", "large", "large", "small"] {
         let talk = shift.talk().await;
         let seat = if share == "small" { &mut small } else { &mut large };
@@ -36,7 +36,7 @@ async fn it_goes_round() {
 }
 
 #[tokio::test]
-async fn it_goes_to_the_visitors_last_agent_if_he_has_room() {
+async fn it_goes_to_the_visitors_last_agent_if_they_have_room() {
     let shift = Shift::begin(json!({})).await;
     let mut ann = shift.seat("ann", json!({ "capacity": 1 })).await;
     let mut bob = shift.seat("bob", json!({})).await;
@@ -56,7 +56,7 @@ async fn it_goes_to_the_visitors_last_agent_if_he_has_room() {
 }
 
 #[tokio::test]
-async fn who_does_not_answer_loses_it_to_the_next_and_after_two_he_is_away() {
+async fn an_agent_who_does_not_answer_loses_it_to_the_next_and_after_two_they_are_away() {
     let shift = Shift::begin(json!({ "accept_timeout_s": 1 })).await;
     let mut ann = shift.seat("ann", json!({})).await;
     let mut bob = shift.seat("bob", json!({})).await;
@@ -110,7 +110,7 @@ async fn who_declines_passes_it_on_at_once() {
     shift.ask(&ann.who, &talk, "decline", named.clone()).await.expect(204).unwrap();
     assert_eq!(ann.offer_ended(&talk).await, "declined");
     bob.offered(&talk).await;
-    // It is no longer his; a repeat of his no is none of the next offer's.
+    // The offer is no longer Ann's; a repeat of her no does not decline the next offer.
     refused(&shift.ask(&ann.who, &talk, "decline", json!({})).await, 409, "CONFLICT");
     shift.ask(&ann.who, &talk, "decline", named.clone()).await.expect(204).unwrap();
     shift.ask(&bob.who, &talk, "decline", json!({})).await.expect(204).unwrap();
@@ -142,7 +142,7 @@ async fn others_of_the_team_may_accept_meanwhile() {
     assert_eq!(ann.offer_ended(&talk).await, "taken");
     assert_eq!(shift.status(&ann.who).await["load"], 0);
     refused(&shift.ask(&ann.who, &talk, "accept", json!({})).await, 409, "ALREADY_ASSIGNED");
-    // Nobody was chosen: he took it.
+    // Nobody was chosen: the agent took it.
     let entry = &shift.routing(&talk).await[0];
     assert_eq!((&entry["reason"], &entry["rule"]), (&json!("accept"), &json!("by_hand")));
 }

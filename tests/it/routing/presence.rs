@@ -1,4 +1,4 @@
-//! Who is there: what he gets, and what becomes of what he holds when he is not.
+//! Presence: what an agent gets while they are present, and what becomes of what they hold when they are not.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn next(shift: &Shift, talk: &Talk, after: usize) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn what_an_agent_holds_goes_back_soon_after_his_socket_is_cut() {
+async fn what_an_agent_holds_goes_back_soon_after_their_socket_is_cut() {
     let shift = brief(json!({ "assignment": "auto" })).await;
     let ann = shift.seat("ann", json!({})).await;
     let (first, second) = (shift.talk().await, shift.talk().await);
@@ -45,7 +45,7 @@ async fn what_an_agent_holds_goes_back_soon_after_his_socket_is_cut() {
         assert_eq!(inner["by"], json!({ "kind": "system" }));
         assert_eq!((&shown["kind"], shown.get("reason")), (&json!("released"), None));
     }
-    // His will is as it was, and he has them again when he comes.
+    // The agent's status is as it was, and they have the conversations again when they come.
     let waits = shift.until_at(&second, 2).await;
     assert_eq!(waits["state"], "queued");
     let _socket = shift.socket(&ann.who).await;
@@ -75,7 +75,7 @@ async fn a_socket_that_falls_silent_is_noticed_and_what_its_agent_holds_goes_bac
 }
 
 #[tokio::test]
-async fn who_is_back_within_the_grace_keeps_what_he_holds() {
+async fn an_agent_who_is_back_within_the_grace_keeps_what_they_hold() {
     let options = Options::default().setting("routing.agent_grace_s", "5");
     let shift = Shift::begin_with(options, json!({ "assignment": "auto" })).await;
     let mut ann = shift.seat("ann", json!({})).await;
@@ -92,7 +92,7 @@ async fn who_is_back_within_the_grace_keeps_what_he_holds() {
 }
 
 #[tokio::test]
-async fn who_uses_rest_alone_is_there_while_he_asks() {
+async fn an_agent_who_uses_rest_alone_is_present_while_they_ask() {
     let shift = brief(json!({ "assignment": "auto" })).await;
     let ann = shift.agent("ann", json!({})).await;
     let talk = shift.talk().await;
@@ -138,7 +138,7 @@ async fn who_is_disabled_or_offline_gives_all_back_and_who_is_away_keeps_it() {
     assert_eq!((&inner["kind"], &inner["reason"]), (&json!("released"), &json!("disabled")));
     assert!(shown.get("reason").is_none(), "{shown}");
     assert_eq!(shift.seen(&second).await["assignee"]["agent_id"], bob.who.agent_id);
-    // He is free now, and away: it waits.
+    // The agent is free now, and away: it waits.
     shift.end(&second).await;
     shift.until_at(&first, 1).await;
     shift.set_status(&bob.who, "online").await;
@@ -149,7 +149,7 @@ async fn who_is_disabled_or_offline_gives_all_back_and_who_is_away_keeps_it() {
 }
 
 #[tokio::test]
-async fn who_leaves_a_team_keeps_what_he_holds_and_is_offered_nothing_more() {
+async fn an_agent_who_leaves_a_team_keeps_what_they_hold_and_is_offered_nothing_more() {
     let shift = Shift::begin(json!({})).await;
     let mut ann = shift.seat("ann", json!({})).await;
     let mut bob = shift.seat("bob", json!({})).await;

@@ -27,7 +27,7 @@ async fn each_has_its_place_from_one_and_all_who_see_it_are_told() {
     assert_eq!(listed("queue").await, order(&talks));
     shift.verb(&ann, &talks[1], "accept", json!({})).await;
     shift.until_at(&talks[2], 2).await;
-    // His own list tells its visitor the same.
+    // The visitor's own list shows the same.
     let own = shift.get(&talks[3].visitor, "conversations").await.expect(200).unwrap();
     assert_eq!(own["data"][0]["queue_position"], 3, "{own}");
     assert!(own["data"][0].get("offered_to").is_none(), "{own}");

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Shift, refused};
 
 #[tokio::test]
-async fn it_goes_to_another_first_though_he_is_freer() {
+async fn it_goes_to_another_first_though_the_one_who_gave_it_back_is_freer() {
     let shift = Shift::begin(json!({})).await;
     let mut ann = shift.seat("ann", json!({})).await;
     let first = shift.talk().await;
@@ -24,7 +24,7 @@ async fn it_goes_to_another_first_though_he_is_freer() {
     let candidates = entries[1]["candidates"].as_array().unwrap();
     let anns = candidates.iter().find(|candidate| candidate["agent_id"] == ann.who.agent_id).unwrap();
     assert_eq!(anns["excluded_by"], "released");
-    // He may take it all the same.
+    // The agent may take it all the same.
     let taken = shift.verb(&ann.who, &first, "accept", json!({})).await;
     assert_eq!(taken["assignment_epoch"], 2);
     assert_eq!(bob.offer_ended(&first).await, "taken");

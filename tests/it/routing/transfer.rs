@@ -48,7 +48,7 @@ async fn a_queued_one_is_given_by_a_supervisor_and_leaves_the_queue() {
     let entries = shift.routing(&talk).await;
     let [entry] = entries.as_slice() else { panic!("{entries:?}") };
     assert_eq!((&entry["reason"], &entry["rule"]), (&json!("transfer"), &json!("by_hand")));
-    // He has it already.
+    // Bob has it already.
     refused(&shift.ask(&bob.who, &talk, "transfer", to(&bob.who.agent_id)).await, 409, "CONFLICT");
     refused(&shift.ask(&shift.admin, &talk, "transfer", to(&bob.who.agent_id)).await, 409, "CONFLICT");
     // Who is away is there, and may be given it; who is disabled is not.

@@ -1,4 +1,4 @@
-//! An agent's socket: what he takes and is told, on all his devices, and how it ends with his log-in.
+//! An agent's socket: what the agent takes and is told, on all their devices, and how it ends with their log-in.
 
 use std::time::{Duration, Instant};
 

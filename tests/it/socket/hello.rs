@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{PATIENCE, Stage, assert_lives, close_code, code, events, push};
 
 #[tokio::test]
-async fn a_visitor_is_welcomed_with_who_he_is_and_what_he_may() {
+async fn a_visitor_is_welcomed_with_who_they_are_and_what_they_may() {
     let stage = Stage::start(Options::default()).await;
     let visitor = stage.visitor().await;
     let mut socket = Socket::open(&stage.api).await.unwrap();
@@ -30,7 +30,7 @@ async fn a_visitor_is_welcomed_with_who_he_is_and_what_he_may() {
 }
 
 #[tokio::test]
-async fn an_agent_is_welcomed_with_his_status_and_what_he_holds() {
+async fn an_agent_is_welcomed_with_their_status_and_what_they_hold() {
     let stage = Stage::start(Options::default()).await;
     let login = &stage.sandbox.ready().agents[0];
     let agent = stage.api.login(&login.email, &login.password).await.unwrap();

@@ -1,4 +1,4 @@
-//! Offers that are declined, and what a waiting visitor is told of his place.
+//! Offers that are declined, and what a waiting visitor is told of their place.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn what_is_declined_goes_on_to_the_next_at_once() {
     let (ann, bob) = (stage.agent(0).await, stage.agent(1).await);
     let mut sockets = [stage.socket(&ann.token).await, stage.socket(&bob.token).await];
     let Talk { visitor, conversation } = &stage.talk(0).await;
-    // Whoever is chosen first.
+    // Either may be chosen first.
     let [anns, bobs] = &mut sockets;
     let (first, offer) = tokio::select! {
         offer = push(anns, "offer") => (0, offer),
@@ -49,7 +49,7 @@ async fn what_is_declined_goes_on_to_the_next_at_once() {
 }
 
 #[tokio::test]
-async fn a_waiting_visitor_is_told_his_place_unasked() {
+async fn a_waiting_visitor_is_told_their_place_unasked() {
     let stage = Stage::start(Options::unlimited()).await;
     let (first, second) = (stage.talk(0).await, stage.talk(0).await);
     let ann = stage.agent(0).await;

@@ -79,7 +79,7 @@ async fn what_breaks_a_rule_is_refused_with_its_field_and_stored_nowhere() {
 }
 
 #[tokio::test]
-async fn over_his_rate_a_sender_is_told_when_to_come_again() {
+async fn over_their_rate_a_sender_is_told_when_to_come_again() {
     let limits = Options::default().limit("visitor_send_burst", 3).limit("agent_send_burst", 2);
     let stage = Stage::start(limits).await;
     let Talk { visitor, conversation } = &stage.talk(0).await;
@@ -119,17 +119,17 @@ async fn a_note_is_for_agents_and_a_visitor_sees_only_that_there_is_something() 
     let note = |client_id: &str| {
         json!({
             "type": "send", "conversation_id": conversation, "client_id": client_id, "note": true,
-            "text": "He has called twice.",
+            "text": "They have called twice.",
         })
     };
     assert_eq!(code(&visitors.request(note("v")).await.unwrap()), "FORBIDDEN");
-    // Assigned or not, an agent who sees it may; a message he may not write yet.
+    // Assigned or not, an agent who sees it may write a note; a message they may not write yet.
     assert_eq!(code(&send(&mut agents, conversation, "m", "Hello").await), "FORBIDDEN");
     let sent = agents.request(note("n")).await.unwrap();
     assert_eq!((&sent["type"], &sent["seq"]), (&json!("sent"), &json!(2)), "{sent}");
 
     let event = &events(&mut agents, conversation, 2..=2).await[0];
-    assert_eq!((&event["kind"], &event["text"]), (&json!("note"), &json!("He has called twice.")));
+    assert_eq!((&event["kind"], &event["text"]), (&json!("note"), &json!("They have called twice.")));
     assert_eq!((&event["message_id"], &event["by"]["id"]), (&sent["message_id"], &json!(agent.agent_id)));
     let hidden = json!({ "seq": 2, "at": sent["at"], "kind": "hidden" });
     assert_eq!(events(&mut visitors, conversation, 2..=2).await[0], hidden);

@@ -1,11 +1,11 @@
-//! Sight: whoever may no longer see a conversation is told so and hears nothing more of it.
+//! Sight: an agent who may no longer see a conversation is told so and receives nothing more of it.
 
 use driver::{Agent, Options, Socket};
 use serde_json::{Value, json};
 
 use super::{Stage, Talk, assert_lives, code, events, push, subscribe};
 
-/// Hears that he sees the conversation no longer; what follows there does not reach him.
+/// Receives that the agent sees the conversation no longer; what follows there does not reach the socket.
 async fn assert_blind(stage: &Stage, socket: &mut Socket, talk: &Talk) {
     let unsubscribed = push(socket, "unsubscribed").await;
     assert_eq!(unsubscribed["conversation_id"], json!(talk.conversation), "{unsubscribed}");
@@ -45,7 +45,7 @@ async fn a_transfer_to_another_team_takes_the_conversation_out_of_sight() {
     assert_blind(&stage, &mut anns, talk).await;
     assert_blind(&stage, &mut bobs, talk).await;
 
-    // The visitor and whoever sees the whole workspace go on.
+    // The visitor and agents who see the whole workspace go on.
     for (socket, kinds) in [
         (&mut admins, ["transferred", "released", "message", "message"]),
         (&mut visitors, ["hidden", "released", "message", "message"]),
@@ -72,7 +72,7 @@ async fn leaving_a_team_takes_away_its_conversations_but_not_ones_own() {
     stage.say(held, "heard").await;
     events(&mut anns, &held.conversation, 3..=3).await;
 
-    // Back in the team he sees it again, from where he was.
+    // Back in the team the agent sees it again, from the last event that they got.
     change_team(&stage, &admin, &[&bob.agent_id, &ann.agent_id]).await;
     let seen =
         async { while code(&subscribe(&mut anns, &waiting.conversation, Some(1)).await) == "NOT_FOUND" {} };

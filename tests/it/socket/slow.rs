@@ -21,7 +21,7 @@ async fn open_sockets(stage: &Stage) -> u64 {
 async fn read_to_the_end(socket: &mut Socket, mut seq: u64) -> (u64, Option<u16>) {
     loop {
         match socket.next().await.unwrap() {
-            // He waits, and is told his place.
+            // The visitor waits, and is told their place.
             Frame::Json(push) if push["type"] == "queue" => {}
             Frame::Json(push) => {
                 assert_eq!(push["type"], "event", "{push}");
@@ -54,7 +54,7 @@ async fn a_reader_who_does_not_read_is_closed_and_resumes_and_the_others_go_on()
         head += 1;
         events(&mut quick, conversation, head..=head).await;
     }
-    // He reads again in time to be told why: what was under way, without a hole, and the close.
+    // The visitor reads again in time to be told why: what was under way, without a hole, and the close.
     let (seen, code) = read_to_the_end(&mut slow, 1).await;
     assert_eq!(code, Some(4413));
     assert!(seen < head, "{seen} of {head}");

@@ -35,7 +35,7 @@ impl Table {
         json!({ "type": "read", "conversation_id": self.talk.conversation, "seq": seq })
     }
 
-    /// As it is pushed to others: who, and that he types or has stopped.
+    /// As it is pushed to others: who, and that they type or have stopped.
     fn assert_typing(&self, pushed: &Value, by: &str, typing: bool) {
         assert_eq!(pushed["conversation_id"], json!(self.talk.conversation), "{pushed}");
         assert_eq!((&pushed["by"]["id"], &pushed["typing"]), (&json!(by), &json!(typing)), "{pushed}");
@@ -64,7 +64,7 @@ async fn a_visitors_preview_is_shown_to_agents_and_an_agents_to_nobody() {
     table.agents.send_json(&types).await.unwrap();
     for socket in [&mut table.visitors, &mut second_device, &mut colleagues] {
         let typing = push(socket, "typing").await;
-        // The first that a second device of the visitor hears: what he types himself he is not told.
+        // The first push to a second device of the visitor: what they type themselves is not pushed to them.
         assert_eq!((&typing["by"]["id"], &typing["typing"]), (&json!(table.agent.agent_id), &json!(true)));
         assert!(typing.get("preview").is_none(), "{typing}");
     }
@@ -118,7 +118,7 @@ async fn a_read_mark_only_rises_and_all_who_listen_hear_of_it() {
     let mut colleagues = table.stage.listener(&colleague.token, &conversation).await;
 
     assert_eq!(table.agents.request(table.read(3)).await.unwrap()["type"], "ok");
-    // Writing has moved the visitor's own mark; two of his four messages come after the agent's.
+    // Writing has moved the visitor's own mark; two of their four messages come after the agent's.
     let marks = json!({ "visitor": 5, "agent": 3 });
     let kept = async || {
         let read = table.stage.api.conversation(&table.agent.token, &conversation).await.unwrap();

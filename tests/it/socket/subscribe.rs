@@ -81,7 +81,7 @@ async fn who_is_more_than_a_thousand_behind_is_told_of_a_gap_and_goes_on_live() 
 }
 
 #[tokio::test]
-async fn whoever_subscribes_in_the_middle_of_a_rush_sees_each_event_once_and_in_order() {
+async fn a_subscriber_in_the_middle_of_a_rush_sees_each_event_once_and_in_order() {
     const SENDERS: u64 = 4;
     const EACH: u64 = 40;
     const LOOKERS: u64 = 6;
@@ -114,7 +114,7 @@ async fn what_is_unsubscribed_is_silent() {
     let mut socket = stage.listener(&talk.visitor.token, conversation).await;
     let frame = json!({ "type": "unsubscribe", "conversation_id": conversation });
     assert_eq!(socket.request(frame.clone()).await.unwrap()["type"], "ok");
-    // His own message is acknowledged, and not pushed to him.
+    // The sender's own message is acknowledged, and not pushed to them.
     assert_eq!(send(&mut socket, conversation, "a", "nobody listens").await["seq"], 2);
     subscribe(&mut socket, conversation, None).await;
     stage.say(talk, "b").await;

@@ -128,7 +128,7 @@ async fn over_the_limit_of_an_address_the_upgrade_is_refused_until_one_goes() {
 }
 
 #[tokio::test]
-async fn over_the_limit_of_a_person_his_oldest_socket_is_closed_with_4409() {
+async fn over_the_limit_of_a_person_their_oldest_socket_is_closed_with_4409() {
     let limits = Options::default().limit("sockets_per_visitor", 2).limit("sockets_per_agent", 1);
     let stage = Stage::start(limits).await;
     let (visitor, neighbour, agent) = (stage.visitor().await, stage.visitor().await, stage.agent(0).await);

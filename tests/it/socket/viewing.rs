@@ -36,7 +36,7 @@ impl Table {
 }
 
 #[tokio::test]
-async fn agents_see_who_looks_and_who_types_and_when_he_goes() {
+async fn agents_see_who_looks_and_who_types_and_when_they_go() {
     let mut table = Table::lay().await;
     let (ann, bob) = (table.ann.agent_id.clone(), table.bob.agent_id.clone());
     let conversation = table.talk.conversation.clone();
@@ -59,7 +59,7 @@ async fn agents_see_who_looks_and_who_types_and_when_he_goes() {
         table.assert_presence(&told, &ann, state);
     }
 
-    // Who comes later is told who is there; of himself he is not told.
+    // An agent who comes later is told who is there, but not of themselves.
     let mut bobs_phone = table.stage.listener(&table.bob.token, &conversation).await;
     let told = push(&mut bobs_phone, "presence").await;
     table.assert_presence(&told, &ann, "viewing");
@@ -67,7 +67,7 @@ async fn agents_see_who_looks_and_who_types_and_when_he_goes() {
     let told = push(&mut table.anns, "presence").await;
     table.assert_presence(&told, &bob, "viewing");
 
-    // Two devices are one person: he goes with the last.
+    // Two devices are one person, who goes with the last.
     table.bobs.request(table.viewing(true)).await.unwrap();
     drop(bobs_phone);
     let unsubscribe = json!({ "type": "unsubscribe", "conversation_id": conversation });
@@ -79,7 +79,7 @@ async fn agents_see_who_looks_and_who_types_and_when_he_goes() {
 }
 
 #[tokio::test]
-async fn agents_see_whether_the_visitor_is_there_and_he_sees_nothing_of_them() {
+async fn agents_see_whether_the_visitor_is_there_and_the_visitor_sees_nothing_of_them() {
     let mut table = Table::lay().await;
     let visitor = table.talk.visitor.clone();
     let mut tabs = Vec::new();
@@ -98,7 +98,7 @@ async fn agents_see_whether_the_visitor_is_there_and_he_sees_nothing_of_them() {
     assert_lives(&mut tabs[0]).await;
     assert!(tabs[0].take_pushes().iter().all(|push| push["type"] != "presence"));
 
-    // He goes with his last tab.
+    // The visitor goes with their last tab.
     drop(tabs.pop());
     assert_lives(&mut tabs[0]).await;
     assert_lives(&mut table.bobs).await;

@@ -1,4 +1,4 @@
-//! Lists that an agent watches: what is in them now, then what comes, changes and leaves; and what he holds, unasked.
+//! Lists that an agent watches: what is in them now, then what comes, changes and leaves; and what the agent holds, unasked.
 
 use std::time::{Duration, Instant};
 
@@ -171,7 +171,7 @@ async fn who_holds_a_conversation_is_told_of_it_unasked_and_at_most_once_a_secon
     let seconds = since.elapsed().as_secs_f64();
     assert!(f64::from(told) <= seconds + 1.0, "{told} in {seconds} s");
     assert_lives(&mut bobs).await;
-    assert!(bobs.take_pushes().iter().all(|push| push["type"] != "conversation"), "it is not his");
+    assert!(bobs.take_pushes().iter().all(|push| push["type"] != "conversation"), "it is not theirs");
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn leaving_a_team_empties_its_lists_and_coming_back_fills_them() {
     both.sort();
     assert_eq!(gone, both);
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
-    // His own is told of all the same, and what comes to the team is not.
+    // The agent's own is shown all the same, and what comes to the team is not.
     anns.take_pushes();
     let unseen = stage.talk(0).await.conversation;
     stage.api.end(&ann.token, &held).await.unwrap().expect(200).unwrap();

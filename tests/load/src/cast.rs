@@ -24,7 +24,7 @@ pub(crate) struct Target {
     /// An agent of the site's team
     #[arg(long)]
     pub(crate) agent_email: String,
-    /// His password
+    /// Their password
     #[arg(long)]
     pub(crate) agent_password: String,
 }
@@ -44,7 +44,7 @@ impl From<&Ready> for Target {
 /// How many write, and to how many conversations.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Size {
-    /// Visitors, each with a connection of his own
+    /// Visitors, each with a connection of their own
     #[arg(long, default_value_t = 64)]
     pub(crate) visitors: usize,
     /// Conversations of a visitor, written to in turn; a log takes 10,000 events
@@ -94,7 +94,7 @@ impl Cast {
         Ok(Self { address, visitors, agents })
     }
 
-    /// For a server that has numbered conversations and one agent, and asks nobody who he is.
+    /// For a server that has numbered conversations and one agent, and authenticates nobody.
     pub(crate) fn of_baseline(url: &str, size: Size) -> anyhow::Result<Self> {
         let address = address_of(url)?;
         let visitor = |number| {

@@ -57,7 +57,7 @@ pub(crate) struct Conversations {
     /// With as many others alive, after the first have left.
     #[serde(skip_serializing_if = "Option::is_none")]
     rss_others_alive_bytes: Option<u64>,
-    /// What those others needed beyond what the first had: an allocator keeps what is freed for whoever comes next, so
+    /// What those others needed beyond what the first had: an allocator keeps what is freed for the next that come, so
     /// this alone tells what one that has left still takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     rss_bytes_per_passive_conversation: Option<i64>,
@@ -79,7 +79,7 @@ impl Conversations {
     }
 }
 
-/// Holds idle visitors' sockets, each of a visitor of his own.
+/// Holds idle sockets, each of a different visitor.
 pub(crate) async fn sockets(plan: &Plan) -> anyhow::Result<Sockets> {
     let files = process::raise_file_limit()?;
     if plan.count as u64 + 100 > files {
@@ -119,7 +119,7 @@ async fn hold(mut socket: Socket) -> anyhow::Result<()> {
     }
 }
 
-/// Starts conversations, each of a visitor of his own, and then leaves them alone.
+/// Starts conversations, each of a different visitor, and then leaves them alone.
 pub(crate) async fn conversations(plan: &ConversationsPlan) -> anyhow::Result<Conversations> {
     let ConversationsPlan { plan, wait_seconds } = plan;
     let (sandbox, visitors) = start(plan).await?;

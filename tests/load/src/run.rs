@@ -22,7 +22,7 @@ const STACK_BYTES: usize = 256 * 1024;
 /// The kernel may wake a sleeper late by its slack, 50 us by default, which would be measured as the server's.
 const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).expect("it is not 0");
 
-/// What to send, and to whom. The server's limits on visitors must be lifted, or they are what is measured:
+/// What to send, and to which server. The server's limits on visitors must be lifted, or they are what is measured:
 /// `SWITCHBOARD_LIMITS__VISITOR_SEND_BURST=0`, and the others of `driver::Options::unlimited`.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Plan {
@@ -37,10 +37,10 @@ pub(crate) struct Plan {
     pid: Option<u32>,
 }
 
-/// What is sent, whoever sends it.
+/// What is sent, by any kind of sender.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Load {
-    /// Messages a second, whether or not the server keeps up; 0: each visitor sends when he is answered
+    /// Messages a second, whether or not the server keeps up; 0: each visitor sends when the last message is answered
     #[arg(long, default_value_t = 0)]
     pub(crate) rate: u32,
     /// How long is measured

@@ -13,11 +13,11 @@ pub(crate) const MARK: &str = "@@";
 /// One who sends.
 pub(crate) struct Visitor {
     pub(crate) token: String,
-    /// Of his conversations' messages, written to in turn.
+    /// Of their conversations' messages, written to in turn.
     pub(crate) paths: Vec<String>,
 }
 
-/// What he met with.
+/// What the visitor met with.
 #[derive(Default)]
 pub(crate) struct Sent {
     /// From due to acknowledged, of the messages that were due in the measured time.

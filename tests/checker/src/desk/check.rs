@@ -72,7 +72,7 @@ fn strangers(desk: &Desk, found: &mut Found) {
     }
 }
 
-/// Its order, its places, and that nobody waits for an agent who could have him.
+/// Its order, its places, and that nobody waits while an agent could take them.
 fn queue(desk: &Desk, found: &mut Found) {
     for (place, listed) in (1_u64..).zip(&desk.queue) {
         let mut faults = Vec::new();
@@ -104,7 +104,7 @@ fn queue(desk: &Desk, found: &mut Found) {
     }
 }
 
-/// What he holds and is offered is what the logs and the queue say, and no more than he may hold.
+/// What an agent holds and is offered is what the logs and the queue say, and no more than they may hold.
 fn carried(
     desk: &Desk,
     agent: &AgentAtRest,

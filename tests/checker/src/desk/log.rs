@@ -53,7 +53,7 @@ pub(super) fn follow(conversation: &ConversationAtRest, faults: &mut Vec<Misrout
             }
             Move::Released { agent } => {
                 if now.holder.take().as_ref() != Some(agent) {
-                    faults.push(Misrouting::NotHis { seq, agent: agent.clone() });
+                    faults.push(Misrouting::NotTheirs { seq, agent: agent.clone() });
                 }
             }
             Move::Transferred { .. } => {}
@@ -94,7 +94,7 @@ pub(super) fn account<'a>(
         };
         *acknowledged.entry((&deed.agent, deed.verb)).or_default() += 1;
         let shows = |what: &Move, by: Option<&Sender>| match (deed.verb, what) {
-            // Already his is an answer too: whoever gave it to him, he has got it since.
+            // "Already theirs" is an answer too: the agent has got it since, from any giver.
             (Verb::Accept, Move::Assigned { agent, .. }) => *agent == deed.agent,
             (Verb::Release, Move::Released { .. }) | (Verb::Transfer, Move::Transferred { .. }) => {
                 by == Some(&deed.agent)
@@ -114,7 +114,7 @@ pub(super) fn account<'a>(
     let mut done: BTreeMap<(&Sender, Verb), u64> = BTreeMap::new();
     let mut before: Option<&Step> = None;
     for step in log {
-        // A visitor ends what is his; he is no agent, and his deeds are not entered.
+        // A visitor may end their own conversation, but they are no agent: their deeds are not entered.
         let agent = step.by.as_ref().filter(|by| by.starts_with(AGENT));
         if let (Some(by), Some(verb)) = (agent, verb_of(step, before)) {
             *done.entry((by, verb)).or_default() += 1;

@@ -5,18 +5,18 @@ use anyhow::{Context, ensure};
 use crate::answer::Answer;
 use crate::stage::{Stage, Talk, is_acknowledgement};
 
-/// In a conversation of his own.
+/// A visitor who writes in a conversation of their own.
 pub(crate) struct Witness {
     stage: Stage,
     talk: Talk,
-    /// How many messages he has sent; the last one again and again until it is acknowledged.
+    /// How many messages they have sent; the last one again and again until it is acknowledged.
     sent: u64,
     /// Whether the last one was.
     acknowledged: bool,
 }
 
 impl Witness {
-    /// Comes in and starts his conversation.
+    /// Comes in and starts the conversation.
     pub(crate) async fn arrive(stage: &Stage) -> anyhow::Result<Self> {
         let talk = Talk::begin(stage).await?;
         Ok(Self { stage: stage.clone(), talk, sent: 0, acknowledged: true })
@@ -45,7 +45,7 @@ impl Witness {
         Ok(self.acknowledged)
     }
 
-    /// Reads his conversation as the checker wants it, and ends it.
+    /// Reads the conversation as the checker wants it, and ends it.
     pub(crate) async fn leave(self, stage: &Stage) -> anyhow::Result<()> {
         self.talk.read(stage, "witness").await?;
         self.talk.end(stage).await

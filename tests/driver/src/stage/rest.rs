@@ -46,7 +46,8 @@ pub(super) async fn accept(stage: &Stage, token: &str, conversation: &str) -> an
     loop {
         let accept = async || stage.api().accept(token, conversation).await;
         let answer = insist("the accept", accept).await?;
-        // One of several servers may remember for 30 s what he gave back on another, or not know that he is there.
+        // One of several servers may remember for 30 s what the agent gave back on another, or not know that they are
+        // there.
         let passes = matches!(answer.code(), "CAPACITY_EXCEEDED" | "AGENT_OFFLINE");
         if !passes || !stage.has_several_servers() || begun.elapsed() > COMEBACK {
             return answer.expect(200).map(drop);

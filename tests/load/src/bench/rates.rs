@@ -43,7 +43,7 @@ pub(super) fn measure(servers: &[Server], effort: &Effort) -> anyhow::Result<Vec
         }
     }
     for share in effort.shares {
-        // As many visitors as there are: who waits for his answer must not hold up the next message.
+        // As many visitors as there are: a visitor who waits for an answer must not hold up the next message.
         let at_share = |measured: &Measured| Step {
             visitors: CONVERSATIONS,
             rate: (measured.saturation().messages_per_s * share).round() as u32,

@@ -37,7 +37,7 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Assignments> {
     let Effort { agents, waiting, rounds, .. } = *effort;
     let office = Office::open().await?;
     let count = Arc::new(Count::default());
-    // Twice what is needed: nobody is passed over because a place of his is not free yet.
+    // Twice what is needed: no agent is passed over because a place of theirs is not free yet.
     for socket in office.agents(agents, 2 * waiting.div_ceil(agents)).await? {
         let count = Arc::clone(&count);
         tokio::spawn(async move {
@@ -68,7 +68,7 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Assignments> {
     Ok(measured.swap_remove(middle))
 }
 
-/// Counts what the agent is given, until his socket ends; gives why.
+/// Counts what the agent is given, until their socket ends; returns why it ended.
 async fn look_on(mut socket: Socket, count: &Count) -> anyhow::Error {
     loop {
         match socket.next_within(PATIENCE).await {

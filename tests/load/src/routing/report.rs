@@ -29,7 +29,7 @@ fn write(page: &mut String, figures: &Figures) -> std::fmt::Result {
     writeln!(page, "\n### From queued to offered (mode offer, the agents on sockets)\n")?;
     writeln!(
         page,
-        "| agents | starts/s | offers | from the visitor's 201 p50 / p99, ms | from his request p50 / p99, ms |"
+        "| agents | starts/s | offers | from the visitor's 201 p50 / p99, ms | from the agent's request p50 / p99, ms |"
     )?;
     writeln!(page, "|---:|---:|---:|---:|---:|")?;
     let (answer, request) = (latencies(*after_answer), latencies(*after_request));

@@ -1,5 +1,5 @@
-//! An agent of the front desk: on a socket he is told what he is offered and what he has, and by REST he does something
-//! about it, one thing at a time, each until its outcome is known.
+//! An agent of the front desk: on a socket they learn what they are offered and what they have, and by REST they act on it,
+//! one deed at a time, each until its outcome is known.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,15 +36,15 @@ pub(super) struct Clerk {
     stage: Stage,
     desk: Rc<FrontDesk>,
     who: Agent,
-    /// To whom he gives on.
+    /// The colleague who gets transfers.
     colleague: String,
     is_online: bool,
-    /// What he is offered and has, each with the last event that he knows of.
+    /// What they are offered and have, each with the last event that they know of.
     offers: BTreeMap<String, u64>,
     held: BTreeMap<String, u64>,
-    /// Offers that he lets go by.
+    /// Offers that they let expire.
     ignored: BTreeSet<String>,
-    /// How many deeds he has done, to name the next.
+    /// How many deeds they have done, to name the next.
     deeds: u64,
 }
 
@@ -83,7 +83,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// What he knew of offers and of what he has is as old as the socket that told it.
+    /// What the clerk knew of offers and of what they have is as old as the socket that told it.
     async fn connect(&mut self) -> anyhow::Result<Socket> {
         let mut socket = Socket::open(self.stage.api()).await?;
         let welcome = socket.hello(&self.who.token, &[]).await?;
@@ -105,7 +105,7 @@ impl Clerk {
     async fn serve(&mut self, mut socket: Socket, random: &mut StdRng) -> anyhow::Result<String> {
         while !self.stage.is_ending() {
             if !self.is_online {
-                // Two offers that he let go by: he is taken to be away.
+                // Two offers expired: the clerk is taken to be away.
                 let set_status = async || self.stage.api().set_status(&self.who.token, "online").await;
                 insist("a clerk's status", set_status).await?.expect(200)?;
                 self.is_online = true;
@@ -117,7 +117,7 @@ impl Clerk {
                 return Ok("gone on elsewhere".to_owned());
             }
             let desk = Rc::clone(&self.desk);
-            // While the desk is looked at he holds still; he reads on, so as to be there.
+            // While the desk is looked at the clerk holds still, and reads on so as to be present.
             if let Ok(_turn) = desk.turnstile.try_read()
                 && let Some(lost) = self.do_something(&mut socket, random).await?
             {
@@ -157,7 +157,7 @@ impl Clerk {
     }
 
     fn is_offered(&mut self, conversation: &Value) {
-        // It may have been taken while he was told.
+        // It may have been taken while the offer was on its way.
         if let Some((id, last_seq)) = known(conversation, "queued") {
             self.desk.book.borrow_mut().waiting.insert(id.clone(), last_seq);
             self.offers.insert(id, last_seq);

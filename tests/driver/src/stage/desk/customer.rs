@@ -1,4 +1,4 @@
-//! A visitor of the front desk: he starts a conversation, waits until it is over, and starts the next.
+//! A visitor of the front desk: they start a conversation, wait until it is over, and start the next.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(super) async fn come(stage: Stage, desk: Rc<FrontDesk>, mut random: StdRng) 
     Ok(())
 }
 
-/// Until it is over; now and then he has waited for long enough.
+/// Waits until the conversation is over; now and then the visitor ends it after some time.
 async fn wait(stage: &Stage, desk: &FrontDesk, started: &Started, random: &mut StdRng) -> anyhow::Result<()> {
     loop {
         sleep(Duration::from_millis(random.random_range(50..300))).await;

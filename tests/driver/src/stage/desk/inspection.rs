@@ -120,7 +120,7 @@ fn needs_one_router(fault: &Fault) -> bool {
             Misrouting::EpochSkipped { .. }
             | Misrouting::TwoOwners { .. }
             | Misrouting::NotGiven { .. }
-            | Misrouting::NotHis { .. }
+            | Misrouting::NotTheirs { .. }
             | Misrouting::AfterEnd { .. }
             | Misrouting::StateDisagrees { .. }
             | Misrouting::NeverStarted
