@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use cluster::{Push, QueueNews};
-use domain::{ConversationId, Timestamp};
+use cluster::{Push, QueueNews, QueuePosition};
+use domain::{ConversationId, State, Timestamp};
 use tokio::time::Instant;
 
 use super::close::Close;
 use super::frames::Frame;
 use super::session::Session;
 use super::subscriptions::Arrival;
-use crate::conversations;
 use crate::conversations::people;
 use crate::json::{ByJson, ConversationJson, Rfc3339, Shown, loss, offer_end, presence_state};
 
@@ -58,7 +57,9 @@ impl Session {
                 self.write(&Frame::Unassigned { conversation_id, reason }).await
             }
             Push::Status(status) => self.write(&Frame::Status { status }).await,
-            Push::Offer { conversation, expires_at } => self.write_offer(conversation, expires_at).await,
+            Push::Offer { conversation, position, expires_at } => {
+                self.write_offer(conversation, position, expires_at).await
+            }
             Push::OfferEnded { conversation, why } => {
                 let (conversation_id, reason) = (Shown(conversation), offer_end(why));
                 self.write(&Frame::OfferEnded { conversation_id, reason }).await
@@ -80,6 +81,7 @@ impl Session {
     async fn write_offer(
         &mut self,
         conversation: ConversationId,
+        position: QueuePosition,
         expires_at: Timestamp,
     ) -> Result<(), Close> {
         let app = Arc::clone(&self.app);
@@ -92,9 +94,10 @@ impl Session {
                 return Ok(());
             }
         };
-        let (audience, place) = (self.who.audience(), conversations::place(&app, key, &head).await);
+        let position = Some(position).filter(|_| head.state == State::Queued);
+        let audience = self.who.audience();
         let head = people::named(&app.identity, self.workspace, &head).await;
-        let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
+        let conversation = ConversationJson::of(conversation, &head, audience).placed(position, audience);
         self.write(&Frame::Offer { conversation, expires_at: Rfc3339(expires_at) }).await
     }
 }

@@ -95,13 +95,15 @@ impl Actor for AgentActor {
             }
             AgentMessage::Teams(teams) => agent.set_teams(teams),
             AgentMessage::TeamsChanged => agent.read_teams(&myself),
-            AgentMessage::Offer { team, conversation, expires_at } => {
-                agent.offered(team, conversation, expires_at);
+            AgentMessage::Offer { team, conversation, position, expires_at } => {
+                agent.offered(team, conversation, position, expires_at);
             }
             AgentMessage::OfferEnded { team, conversation, why } => {
                 agent.offer_ended(team, conversation, why);
             }
-            AgentMessage::OfferTouched(conversation) => agent.show_offer_again(conversation),
+            AgentMessage::OfferTouched { conversation, position } => {
+                agent.show_offer_again(conversation, position);
+            }
             AgentMessage::Report(team) => agent.report_again(Some(team)),
             AgentMessage::Queue(news) => agent.queue_moved(news),
             AgentMessage::Reconcile => agent.reconcile(&myself),

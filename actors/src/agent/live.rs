@@ -110,12 +110,15 @@ impl LiveAgent {
 
     fn report(&self, team: TeamId, report: AgentReport) {
         let team = TeamKey { workspace: self.key.workspace, team };
-        self.node.outbox.put(Notice::Agent { team, report: Box::new(report) });
+        let report = Box::new(AgentReport { version: self.node.next_id(), ..report });
+        self.node.outbox.put(Notice::Agent { team, report });
     }
 
     fn report_for(&self, team: TeamId, status: Status, present: bool) -> AgentReport {
         AgentReport {
             agent: self.key.agent,
+            // Given when it is sent, so that two reports of the same compare equal.
+            version: 0,
             status,
             present,
             carried: self.load.count() as u32,

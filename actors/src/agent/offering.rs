@@ -8,23 +8,29 @@ use tokio::time::Instant;
 use super::live::LiveAgent;
 use super::offers::Offered;
 use super::status::write_status;
-use crate::words::{Notice, OfferEnd, Push, TeamKey};
+use crate::words::{Notice, OfferEnd, Push, QueuePosition, TeamKey};
 
 impl LiveAgent {
-    pub(super) fn offered(&mut self, team: TeamId, conversation: ConversationId, expires_at: Timestamp) {
+    pub(super) fn offered(
+        &mut self,
+        team: TeamId,
+        conversation: ConversationId,
+        position: QueuePosition,
+        expires_at: Timestamp,
+    ) {
         if self.status != Status::Online || self.disabled || !self.present() {
             let team = TeamKey { workspace: self.key.workspace, team };
             self.node.outbox.put(Notice::Refused { team, conversation, agent: self.key.agent });
             return;
         }
         self.offers.put(conversation, Offered { by: team, since: Instant::now(), expires_at });
-        self.push(&Push::Offer { conversation, expires_at });
+        self.push(&Push::Offer { conversation, position, expires_at });
     }
 
     /// The conversation looks different from what the offer showed.
-    pub(super) fn show_offer_again(&mut self, conversation: ConversationId) {
+    pub(super) fn show_offer_again(&mut self, conversation: ConversationId, position: QueuePosition) {
         if let Some(expires_at) = self.offers.get(conversation).map(|offered| offered.expires_at) {
-            self.push(&Push::Offer { conversation, expires_at });
+            self.push(&Push::Offer { conversation, position, expires_at });
         }
     }
 

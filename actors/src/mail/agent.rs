@@ -7,7 +7,9 @@ use domain::{ConversationId, Head, TeamId, Timestamp};
 use super::mailbox::{Asked, Handle};
 use super::presence::AgentPresence;
 use crate::hub::PushSender;
-use crate::words::{AgentKey, AgentView, Ask, Loss, OfferEnd, QueueNews, Reserve, SetStatus, ViewAgent};
+use crate::words::{
+    AgentKey, AgentView, Ask, Loss, OfferEnd, QueueNews, QueuePosition, Reserve, SetStatus, ViewAgent,
+};
 
 pub(crate) type AgentHandle = Handle<AgentMessage, AgentPresence>;
 
@@ -50,6 +52,7 @@ pub(crate) enum AgentMessage {
     Offer {
         team: TeamId,
         conversation: ConversationId,
+        position: QueuePosition,
         expires_at: Timestamp,
     },
     OfferEnded {
@@ -58,7 +61,10 @@ pub(crate) enum AgentMessage {
         why: OfferEnd,
     },
     /// What an offered conversation is shown with has changed.
-    OfferTouched(ConversationId),
+    OfferTouched {
+        conversation: ConversationId,
+        position: QueuePosition,
+    },
     /// Report to this team's router.
     Report(TeamId),
     Queue(QueueNews),

@@ -27,12 +27,12 @@ impl Node {
             Notice::OfferEnded { agent, team, conversation, why } => {
                 self.tell_agent(agent, AgentMessage::OfferEnded { team, conversation, why });
             }
-            Notice::OfferTouched { agent, conversation } => {
-                self.tell_agent(agent, AgentMessage::OfferTouched(conversation));
+            Notice::OfferTouched { agent, conversation, position } => {
+                self.tell_agent(agent, AgentMessage::OfferTouched { conversation, position });
             }
             Notice::Queue { agent, news } => drop(self.tell_agent(agent, AgentMessage::Queue(news))),
-            Notice::Offer { agent, team, conversation, expires_at } => {
-                let offer = AgentMessage::Offer { team, conversation, expires_at };
+            Notice::Offer { agent, team, conversation, position, expires_at } => {
+                let offer = AgentMessage::Offer { team, conversation, position, expires_at };
                 if !self.tell_agent(agent, offer) {
                     let team = TeamKey { workspace: agent.workspace, team };
                     let refused = TeamMessage::Refused { conversation, agent: agent.agent };

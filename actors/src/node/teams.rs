@@ -37,9 +37,10 @@ impl Node {
         if head.state != State::Queued {
             return;
         }
-        if let Some(agent) = self.position(key, head.team).await.and_then(|position| position.offered_to) {
-            let agent = AgentKey { workspace: key.workspace, agent };
-            self.context.outbox.put(Notice::OfferTouched { agent, conversation: key.conversation });
+        let Some(position) = self.position(key, head.team).await else { return };
+        if let Some(agent) = position.offered_to {
+            let (agent, conversation) = (AgentKey { workspace: key.workspace, agent }, key.conversation);
+            self.context.outbox.put(Notice::OfferTouched { agent, conversation, position });
         }
     }
 

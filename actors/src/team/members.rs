@@ -13,6 +13,8 @@ pub(super) struct Member {
     skilled: Skilled,
     /// As the agent's actor last reported; none: it has not.
     report: Option<AgentReport>,
+    /// The version of the newest report that came.
+    version: u64,
     /// What this router offers or gives the agent just now.
     in_hand: u32,
     /// The agent's last turn; 0: none yet.
@@ -38,6 +40,7 @@ impl Members {
                 card: agent.card(),
                 skilled: Skilled::of(agent),
                 report: known.as_ref().and_then(|member| member.report.clone()),
+                version: known.as_ref().map_or(0, |member| member.version),
                 in_hand: known.as_ref().map_or(0, |member| member.in_hand),
                 turn: known.map_or(0, |member| member.turn),
             };
@@ -46,9 +49,13 @@ impl Members {
         newcomers
     }
 
-    /// Keeps what the agent's actor reports; says whether the agent attends to the queue now and did not before.
+    /// Keeps what the agent's actor reports, unless a newer report came before; says whether the agent attends to the queue now and did not before.
     pub(super) fn heed(&mut self, report: AgentReport) -> bool {
         let Some(member) = self.all.get_mut(&report.agent) else { return false };
+        if report.version < member.version {
+            return false;
+        }
+        member.version = report.version;
         let attends = report.attends();
         let attended = member.report.replace(report).is_some_and(|before| before.attends());
         attends && !attended
@@ -137,5 +144,36 @@ impl Member {
             (load >= report.capacity).then_some(Exclusion::Full)
         };
         Candidate { agent, load, capacity: report.capacity, excluded_by, turn: *turn, passed: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{id, some_agent};
+
+    #[test]
+    fn an_older_report_that_comes_late_changes_nothing() {
+        let mut members = Members::default();
+        members.set(&[some_agent(1, 3)]);
+        let report = |version, status| AgentReport {
+            agent: id(1),
+            version,
+            status,
+            present: true,
+            carried: 0,
+            offered_elsewhere: 0,
+            capacity: 3,
+        };
+        assert!(members.heed(report(7, Status::Online)), "the agent attends now");
+        assert!(!members.heed(report(5, Status::Offline)));
+        assert!(members.gets_offers(id(1)));
+        members.forget(id(1));
+        members.heed(report(6, Status::Online));
+        assert!(!members.gets_offers(id(1)), "still older than what was forgotten");
+        members.set(&[some_agent(1, 3)]);
+        members.heed(report(8, Status::Away));
+        assert!(!members.gets_offers(id(1)));
+        assert_eq!(members.attending().collect::<Vec<_>>(), [id(1)]);
     }
 }

@@ -68,10 +68,12 @@ impl Router {
         self.members.take_in_hand(agent);
         Stats::add(&self.node.stats.offers, 1);
         let expires_at = self.node.clock.now().plus_ms(timeout.as_millis() as u64);
+        let position = self.position(conversation).unwrap_or_default();
         self.node.outbox.put(Notice::Offer {
             agent: self.agent_key(agent),
             team: self.key.team,
             conversation,
+            position,
             expires_at,
         });
         self.node.watchers.touch(self.key_of(conversation), self.key.team, None);

@@ -24,6 +24,8 @@ pub struct AgentView {
 pub struct AgentReport {
     /// The agent.
     pub agent: AgentId,
+    /// Rises with each report of the agent, also from one of their actors to the next: an older report is ignored.
+    pub version: u64,
     /// What the agent wants to be taken for; `offline` for a disabled one.
     pub status: Status,
     /// The agent is there.

@@ -8,7 +8,7 @@ use store::ConversationKey;
 
 use super::agent::AgentReport;
 use super::keys::{AgentKey, TeamKey};
-use super::queue::{Given, Joined, OfferEnd, QueueNews};
+use super::queue::{Given, Joined, OfferEnd, QueueNews, QueuePosition};
 
 /// Why an agent has a conversation no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,8 @@ pub enum Notice {
         team: TeamId,
         /// The conversation.
         conversation: ConversationId,
+        /// Where the conversation stands in its queue.
+        position: QueuePosition,
         /// The offer's end.
         expires_at: Timestamp,
     },
@@ -160,6 +162,8 @@ pub enum Notice {
         agent: AgentKey,
         /// The conversation.
         conversation: ConversationId,
+        /// Where it stands in its queue now.
+        position: QueuePosition,
     },
     /// To a team's router: the agent takes no offers just now.
     Refused {

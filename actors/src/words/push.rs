@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Author, ConversationId, Event, Head, Seq, Status, Timestamp};
 
 use super::notice::Loss;
-use super::queue::{OfferEnd, QueueNews};
+use super::queue::{OfferEnd, QueueNews, QueuePosition};
 
 /// One thing that a socket is told. A soft one may be dropped: it is out of date soon.
 #[derive(Clone, Debug)]
@@ -67,6 +67,8 @@ pub enum Push {
     Offer {
         /// The conversation.
         conversation: ConversationId,
+        /// Where the conversation stands in its queue.
+        position: QueuePosition,
         /// The offer's end.
         expires_at: Timestamp,
     },
