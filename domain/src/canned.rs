@@ -37,7 +37,7 @@ impl Shortcut {
     }
 }
 
-/// Who sees a canned response.
+/// The agents who see a canned response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CannedScope {
@@ -45,7 +45,7 @@ pub enum CannedScope {
     Workspace,
     /// The members of one team.
     Team(TeamId),
-    /// The one who made it.
+    /// The agent who made it.
     Own(AgentId),
 }
 
@@ -60,7 +60,7 @@ pub struct Canned {
     pub title: Line<300>,
     /// A [`Template`], whose variables are filled when it is listed for a conversation.
     pub text: MessageText,
-    /// Who sees it.
+    /// The agents who see it.
     pub scope: CannedScope,
 }
 

@@ -81,7 +81,7 @@ pub struct Head {
     pub visitor: VisitorCard,
     /// Where it stands.
     pub state: State,
-    /// Who has it; after its end who had it last. None while it is queued.
+    /// The agent who has it; after its end the last one who had it. None while it is queued.
     pub assignee: Option<AgentCard>,
     /// How often it was assigned; 0 = never.
     pub assignment_epoch: u64,
@@ -119,9 +119,10 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     head: Head,
-    /// Who its visitor was, first to last; they are one person.
+    /// The ids that its visitor has had, first to last; all of them are one person.
     visitors: Vec<VisitorId>,
-    /// The agents who ever had it, and why each has it no more: they are told that it moved, others that they may not.
+    /// The agents who ever had it, and why each has it no more: these agents are told that it moved, others that they may
+    /// not.
     held_by: BTreeMap<AgentId, Stale>,
     /// What started it, to know a repeat of the start.
     started: Option<RequestMark>,
@@ -220,7 +221,7 @@ impl Conversation {
         &self.head
     }
 
-    /// How `who` stands to it.
+    /// How `who` stands to the conversation.
     pub fn standing(&self, who: &Principal) -> Standing {
         self.head.standing(who, |agent| self.held_by.get(&agent).copied())
     }
@@ -330,7 +331,7 @@ impl Conversation {
         self.started.as_ref().map(|mark| &mark.client_id)
     }
 
-    /// Writing moves one's own mark: who answers has read.
+    /// Counts a message. It moves its author's own mark: a person who answers has read.
     fn count_message(&mut self, event: &Event) {
         let Some(side) = event.by.side() else { return };
         let place = u32::try_from(event.seq.0).unwrap_or(u32::MAX);
@@ -396,7 +397,7 @@ impl Conversation {
         Ok(Decision { events, answer })
     }
 
-    /// What the one who started it is told.
+    /// The answer to the request that started it.
     pub fn start_answer(&self) -> Answer {
         match self.first_message {
             Some((message_id, seq, at)) => Answer::Posted { message_id, seq, at, repeated: false },
@@ -638,7 +639,7 @@ fn note_posted((message_id, text): &(MessageId, MessageText)) -> EventKind {
 }
 
 impl Head {
-    /// How `who` stands to it. A head alone does not know who had it before: `had_it` tells.
+    /// How `who` stands to the conversation. A head alone does not know which agents had it before: `had_it` does.
     pub fn standing(&self, who: &Principal, had_it: impl Fn(AgentId) -> Option<Stale>) -> Standing {
         match who {
             Principal::System => Standing::System,
@@ -660,7 +661,7 @@ impl Head {
         }
     }
 
-    /// Whether `who` sees it at all.
+    /// Whether `who` sees the conversation at all.
     pub fn seen_by(&self, who: &Principal) -> bool {
         self.standing(who, |_| None) != Standing::Stranger
     }

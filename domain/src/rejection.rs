@@ -1,6 +1,6 @@
-//! What the rules say no with. Nothing was written when one of these is the answer.
+//! The refusals of the rules. Nothing was written when one of these is the answer.
 
-/// The rules said no. Each has its own code in the public contract.
+/// Why the rules refuse a request. Each has its own code in the public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It does not exist for the principal who asks.
@@ -15,7 +15,7 @@ pub enum Rejection {
     /// Another agent has it.
     #[error("another agent has this conversation")]
     AlreadyAssigned,
-    /// An agent who had it has it no more; or it moved since they looked.
+    /// The agent had it and has it no more; or it moved since they looked.
     #[error("{0}")]
     StaleAssignment(Stale),
     /// The agent holds as many as they may.
@@ -27,10 +27,10 @@ pub enum Rejection {
     /// It has ended.
     #[error("the conversation has ended")]
     ConversationEnded,
-    /// The log has taken what it takes: only its end still fits.
+    /// The log is full: only the conversation's end still fits.
     #[error("the conversation is full: end it and start anew")]
     ConversationFull,
-    /// With those that it has it would have more tags than it may.
+    /// The conversation would have more tags than it may.
     #[error("must leave the conversation at most 20 tags")]
     TooManyTags,
     /// The state does not allow it; the text says why.

@@ -84,7 +84,7 @@ impl Skilled {
     }
 }
 
-/// The language itself, without script and region: who speaks `de` speaks for `de-AT`, and the other way round, and
+/// The language itself, without script and region: an agent who speaks `de` speaks for `de-AT`, and the other way round, and
 /// `pt-BR` for `pt-PT`. Of several, as browsers list them, the first.
 fn language(tag: &str) -> Option<Box<str>> {
     lower(tag.trim().split(['-', '_', '.', '@', ',', ';']).next().unwrap_or_default())

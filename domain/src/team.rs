@@ -8,7 +8,7 @@ use crate::{AgentId, Hours, Name, TeamId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssignmentMode {
-    /// Offered to the strategy's choice, who accepts.
+    /// Offered to the agent of the strategy's choice, who accepts.
     #[default]
     Offer,
     /// Given to the strategy's choice at once.
@@ -24,7 +24,7 @@ pub enum Strategy {
     /// The agent with the smallest load for their capacity.
     #[default]
     LeastBusy,
-    /// The one whose last assignment is longest ago.
+    /// The agent whose last assignment is longest ago.
     RoundRobin,
 }
 

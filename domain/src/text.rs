@@ -1,4 +1,4 @@
-//! What people and clients type, parsed once at the edge; who holds one of these types need not check again.
+//! Texts of people and clients, parsed once at the edge: a value of one of these types needs no further check.
 
 use serde::{Deserialize, Serialize};
 

@@ -81,14 +81,14 @@ pub enum Command {
         agent: AgentCard,
         /// As the giver saw it; refused when it has moved.
         assignment_epoch: u64,
-        /// For the one who gets it.
+        /// For the agent who gets it.
         note: Option<(MessageId, MessageText)>,
     },
     /// Give it to a team's queue.
     TransferToTeam {
         /// To which.
         team: TeamId,
-        /// For those who get it.
+        /// For the agents of that team.
         note: Option<(MessageId, MessageText)>,
     },
     /// Give it back to the queue.
@@ -112,9 +112,9 @@ pub enum Command {
     },
     /// End it because nothing happens in it. Only Switchboard itself gives this.
     EndIdle {
-        /// Its last event, as the sweep saw it; refused when there is a later one.
+        /// The last event that the sweep saw; refused when there is a later one.
         last_seq: Seq,
-        /// What it is told to have ended for.
+        /// Why, as its log says.
         reason: Reason,
     },
     /// Open it again: assigned to its last agent if they ask and their own actor has approved, else queued.
@@ -204,11 +204,11 @@ fn start_digest(start: &Start, first: Option<&MessageText>) -> Digest {
 pub struct Decision {
     /// To be appended, all or none; empty when there is nothing to change.
     pub events: Vec<crate::Event>,
-    /// For the one who asked, once the events are durable.
+    /// For the principal who asked, once the events are durable.
     pub answer: Answer,
 }
 
-/// What the one who asked is told.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// The message has its place.
@@ -217,14 +217,14 @@ pub enum Answer {
         message_id: MessageId,
         /// Its place.
         seq: Seq,
-        /// When it got it.
+        /// When it got its place.
         at: Timestamp,
-        /// It had it already: this request was a repeat.
+        /// The message had its place already: this request was a repeat.
         repeated: bool,
     },
     /// The conversation is as was asked.
     Done {
-        /// It was already: this request was a repeat, or asked for what is.
+        /// The conversation was so already: this request was a repeat, or asked for what is.
         repeated: bool,
     },
 }
@@ -241,7 +241,7 @@ impl Answer {
         }
     }
 
-    /// It was as asked already.
+    /// Whether this answers a repeat, or changed nothing.
     pub fn is_repeated(self) -> bool {
         match self {
             Answer::Posted { repeated, .. } | Answer::Done { repeated } => repeated,

@@ -64,9 +64,9 @@ impl Author {
 /// The two sides of a conversation: each has one read mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Side {
-    /// The one who asks.
+    /// The visitor, who asks.
     Visitor,
-    /// Those who answer.
+    /// Agents and programs, who answer.
     Agent,
 }
 

@@ -2,7 +2,7 @@
 
 use super::event::{Event, EventKind, ReleaseReason};
 
-/// Who looks.
+/// The readers of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// The visitor whose conversation it is.

@@ -44,7 +44,7 @@ pub struct Considered {
 pub struct Explanation {
     /// What decided.
     pub rule: Rule,
-    /// Those who were looked at: first who came into question.
+    /// The agents who were looked at: first those who came into question.
     pub candidates: Vec<Considered>,
 }
 

@@ -22,7 +22,7 @@ fn canned(scope: CannedScope) -> Canned {
 }
 
 #[test]
-fn each_sees_and_writes_by_his_role() {
+fn each_agent_sees_and_writes_by_their_role() {
     let ann = Reader { agent: ANN, teams: vec![SALES], supervises: false };
     let boss = Reader { agent: BEN, teams: Vec::new(), supervises: true };
     for (scope, ann_sees, ann_writes, boss_sees, boss_writes) in [

@@ -42,7 +42,7 @@ fn only_what_is_given_changes() {
 }
 
 #[test]
-fn what_breaks_a_rule_names_its_field_and_nobody_makes_himself_an_operator() {
+fn what_breaks_a_rule_names_its_field_and_nobody_makes_themselves_an_operator() {
     for (text, field) in [
         (r#"{"email":"ann"}"#, "email"),
         (r#"{"role":"operator"}"#, "role"),
@@ -61,7 +61,7 @@ fn what_breaks_a_rule_names_its_field_and_nobody_makes_himself_an_operator() {
 }
 
 #[test]
-fn his_password_is_never_shown_and_his_teams_are_those_that_name_him() {
+fn a_password_is_never_shown_and_an_agents_teams_are_those_that_name_them() {
     let now = domain::Timestamp::from_ms(0);
     let record = Versioned {
         workspace: WorkspaceId::from_hash([1; 16]),
