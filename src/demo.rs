@@ -6,11 +6,10 @@ use std::io;
 use std::path::Path;
 
 use domain::{AgentId, Email, Line, Name, Origin, Role, Site, SiteId, Team, TeamId, Workspace, WorkspaceId};
+use identity::{AccountError, Identity, NewAgent, Password, fresh_site_key};
 use serde::{Deserialize, Serialize};
 use store::Clock;
 use store::{Document, INSTALLATION, RecordError, RecordKind, Records, StoreError, Versioned};
-
-use crate::identity::{AccountError, Identity, NewAgent, Password, fresh_site_key};
 
 /// In the data folder, where earlier versions kept it.
 const FILE: &str = "demo.json";
@@ -307,9 +306,34 @@ fn damaged(why: impl ToString) -> DemoError {
 
 #[cfg(test)]
 mod tests {
+    use domain::Timestamp;
+    use identity::Caller;
+    use store::Store;
+    use store::sqlite::{Access, SqliteOptions, SqliteStore};
+    use tempfile::TempDir;
+
     use super::*;
-    use crate::identity::Caller;
-    use crate::identity::tests::Fixture;
+
+    /// An empty store in a temporary folder.
+    struct Fixture {
+        store: Store,
+        clock: Clock,
+        identity: Identity,
+        // Dropped in this order.
+        _sqlite: SqliteStore,
+        _dir: TempDir,
+    }
+
+    impl Fixture {
+        fn start() -> Self {
+            let dir = TempDir::new().unwrap();
+            let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
+            let store = sqlite.store();
+            let clock = Clock::by_hand(Timestamp::from_ms(1_700_000_000_000));
+            let identity = Identity::new(store.records.clone(), clock.clone());
+            Self { store, clock, identity, _sqlite: sqlite, _dir: dir }
+        }
+    }
 
     async fn seeded(fixture: &Fixture, folder: &Path, origin: &str) -> Result<Demo, DemoError> {
         let origin = Origin::parse(origin).unwrap();
@@ -318,7 +342,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_demo_has_the_same_ids_and_log_ins_after_a_restart() {
-        let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
+        let (fixture, folder) = (Fixture::start(), TempDir::new().unwrap());
         let first = seeded(&fixture, folder.path(), "http://127.0.0.1:1111").await.unwrap();
         let second = seeded(&fixture, folder.path(), "http://127.0.0.1:2222").await.unwrap();
         assert_eq!(second, Demo { origin: "http://127.0.0.1:2222".into(), ..first.clone() });
@@ -350,7 +374,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_seed_that_was_stopped_goes_on_where_it_was() {
-        let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
+        let (fixture, folder) = (Fixture::start(), TempDir::new().unwrap());
         let kept = fresh(&fixture.clock, &Origin::parse("http://127.0.0.1:1111").unwrap());
         keep(fixture.store.records.as_ref(), kept.clone(), &fixture.clock).await.unwrap();
         let id: WorkspaceId = kept.demo.workspace_id.parse().unwrap();
@@ -362,7 +386,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_earlier_version_kept_in_the_folder_is_taken_over() {
-        let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
+        let (fixture, folder) = (Fixture::start(), TempDir::new().unwrap());
         let origin = Origin::parse("http://127.0.0.1:1111").unwrap();
         let kept = fresh(&fixture.clock, &origin);
         fs::write(folder.path().join(FILE), serde_json::to_vec(&kept).unwrap()).unwrap();
@@ -370,14 +394,14 @@ mod tests {
         fs::write(folder.path().join(FILE), "{}").unwrap();
         assert_eq!(seeded(&fixture, folder.path(), origin.as_str()).await.unwrap(), kept.demo, "once");
 
-        let other = Fixture::start().await;
+        let other = Fixture::start();
         let error = seeded(&other, folder.path(), origin.as_str()).await.unwrap_err().to_string();
         assert!(error.starts_with("what was kept of the demo is damaged: "), "{error}");
     }
 
     #[tokio::test]
     async fn two_servers_that_start_at_once_make_one_demo() {
-        let (fixture, folder) = (Fixture::start().await, tempfile::TempDir::new().unwrap());
+        let (fixture, folder) = (Fixture::start(), TempDir::new().unwrap());
         let (a, b) = tokio::join!(
             seeded(&fixture, folder.path(), "http://127.0.0.1:1111"),
             seeded(&fixture, folder.path(), "http://127.0.0.1:2222"),

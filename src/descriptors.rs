@@ -3,7 +3,6 @@
 
 use std::io;
 
-use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Connections at once, however many the process may open.
@@ -40,11 +39,6 @@ fn connections_within(limit: u64) -> usize {
     max as usize
 }
 
-/// Whether an error says that the process, or the whole system, has too much open: it passes by itself.
-pub fn is_exhausted(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,20 +58,5 @@ mod tests {
         ] {
             assert_eq!(connections_within(limit), connections, "{limit}");
         }
-    }
-
-    #[test]
-    fn only_a_lack_of_descriptors_is_one() {
-        for (errno, expected) in [
-            (Errno::MFILE, true),
-            (Errno::NFILE, true),
-            (Errno::NOENT, false),
-            (Errno::NOSPC, false),
-            (Errno::ACCESS, false),
-            (Errno::IO, false),
-        ] {
-            assert_eq!(is_exhausted(&io::Error::from(errno)), expected, "{errno:?}");
-        }
-        assert!(!is_exhausted(&io::Error::other("no system's error")));
     }
 }

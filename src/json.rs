@@ -15,7 +15,9 @@ pub use conversation::{AttributesJson, ConversationJson, ReadJson, RoutedJson, V
 pub use event::{EventJson, assign_reason, loss, offer_end, presence_state};
 pub use routing::{CandidateJson, RoutedEntryJson};
 
-use crate::files::{FileLinks, Rendition};
+use files::Rendition;
+
+use crate::file_links::FileLinks;
 use crate::schema;
 
 /// Shown as its `Display` says: ids and names.

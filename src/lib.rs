@@ -1,4 +1,4 @@
-//! Switchboard's outside world: command line, config, HTTP, sockets, identity and files, over the crates below.
+//! Switchboard's outside world: command line, config, HTTP and sockets, over the crates below.
 
 pub mod app;
 pub mod blobs;
@@ -9,9 +9,8 @@ pub mod database;
 pub mod demo;
 pub mod descriptors;
 pub mod errors;
-pub mod files;
+pub mod file_links;
 pub mod http;
-pub mod identity;
 pub mod json;
 mod late;
 mod linger;
@@ -23,7 +22,6 @@ pub mod server;
 pub mod simulate;
 pub mod socket;
 mod staffing;
-pub mod storage;
 pub mod strict_json;
 pub mod telemetry;
 mod words;

@@ -26,9 +26,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 
+use files::Room;
+
 use crate::database::DatabaseStats;
 use crate::errors::ErrorCode;
-use crate::storage::Room;
 
 mod process;
 mod routing;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use cluster::{Cluster, Settings};
 use domain::Timestamp;
+use files::{FileLimits, Files, QuotaLimits, Storage};
+use identity::{Identity, Keys};
 use rand::RngExt;
 use store::Clock;
 use store::folder::{FolderLost, FolderWatch};
@@ -23,16 +25,13 @@ use crate::config::{Config, StoreKind};
 use crate::database::{Database, DatabaseError};
 use crate::demo::{self, Demo, DemoError};
 use crate::descriptors;
-use crate::files::{FileLimits, Files, QuotaLimits};
 use crate::http::documents;
 use crate::http::engine::accept::{self, Front};
 use crate::http::table::paths::Paths;
 use crate::http::{api, table};
-use crate::identity::{Identity, Keys};
 use crate::metrics::Figures;
 use crate::socket;
 use crate::staffing;
-use crate::storage::Storage;
 
 /// Connections that the system keeps until they are accepted: a burst of clients who come back together. A shorter queue
 /// has them try again after a second.

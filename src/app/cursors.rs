@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::Key;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::errors::{ApiError, ErrorCode};
-use crate::identity::Key;
 
 /// Bytes of the signature, which stands behind the position.
 const SIGNATURE_BYTES: usize = 32;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Agent, Team, TeamId, Workspace, WorkspaceId};
+use identity::Identity;
 use store::Clock;
 use store::sqlite::Access;
 use store::{Document, INSTALLATION, Records, StoreError, Versioned};
@@ -12,7 +13,6 @@ use super::source::Source;
 use super::table::listed;
 use crate::config::{Config, StoreKind};
 use crate::database::Database;
-use crate::identity::Identity;
 use crate::staffing;
 
 /// The open store, with what reads and writes people and places in it.

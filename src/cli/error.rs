@@ -3,13 +3,13 @@
 use std::io;
 
 use domain::TextError;
+use identity::AccountError;
 use store::copy::CopyError;
 use store::{RecordError, StoreError};
 
 use crate::blobs::BlobsError;
 use crate::config::ConfigError;
 use crate::database::DatabaseError;
-use crate::identity::AccountError;
 
 /// A command did not do what it was told.
 #[derive(Debug, thiserror::Error)]

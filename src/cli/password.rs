@@ -5,10 +5,10 @@ use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use identity::Password;
 
 use super::error::CliError;
 use crate::config::read_secret;
-use crate::identity::Password;
 
 /// The most that is read of standard input: more than any password.
 const STDIN_BYTES_MAX: u64 = 64 * 1024;

@@ -6,9 +6,8 @@
 use cluster::Cluster;
 use domain::{AgentId, Author, Head, VisitorId, WorkspaceId};
 use futures_util::future::{join, join_all};
+use identity::Identity;
 use store::{ConversationKey, HeadFilter, HeadView, Heads, ListedHead, StoreError};
-
-use crate::identity::Identity;
 
 /// Conversations that are read at once.
 const PAGE: usize = 200;

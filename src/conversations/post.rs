@@ -4,12 +4,12 @@ use cluster::ExecuteError;
 use domain::{
     Answer, ClientId, Command, FileCard, FileId, MessageId, MessageText, Rejection, Request, Seq, Timestamp,
 };
+use files::{ReserveError, Uploader};
+use identity::Caller;
 use store::ConversationKey;
 
 use crate::app::App;
 use crate::errors::ApiError;
-use crate::files::{ReserveError, Uploader};
-use crate::identity::Caller;
 use crate::rates::{Key, Limit};
 use crate::strict_json::valid;
 

@@ -1,10 +1,10 @@
 //! A blocked visitor may not write.
 
 use domain::{Name, Team, TeamId, Visitor, WorkspaceId};
+use identity::Caller;
 use serde_json::{Value, json};
 
 use crate::http::testing::{Answer, Server};
-use crate::identity::Caller;
 
 async fn post(server: &Server, path: &str, body: &Value) -> Answer {
     let (body, bearer) = (body.to_string(), format!("Bearer {}", server.visitor));

@@ -1,8 +1,9 @@
 //! Each layer's error as the outside is told it.
 
+use identity::{AccountError, AuthError, JwtError, VisitorError};
+
 use super::api_error::ApiError;
 use super::code::ErrorCode;
-use crate::identity::{AccountError, AuthError, JwtError, VisitorError};
 use crate::rates::Verdict;
 
 impl From<domain::Rejection> for ApiError {

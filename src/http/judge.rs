@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use cluster::AgentKey;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use identity::Caller;
 
 use crate::app::App;
 use crate::config::Limits;
@@ -18,7 +19,6 @@ use crate::http::engine::cors;
 use crate::http::engine::reply::Reply;
 use crate::http::table::paths::{Match, Paths};
 use crate::http::table::{Pages, Params, Rate, Route, Row, Who};
-use crate::identity::Caller;
 use crate::rates::reads;
 use crate::rates::{Key, Limit, Verdict};
 

@@ -9,6 +9,7 @@ use domain::{Email, Line, Name, Origin, Role, Site, SiteId, TeamId, Timestamp, W
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
+use identity::{Identity, Keys, NewAgent, Password, VisitorRequest};
 use serde::Deserialize;
 use store::Clock;
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
@@ -24,7 +25,6 @@ use crate::http::engine::accept::{self, Front, ServeSocket};
 use crate::http::engine::reply::Reply;
 use crate::http::table::paths::Paths;
 use crate::http::table::{self, BodyKind, Doc, Handler, Rate, Route, Row, Target, Who};
-use crate::identity::{Identity, Keys, NewAgent, Password, VisitorRequest};
 use crate::socket::Handover;
 use crate::{app::App, http::api};
 
@@ -181,15 +181,15 @@ impl Server {
         let owner = store::Owner("test#1".into());
         let settings = cluster::Settings::default();
         let cluster = cluster::Cluster::start(store.clone(), clock.clone(), owner, settings).await.unwrap();
-        let limits = crate::files::FileLimits {
+        let limits = files::FileLimits {
             bytes_max: 1 << 20,
             pixels_max: 1 << 20,
-            quotas: crate::files::QuotaLimits::default(),
+            quotas: files::QuotaLimits::default(),
         };
         let records = Arc::clone(&store.records);
         let blobs = Arc::new(FolderBlobs::open(&dir.path().join("files")).unwrap());
-        let storage = crate::storage::Storage::new(dir.path().to_owned(), None, Some(0));
-        let files = crate::files::Files::open(blobs, records, clock.clone(), limits, storage);
+        let storage = files::Storage::new(dir.path().to_owned(), None, Some(0));
+        let files = files::Files::open(blobs, records, clock.clone(), limits, storage);
         let files = Arc::new(files.unwrap());
         let config = Arc::new(config);
         let documents = crate::http::documents::build(&config);

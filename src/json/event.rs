@@ -262,12 +262,12 @@ mod tests {
     use domain::{Audience, Author, MessageText, Seq, Timestamp};
 
     use super::*;
-    use crate::files::FileLinks;
+    use crate::file_links::FileLinks;
 
     fn shown(kind: EventKind, audience: Audience) -> String {
         let at = Timestamp::from_ms(1_795_500_000_007);
         let event = Event { seq: Seq(3), at, by: Author::System, request: None, kind };
-        let links = &FileLinks::new(crate::identity::Key::for_test());
+        let links = &FileLinks::new(identity::Key::new([7; 32]));
         serde_json::to_string(&EventJson::of(
             &event,
             Show { audience, workspace: domain::Id::from_hash([2; 16]), links, now: at },

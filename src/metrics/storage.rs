@@ -2,11 +2,10 @@
 
 use std::fmt;
 
+use files::Room;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
-
-use crate::storage::Room;
 
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, room: &Room) -> Result<(), fmt::Error> {
     for (name, help, value) in [

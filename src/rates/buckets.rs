@@ -11,11 +11,11 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use domain::{AgentId, Email, VisitorId, WorkspaceId};
 use http::{HeaderName, HeaderValue};
+use identity::{REFRESHES_MAX, SessionId};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::identity::{REFRESHES_MAX, SessionId};
 
 /// Buckets that a node keeps; over it the fullest go, whose owners lose least by it.
 const BUCKETS_MAX: usize = 100_000;

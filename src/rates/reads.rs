@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use identity::Caller;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::identity::Caller;
 use crate::rates::{Key, Limit, Rates, Verdict};
 
 /// Reads of one person at once, from the store until their answer is made: fewer than a browser has connections, for it

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use cluster::AgentKey;
 use domain::{ConversationId, Seq};
+use identity::Caller;
 
 use super::close::Close;
 use super::frames::{Frame, OfConversation, Ping, Read, RenewToken, Send, SetStatus, Subscribe, Typing};
 use super::session::{Session, ends_at};
 use crate::conversations;
 use crate::errors::{ApiError, ErrorCode};
-use crate::identity::Caller;
 use crate::json::{Rfc3339, Shown};
 use crate::strict_json::{JsonError, Node};
 

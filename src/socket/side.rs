@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use cluster::{AgentKey, AgentView, Attachment, PushSender, Topic, Watcher};
 use domain::WorkspaceId;
+use identity::Caller;
 use tokio::time::Instant;
 
 use super::close::Close;
 use super::queue_positions::QueuePositions;
 use super::watches::Watches;
 use crate::app::App;
-use crate::identity::Caller;
 
 /// How soon a token is looked at again: a revocation on any node closes the sockets within 5 s.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(4);

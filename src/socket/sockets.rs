@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dashmap::DashMap;
+use identity::{Identity, Revoked, SessionId};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::close::Close;
-use crate::identity::{Identity, Revoked, SessionId};
 use crate::rates::Key;
 
 /// All sockets that have said hello on this node: to hold each person to their number of them, and to close them all.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use domain::WorkspaceId;
 use driver::{Api, Socket};
+use identity::{Caller, VisitorRequest};
 use serde_json::json;
 
 use crate::config::Config;
 use crate::http::testing::Server;
-use crate::identity::{Caller, VisitorRequest};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cluster::{AgentKey, Push};
 use futures_util::StreamExt;
+use identity::{AuthError, Caller};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
@@ -13,7 +14,6 @@ use super::frames::Frame;
 use super::session::Session;
 use super::side::{CHECK_EVERY, Side};
 use super::sockets::Order;
-use crate::identity::{AuthError, Caller};
 use crate::late::fired_late;
 
 enum Step {

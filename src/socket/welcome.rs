@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cluster::AgentView;
+use identity::Caller;
 
 use super::close::Close;
 use super::frames::{Frame, Hello, LimitsJson, OfferJson, PrincipalJson, Welcome, WelcomeAgent};
@@ -11,7 +12,6 @@ use super::session::Session;
 use crate::conversations;
 use crate::conversations::people;
 use crate::errors::{ApiError, ErrorCode};
-use crate::identity::Caller;
 use crate::json::{ConversationJson, Rfc3339};
 
 /// A socket may name this many conversations in its hello.

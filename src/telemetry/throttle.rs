@@ -12,7 +12,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Our crates. Of all others only what is unexpected is told.
-pub(super) const OURS: [&str; 5] = ["switchboard", "cluster", "actors", "store", "domain"];
+pub(super) const OURS: [&str; 7] =
+    ["switchboard", "identity", "files", "cluster", "actors", "store", "domain"];
 
 /// The target of lines that a stranger can cause as often as they like: a few of each place are told.
 pub const OFTEN: &str = "switchboard::often";

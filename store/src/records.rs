@@ -8,6 +8,10 @@ use uuid::Uuid;
 
 use crate::{StoreError, envelope};
 
+mod error;
+
+pub use error::RecordError;
+
 /// Keeps what belongs to the installation and to no workspace: its keys, and tokens whose workspace is not known before they
 /// are read.
 pub const INSTALLATION: WorkspaceId = WorkspaceId::from_uuid(Uuid::nil());
@@ -163,23 +167,6 @@ pub struct Versioned<T> {
     pub updated_at: Timestamp,
     /// The document.
     pub document: T,
-}
-
-/// Why a record was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// Another document has this id or this unique key.
-    #[error("another document has {0}")]
-    Taken(String),
-    /// There is no such document, or its version is another.
-    #[error("the document was changed or removed meanwhile")]
-    Changed,
-    /// The record may have been written, or may yet be: read it before anything else.
-    #[error("whether it was written is unknown")]
-    Unknown,
-    /// The store could not do it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Versioned documents by (workspace, kind, id). Each call concerns one document, which is durable when the call returns.

@@ -3,6 +3,7 @@
 use cluster::AgentKey;
 use domain::{AgentId, TeamId};
 use http::Method;
+use identity::Caller;
 use store::HeadFilter;
 
 use super::conversations::{CURSOR_DOC, ConversationPage, LIMIT_DOC, page, parse_tag};
@@ -13,7 +14,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::Caller;
 use crate::schema::{self, words};
 
 /// The rows of this resource.

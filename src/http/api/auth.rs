@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::{Agent, Email};
 use http::Method;
+use identity::{Caller, LoggedIn, LoginError, PasswordError, SessionId};
 use serde::{Deserialize, Serialize};
 use store::Versioned;
 use utoipa::ToSchema;
@@ -18,7 +19,6 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::{Caller, LoggedIn, LoginError, PasswordError, SessionId};
 use crate::rates::{Key, Limit};
 use crate::schema;
 use crate::telemetry::OFTEN;

@@ -6,6 +6,7 @@ use cluster::AgentKey;
 use domain::{Agent, AgentId, Role, Status, Team, WorkspaceId};
 use futures_util::future::try_join_all;
 use http::Method;
+use identity::Caller;
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
@@ -17,7 +18,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::Caller;
 use crate::schema::{self, words};
 
 /// The rows of this resource.

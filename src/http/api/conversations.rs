@@ -9,6 +9,7 @@ use domain::{
 };
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
+use identity::Caller;
 use serde::{Deserialize, Serialize};
 use store::{ConversationKey, HeadFilter, HeadPosition, HeadView};
 use utoipa::ToSchema;
@@ -24,7 +25,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::Caller;
 use crate::json::{ConversationJson, EventJson};
 use crate::schema;
 use crate::strict_json::{text_unless_empty, valid};

@@ -6,11 +6,11 @@ use std::fmt;
 use std::hash::Hash;
 
 use domain::{Email, Id, Kind, Line, Origin, Shortcut};
+use identity::Password;
 use serde::de::{Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::errors::ApiError;
-use crate::identity::Password;
 use crate::schema::{self, words};
 
 words! {

@@ -1,7 +1,9 @@
 //! Files' bytes, for callers who may read their conversation or have a signed link.
 
 use domain::{Event, EventKind, FileCard, FileId, Principal, Seq, WorkspaceId};
+use files::{FileRecord, Rendition, Thumbnail, Uploader};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use identity::Caller;
 use store::{ConversationKey, EventLog, StoreError};
 
 use super::heads::principal_of;
@@ -9,7 +11,7 @@ use super::versioned::{no_query, workspace_of};
 use crate::app::App;
 use crate::conversations::seen_head;
 use crate::errors::{ApiError, ErrorCode};
-use crate::files::{FileRecord, LinkError, Rendition, Thumbnail, Uploader};
+use crate::file_links::LinkError;
 use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::range::ByteRange;
@@ -17,7 +19,6 @@ use crate::http::engine::reply::Reply;
 use crate::http::table::{
     AnswerDoc, BodyKind, Doc, HeaderDoc, QueryDoc, Rate, Route, Row, SchemaOf, Target, Who,
 };
-use crate::identity::Caller;
 use crate::schema;
 
 /// The rows of this resource.

@@ -7,6 +7,7 @@
 
 use domain::{Id, Kind, Timestamp, WorkspaceId};
 use http::{HeaderName, StatusCode, header};
+use identity::Password;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Document, RecordError, RecordKind, Versioned};
@@ -18,7 +19,6 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::reply::Reply;
-use crate::identity::Password;
 
 /// How long a request is known by its key.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
@@ -233,7 +233,7 @@ impl Answer {
 }
 
 /// Too many passwords at once.
-pub(super) fn overloaded(_: crate::identity::Overloaded) -> ApiError {
+pub(super) fn overloaded(_: identity::Overloaded) -> ApiError {
     ApiError::overloaded("too many passwords are being checked")
 }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{ConversationId, State};
+use files::{FileRecord, Rendition, Upload, UploadError, Uploader};
 use futures_util::{Stream, StreamExt, stream};
 use http::Method;
+use identity::Caller;
 use serde::{Deserialize, Serialize};
 use store::ConversationKey;
 use utoipa::ToSchema;
@@ -16,12 +18,10 @@ use crate::app::App;
 use crate::conversations;
 use crate::conversations::seen_head;
 use crate::errors::{ApiError, ErrorCode};
-use crate::files::{FileRecord, Rendition, Upload, UploadError, Uploader};
 use crate::http::engine::call::{Call, check_not_encoded};
 use crate::http::engine::multipart::{self, Multipart, Part};
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::Caller;
 use crate::rates::{Key, Limit, Rates};
 use crate::schema::{self, words};
 
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_taken_says_why() {
-        let refused = ApiError::from(UploadError::Refused(crate::files::Refusal::Empty));
+        let refused = ApiError::from(UploadError::Refused(files::Refusal::Empty));
         assert_eq!(refused.code(), ErrorCode::UnsupportedFile);
         let large = ApiError::from(UploadError::TooLarge(10));
         assert_eq!(large.code(), ErrorCode::PayloadTooLarge);

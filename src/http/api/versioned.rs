@@ -2,6 +2,7 @@
 
 use domain::{Team, TeamId, WorkspaceId};
 use http::{HeaderMap, header};
+use identity::Caller;
 use serde::Serialize;
 use store::{Document, RecordError, Records, Versioned};
 use utoipa::ToSchema;
@@ -12,7 +13,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
-use crate::identity::Caller;
 use crate::json::Rfc3339;
 use crate::schema;
 

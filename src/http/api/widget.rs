@@ -3,6 +3,7 @@
 use cluster::AgentKey;
 use domain::{Hours, Site, Team, Tracking, Workspace, WorkspaceId};
 use http::Method;
+use identity::Caller;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use store::INSTALLATION;
@@ -18,7 +19,6 @@ use crate::http::engine::etag::ETag;
 use crate::http::engine::query::Query;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::Caller;
 use crate::schema;
 
 /// The rows of this resource.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Version, header};
+use identity::Caller;
 use serde::de::DeserializeOwned;
 use store::ConversationKey;
 use tokio::time::Instant;
@@ -16,7 +17,6 @@ use crate::errors::RequestId;
 use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::body::Body;
 use crate::http::table::{BodyKind, Params, Row};
-use crate::identity::Caller;
 use crate::strict_json;
 
 /// A body that takes longer than this gives time to revoke the credential that was judged before it.

@@ -31,9 +31,10 @@ impl ApiError {
 
 #[cfg(test)]
 mod tests {
+    use identity::AuthError;
+
     use super::*;
     use crate::errors::Detail;
-    use crate::identity::AuthError;
 
     #[test]
     fn the_client_is_told_code_and_message_and_never_the_cause() {

@@ -16,6 +16,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Version};
 use hyper::body::{Body as _, Incoming};
+use identity::Caller;
 use tokio::time::Instant;
 use tower_service::Service;
 use tracing::Instrument;
@@ -33,7 +34,6 @@ use crate::http::judge::existence::Existence;
 use crate::http::judge::{Judgement, Noticed, judge};
 use crate::http::table::paths::Paths;
 use crate::http::table::{Params, Rate, Route};
-use crate::identity::Caller;
 use crate::rates::reads;
 use crate::rates::{Key, RATELIMIT, RATELIMIT_POLICY};
 

@@ -1,6 +1,7 @@
 //! Existence comes before what is wrong with a request: a caller who does not see the conversation in the path is told that
 //! there is none, whatever they sent. The table's rows say which paths name one; no handler needs to remember it.
 
+use identity::Caller;
 use store::ConversationKey;
 
 use crate::app::App;
@@ -8,7 +9,6 @@ use crate::conversations::seen_head;
 use crate::errors::ApiError;
 use crate::http::engine::call::Call;
 use crate::http::table::Target;
-use crate::identity::Caller;
 
 /// The conversation that a request is about, and its caller, kept while the handler works.
 pub(crate) struct Existence {

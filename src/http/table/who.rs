@@ -1,9 +1,9 @@
 //! Who may ask, and pages of which origin.
 
 use domain::Role;
+use identity::Caller;
 
 use crate::errors::ApiError;
-use crate::identity::Caller;
 
 /// Who may ask. Nobody else: a principal that a row does not name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

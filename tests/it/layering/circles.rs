@@ -12,8 +12,8 @@ use syn::{Item, UseTree, Visibility};
 use super::{LINE, root};
 
 /// How many files of each crate stand in a circle today. None is the aim, and none more may join.
-const IN_CIRCLES_MAX: [(&str, usize); 5] =
-    [("domain", 0), ("store", 0), ("actors", 0), ("cluster", 0), (".", 6)];
+const IN_CIRCLES_MAX: [(&str, usize); 7] =
+    [("domain", 0), ("store", 0), ("actors", 0), ("cluster", 0), ("files", 0), ("identity", 0), (".", 0)];
 
 #[test]
 fn no_further_file_joins_a_circle() {

@@ -12,12 +12,14 @@ const RIDDLES: [&str; 5] = ["he", "him", "his", "whoever", "whom"];
 const ITSELF: &str = "tests/it/layering/prose.rs";
 
 /// How often they stand in each place today. None is the aim, and none more may come.
-const RIDDLES_MAX: [(&str, usize); 8] = [
+const RIDDLES_MAX: [(&str, usize); 10] = [
     ("domain", 0),
     ("store", 0),
     ("actors", 0),
     ("cluster", 0),
-    ("src", 39),
+    ("files", 0),
+    ("identity", 0),
+    ("src", 0),
     ("tests", 0),
     ("web", 0),
     ("documents", 0),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{Agent, AgentId, Email, Line, Name, Role, Team, TeamId, WorkspaceId};
+use identity::{AccountError, Identity, NewAgent, Password};
 use serde::{Deserialize, Serialize};
 use store::Clock;
 use store::{HeadFilter, HeadView, RecordError, Records, Versioned};
@@ -22,7 +23,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{Route, SchemaOf, Who};
-use crate::identity::{AccountError, Identity, NewAgent, Password};
 use crate::schema::{self, words};
 use crate::strict_json;
 

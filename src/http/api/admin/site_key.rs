@@ -3,6 +3,7 @@
 
 use domain::{Site, SiteId};
 use http::Method;
+use identity::{fresh_seed, site_key_of};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -14,7 +15,6 @@ use crate::errors::{ApiError, ErrorCode};
 use crate::http::engine::call::Call;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{AnswerDoc, BodyKind, Doc, HeaderDoc, Rate, Route, Row, SchemaOf, Target, Who};
-use crate::identity::{fresh_seed, site_key_of};
 use crate::schema::{self, words};
 use crate::strict_json;
 

@@ -1,6 +1,7 @@
 //! Sites: where a widget may stand, how it looks, and who answers.
 
 use domain::{Line, Name, Origin, PrechatField, Site, SiteId, Team, TeamId, Theme, Tracking, WorkspaceId};
+use identity::fresh_site_key;
 use serde::{Deserialize, Serialize};
 use store::{HeadFilter, HeadView, Records, Versioned};
 use utoipa::ToSchema;
@@ -20,7 +21,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{Route, SchemaOf, Who};
-use crate::identity::fresh_site_key;
 use crate::json::Rfc3339;
 use crate::schema::{self, words};
 use crate::strict_json;

@@ -2,6 +2,7 @@
 
 use domain::{Agent, AgentId, Email, Name, Role, Site, Team, Workspace, WorkspaceId};
 use http::HeaderMap;
+use identity::{NewAgent, Password};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,7 +21,6 @@ use crate::http::engine::call::Call;
 use crate::http::engine::etag::ETag;
 use crate::http::engine::reply::Reply;
 use crate::http::table::{Route, SchemaOf, Who};
-use crate::identity::{NewAgent, Password};
 use crate::schema;
 use crate::strict_json;
 

@@ -1,10 +1,10 @@
 //! Who sees and who writes which canned responses.
 
 use domain::{AgentId, CannedScope, Role, TeamId};
+use identity::Caller;
 
 use crate::errors::ApiError;
 use crate::http::engine::call::Call;
-use crate::identity::Caller;
 
 /// The caller, as far as canned responses go.
 #[derive(Clone, Debug)]
