@@ -159,7 +159,6 @@ impl<P: Payer> ImageQueue<P> {
     /// begun, the work never begins.
     ///
     /// # Errors
-    ///
     /// [`QueueError::Full`]: the work was not begun; the client may try again. [`QueueError::Panicked`]: the work was begun.
     pub(super) async fn run<T: Send + 'static>(
         &self,

@@ -107,7 +107,6 @@ impl UploadQuotas {
     /// Begins an upload, of no bytes yet. `visitor` and its site: none when an agent uploads.
     ///
     /// # Errors
-    ///
     /// The store does not say what was counted before.
     pub(super) async fn begin(
         &self,
@@ -144,7 +143,6 @@ impl UploadQuotas {
     /// Writes the bytes that were added since the last call, and forgets counts of other days. One task calls this.
     ///
     /// # Errors
-    ///
     /// The store did not answer; the next call writes what this one did not.
     pub(super) async fn save(&self) -> Result<(), StoreError> {
         let today = self.today();
@@ -212,7 +210,6 @@ impl Charge<'_> {
     /// Counts so many bytes more, before they are written.
     ///
     /// # Errors
-    ///
     /// A quota would be passed. None of the bytes is counted then.
     pub(super) fn add(&mut self, bytes: u64) -> Result<(), QuotaPassed> {
         let mut counts = self.quotas.counts();
