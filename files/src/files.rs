@@ -15,7 +15,7 @@ use crate::quota::{QuotaLimits, UploadQuotas};
 use crate::record::{FileRecord, Rendition, Uploader};
 use crate::storage::Storage;
 
-/// The bounds of uploads. `src/config` fills them.
+/// The bounds of uploads, as the config has them.
 #[derive(Clone, Copy, Debug)]
 pub struct FileLimits {
     /// The largest file, in bytes.
