@@ -12,6 +12,7 @@ mod counted;
 mod frames;
 mod greeting;
 mod handover;
+mod owners;
 mod pushed;
 mod queue;
 mod queue_positions;

@@ -1,11 +1,9 @@
-//! Keeping a socket's positions: what it missed is read from the store, and the owner of a conversation is found again.
+//! Keeping a socket's positions: what it missed is read from the store.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::ExecuteError;
-use domain::{ConversationId, Event, Rejection};
-use tokio::time::Instant;
+use domain::{ConversationId, Event};
 
 use super::close::Close;
 use super::frames::Frame;
@@ -14,33 +12,10 @@ use crate::json::{EventJson, Show, Shown};
 
 /// How many events a replay reads at once.
 const REPLAY_PAGE: usize = 128;
-/// How soon a lost owner is looked for again.
-const FIND_OWNER: Duration = Duration::from_millis(500);
+/// How long a replay waits for a store that does not answer.
+const AGAIN: Duration = Duration::from_millis(500);
 
 impl Session {
-    pub(super) async fn find_owners(&mut self) -> Result<(), Close> {
-        self.find_owner_at = Instant::now() + FIND_OWNER;
-        for conversation in self.subscriptions.take_lost() {
-            let (who, sender) = (Arc::clone(&self.who), self.sender.clone());
-            let written = self.subscriptions.written(conversation);
-            match self.app.cluster.subscribe(self.key(conversation), who, sender, written).await {
-                Ok(subscription) => {
-                    self.subscriptions.found_owner(conversation, subscription);
-                    self.view_again(conversation).await;
-                }
-                Err(ExecuteError::Rejected(Rejection::NotFound)) => self.lose_sight(conversation).await?,
-                Err(
-                    ExecuteError::Rejected(_)
-                    | ExecuteError::Overloaded
-                    | ExecuteError::Unknown
-                    | ExecuteError::Poisoned
-                    | ExecuteError::Store(_),
-                ) => self.subscriptions.lose_owner(conversation),
-            }
-        }
-        self.flush().await
-    }
-
     /// Reads and writes one page of one conversation's missing events.
     pub(super) async fn replay(&mut self) -> Result<(), Close> {
         let Some(replay) = self.subscriptions.next_replay() else { return Ok(()) };
@@ -52,7 +27,7 @@ impl Session {
                 tracing::warn!(%conversation, %error, "a replay waits for the store");
                 self.subscriptions.replay_failed(conversation);
                 // The store is given a moment; orders and frames wait as long.
-                tokio::time::sleep(FIND_OWNER).await;
+                tokio::time::sleep(AGAIN).await;
                 return Ok(());
             }
         };

@@ -175,7 +175,9 @@ impl Session {
             Some(after) => (Seq(after).min(head), true),
         };
         self.subscriptions.add(conversation, subscription, written, announce);
-        self.view_again(conversation).await;
+        if self.subscriptions.is_viewing(conversation) {
+            self.view_again(conversation).await;
+        }
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::close::{Close, close_for};
 use super::counted::Counted;
 use super::frames::{Frame, Hello};
+use super::owners::Searches;
 use super::side::Side;
 use super::sockets::Entry;
 use super::subscriptions::Subscriptions;
@@ -46,6 +47,7 @@ pub(super) struct Session {
     pub(super) pushes: PushReceiver,
     pub(super) overflow: Overflow,
     pub(super) subscriptions: Subscriptions,
+    pub(super) searches: Searches,
     pub(super) request_id: RequestId,
     pub(super) timing: Timing,
     pub(super) received_at: Instant,
@@ -130,6 +132,7 @@ impl Session {
             overflow: pushes.overflow(),
             pushes,
             subscriptions: Subscriptions::default(),
+            searches: Searches::default(),
             request_id,
             timing,
             received_at: now,

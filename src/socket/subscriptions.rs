@@ -144,6 +144,20 @@ impl Subscriptions {
         }
     }
 
+    /// Followed, and without an owner: lost, or searched for.
+    pub(super) fn is_unowned(&self, conversation: ConversationId) -> bool {
+        self.positions.get(&conversation).is_some_and(|position| position.subscription.is_none())
+    }
+
+    /// All that are without an owner are lost again.
+    pub(super) fn lose_unowned(&mut self) {
+        for conversation in self.all() {
+            if self.is_unowned(conversation) {
+                self.lose_owner(conversation);
+            }
+        }
+    }
+
     /// Those whose owner is to be found again; they are lost again unless [`Self::found_owner`] is called.
     pub(super) fn take_lost(&mut self) -> Vec<ConversationId> {
         std::mem::take(&mut self.lost)

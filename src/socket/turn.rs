@@ -6,11 +6,13 @@ use bytes::Bytes;
 use cluster::{AgentKey, Push};
 use futures_util::StreamExt;
 use identity::{AuthError, Caller};
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::close::{Close, close_for};
 use super::frames::Frame;
+use super::owners::Found;
 use super::session::Session;
 use super::side::{CHECK_EVERY, Side};
 use super::sockets::Order;
@@ -22,6 +24,7 @@ enum Step {
     Tick,
     Push(Option<Push>),
     Frame(Option<Result<Message, WsError>>),
+    Found(Result<Found, JoinError>),
     Replay,
     Changed,
     Lists,
@@ -46,6 +49,7 @@ impl Session {
             () = sleep_until(wake) => Step::Tick,
             push = self.pushes.next() => Step::Push(push),
             frame = self.ws.next() => Step::Frame(frame),
+            Some(found) = self.searches.join_next() => Step::Found(found),
             () = std::future::ready(()), if may_read && self.subscriptions.has_replays() => Step::Replay,
             () = self.side.watcher().changed(), if may_look => Step::Changed,
             () = std::future::ready(()), if may_read && self.side.has_lists() => Step::Lists,
@@ -57,6 +61,7 @@ impl Session {
             Step::Tick => Box::pin(self.tick(wake)).await,
             Step::Push(Some(push)) => Box::pin(self.push_all(push)).await,
             Step::Frame(frame) => Box::pin(self.received(frame)).await,
+            Step::Found(found) => Box::pin(self.take_found(found)).await,
             Step::Replay => Box::pin(self.replay()).await,
             Step::Changed => Box::pin(self.take_changes()).await,
             Step::Lists => Box::pin(self.show_lists()).await,
@@ -100,7 +105,7 @@ impl Session {
             self.check_agent().await?;
         }
         if self.subscriptions.has_lost() && now >= self.find_owner_at {
-            self.find_owners().await?;
+            self.find_owners();
         }
         if now >= self.ping_at {
             self.ping_at = now + self.timing.ping;
@@ -129,7 +134,7 @@ impl Session {
                 self.subscriptions.lose_owner(conversation);
             }
             self.look_as_changed();
-            self.find_owners().await?;
+            self.find_owners();
         }
         self.caller = caller;
         Ok(())

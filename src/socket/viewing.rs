@@ -22,17 +22,15 @@ impl Session {
         self.ok_if_asked(id.as_deref()).await
     }
 
-    /// After a new subscription, which knows nothing of the last one.
+    /// After a new subscription that knows it otherwise.
     pub(super) async fn view_again(&mut self, conversation: ConversationId) {
-        if self.subscriptions.is_viewing(conversation)
-            && let Err(error) = self.notify_viewing(conversation).await
-        {
+        if let Err(error) = self.notify_viewing(conversation).await {
             // Others miss that the agent looks on; the agent is told nothing of it.
             error.log(&self.request_id);
         }
     }
 
-    /// While the owner is being found again, that is left to [`Self::view_again`].
+    /// While the owner is being found again, that is left to the search.
     async fn notify_viewing(&self, conversation: ConversationId) -> Result<(), ApiError> {
         let Some(listener) = self.subscriptions.id_of(conversation) else { return Ok(()) };
         let viewing = self.subscriptions.is_viewing(conversation);
