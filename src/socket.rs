@@ -18,6 +18,7 @@ mod queue;
 mod queue_positions;
 mod replay;
 mod requests;
+mod searches;
 mod session;
 mod side;
 mod sockets;

@@ -3,31 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{ExecuteError, Subscription, Viewing};
-use domain::{ConversationId, Principal, Rejection};
-use tokio::task::{JoinError, JoinSet};
+use cluster::{ExecuteError, Viewing};
+use domain::Rejection;
+use tokio::task::JoinError;
 use tokio::time::{Instant, timeout};
 
 use super::close::Close;
+use super::searches::Found;
 use super::session::Session;
 
 /// How soon a lost owner is looked for again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long one try may take; a late answer subscribes nobody.
 const TRY_WITHIN: Duration = Duration::from_secs(1);
-
-/// The searches under way.
-pub(super) type Searches = JoinSet<Found>;
-
-/// What a search came to.
-pub(super) struct Found {
-    conversation: ConversationId,
-    /// The person that was subscribed: the caller as of then.
-    who: Arc<Principal>,
-    /// The new owner knows that the agent has the conversation open.
-    viewing: bool,
-    subscription: Result<Subscription, ExecuteError>,
-}
 
 impl Session {
     /// Begins a search for each lost owner. Never waits.

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::close::{Close, close_for};
 use super::counted::Counted;
 use super::frames::{Frame, Hello};
-use super::owners::Searches;
+use super::searches::Searches;
 use super::side::Side;
 use super::sockets::Entry;
 use super::subscriptions::Subscriptions;

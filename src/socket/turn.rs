@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::close::{Close, close_for};
 use super::frames::Frame;
-use super::owners::Found;
+use super::searches::Found;
 use super::session::Session;
 use super::side::{CHECK_EVERY, Side};
 use super::sockets::Order;
