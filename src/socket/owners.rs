@@ -28,17 +28,18 @@ impl Session {
             let viewing = self.subscriptions.is_viewing(conversation);
             self.searches.spawn(async move {
                 let subscribed = app.cluster.subscribe(key, Arc::clone(&who), sender, written);
-                let subscription = match timeout(TRY_WITHIN, subscribed).await {
+                let sought = async {
+                    let subscription = subscribed.await?;
+                    let listener = subscription.id();
+                    if viewing && let Err(error) = app.cluster.ask(key, Viewing { listener, viewing }).await {
+                        tracing::debug!(%conversation, %error, "others miss that an agent has it open");
+                    }
+                    Ok(subscription)
+                };
+                let subscription = match timeout(TRY_WITHIN, sought).await {
                     Ok(answer) => answer,
                     Err(_) => Err(ExecuteError::Unknown),
                 };
-                if let Ok(subscription) = &subscription
-                    && viewing
-                    && let Err(error) =
-                        app.cluster.ask(key, Viewing { listener: subscription.id(), viewing }).await
-                {
-                    tracing::debug!(%conversation, %error, "others miss that an agent has it open");
-                }
                 Found { conversation, who, viewing, subscription }
             });
         }
@@ -53,12 +54,12 @@ impl Session {
                 return Ok(());
             }
         };
-        // Since then the client subscribed anew, or gave it up.
-        if !self.subscriptions.is_unowned(conversation) {
+        // Since then the client subscribed anew or gave it up, or became another person, who has a search of their own.
+        if !self.subscriptions.is_unowned(conversation) || !Arc::ptr_eq(&who, &self.who) {
             return Ok(());
         }
         match subscription {
-            Ok(subscription) if Arc::ptr_eq(&who, &self.who) => {
+            Ok(subscription) => {
                 self.subscriptions.found_owner(conversation, subscription);
                 if viewing != self.subscriptions.is_viewing(conversation) {
                     self.view_again(conversation).await;
@@ -68,9 +69,8 @@ impl Session {
                 self.lose_sight(conversation).await?;
                 self.flush().await?;
             }
-            // For a person that the caller is no longer, or not found yet.
-            Ok(_)
-            | Err(
+            // Not found yet.
+            Err(
                 ExecuteError::Rejected(_)
                 | ExecuteError::Overloaded
                 | ExecuteError::Unknown
