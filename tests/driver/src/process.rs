@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
@@ -47,6 +49,53 @@ fn first_number(schedstat: &str) -> io::Result<u64> {
     first.ok_or_else(|| io::Error::other("schedstat begins with no number"))
 }
 
+/// CPU time that the process has used, its ended threads included, in ticks of 10 ms.
+pub fn cpu_of_all_threads(pid: u32) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold blanks. `utime` and `stime` are the 12th and 13th word behind it.
+    let words = stat.rsplit_once(") ").map(|(_, words)| words.split_ascii_whitespace());
+    let ticks = words.and_then(|mut words| {
+        let (user, system) = (words.nth(11)?.parse::<u64>().ok()?, words.next()?.parse::<u64>().ok()?);
+        Some(user + system)
+    });
+    let ticks = ticks.ok_or_else(|| io::Error::other(format!("no CPU time of process {pid}")))?;
+    Ok(Duration::from_millis(10 * ticks))
+}
+
+/// The process of this machine that listens at the address.
+pub fn listener(address: SocketAddrV4) -> io::Result<u32> {
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let inode = table.lines().find_map(|line| listening_inode(line, address));
+    let nobody = || io::Error::other(format!("no process of this machine listens at {address}"));
+    let socket = format!("socket:[{}]", inode.ok_or_else(nobody)?);
+    for process in fs::read_dir("/proc")? {
+        let process = process?;
+        if let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok())
+            && has_open(&process.path(), &socket)
+        {
+            return Ok(pid);
+        }
+    }
+    Err(nobody())
+}
+
+/// Of a line of `/proc/net/tcp` about a socket that listens at the address.
+fn listening_inode(line: &str, address: SocketAddrV4) -> Option<&str> {
+    const LISTENS: &str = "0A";
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (ip, port) = words.get(1)?.split_once(':')?;
+    let ip = Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let here = (ip == *address.ip() || ip.is_unspecified()) && port == address.port();
+    if here && *words.get(3)? == LISTENS { words.get(9).copied() } else { None }
+}
+
+/// Another user's process has nothing open that this one sees.
+fn has_open(process: &Path, socket: &str) -> bool {
+    let Ok(files) = fs::read_dir(process.join("fd")) else { return false };
+    files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == socket))
+}
+
 /// CPU time that this process has used, its ended threads included.
 pub fn own_cpu() -> Duration {
     let used = clock_gettime(ClockId::ProcessCPUTime);
@@ -79,6 +128,7 @@ pub fn limit_files(pid: u32, limit: u64) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::process::Command;
     use std::thread;
     use std::time::Instant;
@@ -104,6 +154,27 @@ mod tests {
         busy.kill().unwrap();
         busy.wait().unwrap();
         assert!(used > before, "{used:?}");
+    }
+
+    #[test]
+    fn all_threads_use_at_least_what_the_living_do() {
+        let begun = Instant::now();
+        let pid = std::process::id();
+        while cpu_of_all_threads(pid).unwrap().is_zero() && begun.elapsed() < Duration::from_secs(10) {
+            thread::yield_now();
+        }
+        let used = cpu_of_all_threads(pid).unwrap();
+        // Ticks are counted late.
+        assert!(!used.is_zero() && used <= own_cpu() + Duration::from_millis(50), "{used:?}");
+    }
+
+    #[test]
+    fn a_listener_is_found_by_its_address() {
+        let listener_here = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let SocketAddr::V4(address) = listener_here.local_addr().unwrap() else { panic!("it is IPv4") };
+        assert_eq!(listener(address).unwrap(), std::process::id());
+        drop(listener_here);
+        assert!(listener(address).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::api::Api;
 use crate::binary::binary;
 use crate::process;
 
-/// How long a start may take, its recovery included.
+/// How long a start may take, its recovery included, unless its options say otherwise.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a drain may take.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -72,9 +72,14 @@ pub struct Ready {
 /// How a [`Sandbox`] starts its server.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// None: the program under test.
+    binary: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    /// Of the environment, what this server does not get.
+    without: Vec<String>,
     arguments: Vec<String>,
     core: Option<usize>,
+    ready_within: Option<Duration>,
 }
 
 impl Options {
@@ -125,15 +130,28 @@ impl Options {
         options.setting("store.cql.keyspace", keyspace)
     }
 
+    /// Starts this program, as of an earlier commit, in place of the program under test.
+    pub fn binary(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
+        self
+    }
+
     /// Sets a variable of the server's environment, which is otherwise empty.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
+    /// Leaves a variable out, wherever it is set: a server refuses those that it does not know.
+    pub fn without(mut self, name: &str) -> Self {
+        self.without.push(name.to_owned());
+        self
+    }
+
     /// The environment that the server has, for a command beside it.
     pub fn variables(&self) -> Vec<(&str, &str)> {
-        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        let all = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(|(name, _)| !self.without.iter().any(|left_out| left_out == name)).collect()
     }
 
     /// Adds an argument to the command line.
@@ -148,15 +166,29 @@ impl Options {
         self
     }
 
-    /// These and `more`, which win where both set the same.
-    pub fn and(mut self, more: Self) -> Self {
-        self.environment.extend(more.environment);
-        self.arguments.extend(more.arguments);
-        self.core = more.core.or(self.core);
+    /// Lets a start take so long: many tables take their time on a busy store.
+    pub fn ready_within(mut self, patience: Duration) -> Self {
+        self.ready_within = Some(patience);
         self
     }
 
-    fn command(&self, binary: &Path) -> Command {
+    /// These and `more`, which win where both set the same.
+    pub fn and(mut self, more: Self) -> Self {
+        self.binary = more.binary.or(self.binary);
+        self.environment.extend(more.environment);
+        self.without.extend(more.without);
+        self.arguments.extend(more.arguments);
+        self.core = more.core.or(self.core);
+        self.ready_within = more.ready_within.or(self.ready_within);
+        self
+    }
+
+    fn patience(&self) -> Duration {
+        self.ready_within.unwrap_or(READY_TIMEOUT)
+    }
+
+    fn command(&self) -> Command {
+        let binary = self.binary.clone().unwrap_or_else(binary);
         let mut command = match self.core {
             Some(core) => {
                 let mut taskset = Command::new("taskset");
@@ -166,7 +198,7 @@ impl Options {
             None => Command::new(binary),
         };
         // What the caller's shell happens to set must not configure the server.
-        command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.environment.iter().cloned());
+        command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.variables());
         command
     }
 }
@@ -196,7 +228,7 @@ impl Sandbox {
         let mut child = spawn(&options, folder.path(), listen)?;
         let stdout = child.stdout.take().expect("it is piped");
         let mut child = Running(Some(child));
-        let ready = await_ready(stdout).await.with_context(|| log_tail(folder.path()))?;
+        let ready = await_ready(stdout, options.patience()).await.with_context(|| log_tail(folder.path()))?;
         let listen = address(&ready)?;
         Ok(Self { options, folder, listen, ready, child: child.0.take() })
     }
@@ -227,7 +259,7 @@ impl Sandbox {
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.restart_unready()?;
         let stdout = self.child.as_mut().and_then(|child| child.stdout.take()).expect("it is piped");
-        self.ready = await_ready(stdout).await.with_context(|| self.log_tail())?;
+        self.ready = await_ready(stdout, self.options.patience()).await.with_context(|| self.log_tail())?;
         Ok(())
     }
 
@@ -327,7 +359,7 @@ impl Drop for Running {
 fn spawn(options: &Options, folder: &Path, listen: SocketAddr) -> anyhow::Result<Child> {
     let log = OpenOptions::new().create(true).append(true).open(log_path(folder))?;
     let child = options
-        .command(&binary())
+        .command()
         .args(["demo", "--ready-json", "--listen", &listen.to_string(), "--data"])
         .arg(folder.join("data"))
         .args(&options.arguments)
@@ -339,7 +371,7 @@ fn spawn(options: &Options, folder: &Path, listen: SocketAddr) -> anyhow::Result
 }
 
 /// The first line of standard output; the rest is read and dropped, so that the server never waits for its reader.
-async fn await_ready(stdout: ChildStdout) -> anyhow::Result<Ready> {
+async fn await_ready(stdout: ChildStdout, patience: Duration) -> anyhow::Result<Ready> {
     let (told, line) = oneshot::channel();
     std::thread::spawn(move || {
         let mut stdout = BufReader::new(stdout);
@@ -350,9 +382,9 @@ async fn await_ready(stdout: ChildStdout) -> anyhow::Result<Ready> {
         let mut rest = [0; 4096];
         while stdout.read(&mut rest).is_ok_and(|read| read > 0) {}
     });
-    let line = timeout(READY_TIMEOUT, line)
+    let line = timeout(patience, line)
         .await
-        .with_context(|| format!("the server was not ready within {READY_TIMEOUT:?}"))?
+        .with_context(|| format!("the server was not ready within {patience:?}"))?
         .expect("the reader always tells")?;
     if line.is_empty() {
         bail!("the server ended before it was ready");

@@ -168,6 +168,12 @@ impl Tally {
         named.unwrap_or_default().rsplit('.').next().unwrap_or_default()
     }
 
+    /// Whether the nodes must agree before they write: what has a condition. A batch has it in its first statement, as
+    /// far as a proxy sees.
+    pub fn is_conditional(&self) -> bool {
+        matches!(self.verb(), "UPDATE" | "INSERT" | "DELETE") && self.statement.contains(" IF ")
+    }
+
     /// How often it met with a fault.
     pub fn injected(&self) -> u64 {
         self.faults.values().sum()
@@ -287,6 +293,23 @@ mod tests {
                 faults: BTreeMap::new(),
             };
             assert_eq!((tally.verb(), tally.table()), (verb, table), "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_statement_with_a_condition_is_conditional() {
+        for (statement, conditional) in [
+            ("UPDATE log SET epoch = ? WHERE k = ? IF claim = ?", true),
+            ("INSERT INTO log (k, v) VALUES (?, ?) IF NOT EXISTS", true),
+            ("DELETE FROM log WHERE k = ? IF claim = ?", true),
+            ("UPDATE log SET epoch = ? WHERE k = ?", false),
+            ("CREATE TABLE IF NOT EXISTS log (k int PRIMARY KEY)", false),
+            ("SELECT epoch FROM log WHERE k = ?", false),
+            ("", false),
+        ] {
+            let statement = statement.to_owned();
+            let tally = Tally { kind: Kind::Execute, statement, asked: 1, faults: BTreeMap::new() };
+            assert_eq!(tally.is_conditional(), conditional, "{}", tally.statement);
         }
     }
 
