@@ -4,6 +4,7 @@
 //!
 //! Servers have the first core, the load the second. Nothing else should run meanwhile: `uptime` near 0 before it.
 
+mod against;
 mod cold;
 mod rates;
 mod report;
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     /// servers may use both cores
     #[arg(long, value_delimiter = ',')]
     cql: Vec<String>,
+    #[command(flatten)]
+    comparison: against::Plan,
 }
 
 /// How much is done of everything.
@@ -105,6 +108,9 @@ struct Idle {
 pub(crate) fn bench(plan: &Plan) -> anyhow::Result<String> {
     let effort = if plan.quick { &QUICK } else { &WHOLE };
     stay_on_core()?;
+    if plan.comparison.against.is_some() {
+        return against::against(&plan.comparison, &plan.cql, plan.quick);
+    }
     if !plan.cql.is_empty() {
         return stores(&plan.cql, effort);
     }
@@ -149,11 +155,11 @@ pub(crate) fn stay_on_core() -> anyhow::Result<()> {
 fn idle(effort: &Effort) -> anyhow::Result<Idle> {
     let plan = |count| idle::Plan { count, core: Some(SERVER_CORE) };
     eprintln!("{} idle sockets", effort.sockets);
-    let sockets = on_runtime(idle::sockets(&plan(effort.sockets)))?;
+    let sockets = on_runtime(idle::sockets(&plan(effort.sockets), Options::default()))?;
     eprintln!("{} idle conversations", effort.conversations);
     let plan =
         idle::ConversationsPlan { plan: plan(effort.conversations), wait_seconds: effort.passivation_s };
-    let conversations = on_runtime(idle::conversations(&plan))?;
+    let conversations = on_runtime(idle::conversations(&plan, Options::default()))?;
     Ok(Idle {
         socket: sockets.bytes_each(),
         conversation: conversations.bytes_each_alive(),

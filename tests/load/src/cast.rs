@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use driver::{Api, Ready};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::agent::{Agent, Position, SUBSCRIPTIONS_MAX};
 use crate::on_runtime;
@@ -11,6 +12,9 @@ use crate::visitor::Visitor;
 
 /// As long as a visitor's token, for servers that do not look at it.
 const ANY_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Visitors who come at once.
+const AT_ONCE: usize = 16;
 
 /// A Switchboard that is running.
 #[derive(clap::Args, Clone, Debug)]
@@ -66,26 +70,12 @@ impl Cast {
         let address = address_of(&target.url)?;
         let (visitors, positions, token) = on_runtime(async {
             let api = Api::new(address);
-            let mut visitors = Vec::new();
-            let mut positions: Vec<Position> = Vec::new();
-            for _ in 0..size.visitors {
-                let visitor = api.visitor(&target.site_key).await?;
-                let mut paths = Vec::new();
-                for number in 0..size.conversations {
-                    let client_id = format!("start-{number}");
-                    let started = api.start_conversation(&visitor.token, &client_id, Some("Hello")).await?;
-                    let body = started.expect(201)?;
-                    let conversation = &body["conversation"];
-                    let (id, last_seq) = (conversation["id"].as_str(), conversation["last_seq"].as_u64());
-                    let (id, last_seq) =
-                        id.zip(last_seq).with_context(|| format!("no conversation: {body}"))?;
-                    paths.push(messages_path(id));
-                    positions.push((id.to_owned(), last_seq));
-                }
-                visitors.push(Visitor { token: visitor.token, paths });
-            }
+            let arrive = |_| arrive(&api, &target.site_key, size.conversations);
+            let arriving = stream::iter(0..size.visitors).map(arrive).buffer_unordered(AT_ONCE);
+            let (visitors, positions): (Vec<_>, Vec<_>) =
+                arriving.try_collect::<Vec<_>>().await?.into_iter().unzip();
             let agent = api.login(&target.agent_email, &target.agent_password).await?;
-            anyhow::Ok((visitors, positions, agent.token))
+            anyhow::Ok((visitors, positions.concat(), agent.token))
         })?;
         let agents = positions
             .chunks(SUBSCRIPTIONS_MAX)
@@ -105,6 +95,23 @@ impl Cast {
         let visitors = (0..size.visitors).map(visitor).collect();
         Ok(Self { address, visitors, agents: vec![Agent::connect(address)?] })
     }
+}
+
+/// A new visitor who starts so many conversations, and where an agent goes on in each.
+async fn arrive(api: &Api, site_key: &str, conversations: usize) -> anyhow::Result<(Visitor, Vec<Position>)> {
+    let visitor = api.visitor(site_key).await?;
+    let (mut paths, mut positions) = (Vec::new(), Vec::new());
+    for number in 0..conversations {
+        let client_id = format!("start-{number}");
+        let started = api.start_conversation(&visitor.token, &client_id, Some("Hello")).await?;
+        let body = started.expect(201)?;
+        let conversation = &body["conversation"];
+        let (id, last_seq) = (conversation["id"].as_str(), conversation["last_seq"].as_u64());
+        let (id, last_seq) = id.zip(last_seq).with_context(|| format!("no conversation: {body}"))?;
+        paths.push(messages_path(id));
+        positions.push((id.to_owned(), last_seq));
+    }
+    Ok((Visitor { token: visitor.token, paths }, positions))
 }
 
 fn messages_path(conversation: impl std::fmt::Display) -> String {

@@ -79,13 +79,13 @@ impl Conversations {
     }
 }
 
-/// Holds idle sockets, each of a different visitor.
-pub(crate) async fn sockets(plan: &Plan) -> anyhow::Result<Sockets> {
+/// Holds idle sockets, each of a different visitor, on a server with these options beside the plan's.
+pub(crate) async fn sockets(plan: &Plan, options: Options) -> anyhow::Result<Sockets> {
     let files = process::raise_file_limit()?;
     if plan.count as u64 + 100 > files {
         bail!("{} sockets do not fit into the limit of {files} open files", plan.count);
     }
-    let (sandbox, visitors) = start(plan).await?;
+    let (sandbox, visitors) = start(plan, options).await?;
     let rss_before_bytes = sandbox.rss_bytes()?;
     let api = sandbox.api();
     let open = |visitor: Visitor| {
@@ -119,10 +119,14 @@ async fn hold(mut socket: Socket) -> anyhow::Result<()> {
     }
 }
 
-/// Starts conversations, each of a different visitor, and then leaves them alone.
-pub(crate) async fn conversations(plan: &ConversationsPlan) -> anyhow::Result<Conversations> {
+/// Starts conversations, each of a different visitor, and then leaves them alone, on a server with these options beside
+/// the plan's.
+pub(crate) async fn conversations(
+    plan: &ConversationsPlan,
+    options: Options,
+) -> anyhow::Result<Conversations> {
     let ConversationsPlan { plan, wait_seconds } = plan;
-    let (sandbox, visitors) = start(plan).await?;
+    let (sandbox, visitors) = start(plan, options).await?;
     let rss_before_bytes = sandbox.rss_bytes()?;
     let rss_alive_bytes = begin_all(&sandbox, &visitors, "first").await?;
     let mut rss_others_alive_bytes = None;
@@ -153,11 +157,11 @@ async fn begin_all(sandbox: &Sandbox, visitors: &[Visitor], client_id: &str) -> 
     sandbox.rss_bytes()
 }
 
-async fn start(plan: &Plan) -> anyhow::Result<(Sandbox, Vec<Visitor>)> {
+async fn start(plan: &Plan, options: Options) -> anyhow::Result<(Sandbox, Vec<Visitor>)> {
     if plan.count == 0 {
         bail!("the count must not be 0");
     }
-    let options = Options::unlimited();
+    let options = Options::unlimited().and(options);
     let sandbox = Sandbox::start(plan.core.map_or(options.clone(), |core| options.core(core))).await?;
     let (api, site_key) = (sandbox.api(), sandbox.ready().site_key.clone());
     let arrive = |_| api.visitor(&site_key);

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! load bench --quick
+//! load bench --against ../switchboard-7f2ed90
 //! load routing --quick
 //! load readers
 //! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use driver::Options;
 
 /// What Switchboard carries, what it costs, and what it survives.
 #[derive(Parser)]
@@ -91,8 +93,8 @@ fn main() -> anyhow::Result<ExitCode> {
             true
         }
         What::Run(plan) => print(&run::run(&plan)?)?,
-        What::Sockets(plan) => print(&on_runtime(idle::sockets(&plan))?)?,
-        What::Conversations(plan) => print(&on_runtime(idle::conversations(&plan))?)?,
+        What::Sockets(plan) => print(&on_runtime(idle::sockets(&plan, Options::default()))?)?,
+        What::Conversations(plan) => print(&on_runtime(idle::conversations(&plan, Options::default()))?)?,
         What::Kill(plan) => on_runtime(plan.run())?,
         What::Outage(plan) => on_runtime(plan.run())?,
         What::Duel(plan) => on_runtime(plan.run())?,

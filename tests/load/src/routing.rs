@@ -3,17 +3,22 @@
 //! with the load on the second. No aim is set for these; they are printed as Markdown.
 
 mod assignments;
+mod dashboards;
 mod fan_out;
 mod offers;
 mod office;
 mod report;
 mod sweep;
 
+use driver::Options;
+
 use crate::{bench, on_runtime};
 
 use assignments::Assignments;
-use fan_out::FanOut;
+pub(crate) use dashboards::{Dashboards, Shown};
+pub(crate) use fan_out::FanOut;
 use offers::Offers;
+pub(crate) use office::Office;
 use sweep::Sweep;
 
 /// How much of it.
@@ -83,6 +88,11 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<String> {
     eprintln!("{} open conversations are swept", effort.open);
     let sweep = on_runtime(sweep::measure(effort))?;
     eprintln!("events go to {} sockets", effort.sockets);
-    let fan_out = on_runtime(fan_out::measure(effort))?;
+    let fan_out = on_runtime(fan_out::measure(effort, Options::default()))?;
     Ok(report::page(&Figures { assignments, offers, sweep, fan_out }))
+}
+
+/// The last part of it, on a server with these options.
+pub(crate) fn fan_out(quick: bool, options: Options) -> anyhow::Result<FanOut> {
+    on_runtime(fan_out::measure(if quick { &QUICK } else { &WHOLE }, options))
 }

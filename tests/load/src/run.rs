@@ -77,15 +77,51 @@ pub(crate) struct Report {
     /// Cores kept busy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_cores: Option<f64>,
+    /// Of all the store's servers together, where they were watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) store_cpu_us_per_message: Option<f64>,
     pub(crate) load_cores: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_refusal: Option<String>,
 }
 
+/// CPU time that was used.
+#[derive(Clone, Copy)]
+struct Cpu {
+    server: Option<Duration>,
+    /// None: nobody asked for it.
+    store: Option<Duration>,
+    load: Duration,
+}
+
+impl Cpu {
+    /// So far. The store is a JVM, whose threads come and go.
+    fn of(server: Option<u32>, store: &[u32]) -> anyhow::Result<Self> {
+        let store = (!store.is_empty())
+            .then(|| store.iter().map(|pid| process::cpu_of_all_threads(*pid)).sum::<std::io::Result<_>>());
+        Ok(Self {
+            server: server.map(process::cpu).transpose()?,
+            store: store.transpose()?,
+            load: process::own_cpu(),
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        let since = |after: Option<Duration>, before: Option<Duration>| {
+            after.zip(before).map(|(after, before)| after.saturating_sub(before))
+        };
+        Self {
+            server: since(self.server, before.server),
+            store: since(self.store, before.store),
+            load: self.load.saturating_sub(before.load),
+        }
+    }
+}
+
 /// Carries it out.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
     plan.check()?;
-    plan.load.measure(Cast::of_switchboard(&plan.target, plan.size)?, plan.pid)
+    plan.load.measure(Cast::of_switchboard(&plan.target, plan.size)?, plan.pid, &[])
 }
 
 impl Plan {
@@ -106,8 +142,8 @@ impl Plan {
 }
 
 impl Load {
-    /// Has these visitors send it, and the agents look on. `server`: whose CPU is measured.
-    pub(crate) fn measure(&self, cast: Cast, server: Option<u32>) -> anyhow::Result<Report> {
+    /// Has these visitors send it, and the agents look on. `server` and `store`: the processes whose CPU is measured.
+    pub(crate) fn measure(&self, cast: Cast, server: Option<u32>, store: &[u32]) -> anyhow::Result<Report> {
         rustix::thread::set_current_timer_slack(Some(TIMER_SLACK_NS))?; // The threads inherit it.
         let Cast { address, visitors, agents } = cast;
         let visitor_count = visitors.len();
@@ -131,18 +167,14 @@ impl Load {
             })
             .collect::<anyhow::Result<_>>()?;
 
-        let server_cpu = || server.map(process::cpu).transpose();
         schedule.sleep_until_warm();
-        let before = (server_cpu()?, process::own_cpu());
+        let before = Cpu::of(server, store)?;
         schedule.sleep_until_end();
-        let after = (server_cpu()?, process::own_cpu());
+        let cpu = Cpu::of(server, store)?.since(before);
         let sent = join(visitors)?;
         stop.store(true, Ordering::Relaxed);
         let delivered = Latencies::merge(join(agents)?);
 
-        let server_cpu = after.0.zip(before.0).map(|(after, before)| after.saturating_sub(before));
-        let load_cpu = after.1.saturating_sub(before.1);
-        let cpu = (server_cpu, load_cpu);
         Ok(self.report(visitor_count, schedule.asked(), sent, delivered, cpu))
     }
 
@@ -152,7 +184,7 @@ impl Load {
         due: Option<u64>,
         sent: Vec<Sent>,
         delivered: Latencies,
-        (server_cpu, load_cpu): (Option<Duration>, Duration),
+        cpu: Cpu,
     ) -> Report {
         let refused = sent.iter().map(|sent| sent.refused).sum();
         let carried: u64 = sent.iter().map(|sent| sent.carried).sum();
@@ -170,9 +202,10 @@ impl Load {
             refused,
             unsent: due.map_or(0, |due| due.saturating_sub(answered)),
             messages_per_s: carried as f64 / seconds,
-            server_cpu_us_per_message: server_cpu.map(per_message),
-            server_cores: server_cpu.map(|cpu| cpu.as_secs_f64() / seconds),
-            load_cores: load_cpu.as_secs_f64() / seconds,
+            server_cpu_us_per_message: cpu.server.map(per_message),
+            server_cores: cpu.server.map(|cpu| cpu.as_secs_f64() / seconds),
+            store_cpu_us_per_message: cpu.store.map(per_message),
+            load_cores: cpu.load.as_secs_f64() / seconds,
             acknowledge: acknowledged.percentiles(),
             deliver: delivered.percentiles(),
             first_refusal,

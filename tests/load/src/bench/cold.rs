@@ -20,14 +20,23 @@ pub(super) struct Cold {
     pub(super) second: Percentiles,
 }
 
-/// Fills `conversations` logs with so many events each, restarts the server, so that all of them are cold, and writes
-/// twice to each, one after the other. `options` say where the server keeps its data.
+/// The same as [`measure_in`], of a server that `options` say where to keep its data.
 pub(super) async fn measure(logs: &[(usize, usize)], options: Options) -> anyhow::Result<Vec<Cold>> {
-    let mut sandbox = Sandbox::start(Options::unlimited().core(SERVER_CORE).and(options)).await?;
+    measure_in(&mut start(options).await?, logs).await
+}
+
+/// A server that keeps its data where `options` say.
+pub(super) async fn start(options: Options) -> anyhow::Result<Sandbox> {
+    Sandbox::start(Options::unlimited().core(SERVER_CORE).and(options)).await
+}
+
+/// Fills `conversations` logs with so many events each, restarts the server, so that all of them are cold, and writes
+/// twice to each, one after the other.
+pub(super) async fn measure_in(sandbox: &mut Sandbox, logs: &[(usize, usize)]) -> anyhow::Result<Vec<Cold>> {
     let mut filled = Vec::new();
     for (events, conversations) in logs {
         eprintln!("cold activation: {conversations} logs of {events} events");
-        let fill = |_| fill(&sandbox, *events);
+        let fill = |_| fill(sandbox, *events);
         let all: Vec<_> =
             stream::iter(0..*conversations).map(fill).buffer_unordered(AT_ONCE).try_collect().await?;
         filled.push((*events, all));

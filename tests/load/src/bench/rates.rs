@@ -93,7 +93,7 @@ fn middle(mut reports: Vec<Report>, figure: impl Fn(&Report) -> f64) -> Report {
 fn report(server: &Server, Step { visitors, rate }: Step, seconds: u32) -> anyhow::Result<Report> {
     let size = Size { visitors, conversations: CONVERSATIONS / visitors };
     let load = Load { rate, seconds, warm_up_seconds: 1, text_bytes: 120 };
-    let report = load.measure(server.cast(size)?, Some(server.pid()?))?;
+    let report = load.measure(server.cast(size)?, Some(server.pid()?), &[])?;
     let refusal = report.first_refusal.as_deref().unwrap_or_default();
     ensure!(report.refused == 0, "{}: {} messages were refused: {refusal}", server.name(), report.refused);
     let (acknowledged, delivered) = (report.acknowledged, report.delivered);

@@ -173,6 +173,7 @@ mod tests {
             deliver: latencies,
             server_cpu_us_per_message: Some(cpu),
             server_cores: Some(0.5),
+            store_cpu_us_per_message: None,
             load_cores: 0.1,
             first_refusal: None,
         }

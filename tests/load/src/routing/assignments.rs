@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use driver::{Frame, Socket};
+use driver::{Frame, Options, Socket};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -35,7 +35,7 @@ struct Count {
 /// Lets so many wait, has the team assign by itself, and ends them; as often as there are rounds.
 pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Assignments> {
     let Effort { agents, waiting, rounds, .. } = *effort;
-    let office = Office::open().await?;
+    let office = Office::open(Options::default()).await?;
     let count = Arc::new(Count::default());
     // Twice what is needed: no agent is passed over because a place of theirs is not free yet.
     for socket in office.agents(agents, 2 * waiting.div_ceil(agents)).await? {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use driver::{Frame, Socket, process};
+use driver::{Frame, Options, Socket, process};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -19,17 +19,17 @@ const UNDER_WAY_MAX: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TEXT: &str = "Hello, my order has not arrived yet";
 
-pub(super) struct FanOut {
-    pub(super) sockets: usize,
+pub(crate) struct FanOut {
+    pub(crate) sockets: usize,
     /// From the request to its 201, one message at a time.
-    pub(super) acknowledged: Percentiles,
+    pub(crate) acknowledged: Percentiles,
     /// From the request until the last socket has it.
-    pub(super) last: Percentiles,
+    pub(crate) last: Percentiles,
     /// As many as go.
-    pub(super) messages_per_s: f64,
-    pub(super) server_cpu_us_per_event: f64,
-    pub(super) server_cores: f64,
-    pub(super) load_cores: f64,
+    pub(crate) messages_per_s: f64,
+    pub(crate) server_cpu_us_per_event: f64,
+    pub(crate) server_cores: f64,
+    pub(crate) load_cores: f64,
 }
 
 struct Board {
@@ -68,13 +68,13 @@ impl Board {
     }
 }
 
-/// Opens the sockets, then sends one message after the other, then as many as go.
-pub(super) async fn measure(effort: &Effort) -> anyhow::Result<FanOut> {
+/// Opens the sockets on a server with these options, then sends one message after the other, then as many as go.
+pub(super) async fn measure(effort: &Effort, options: Options) -> anyhow::Result<FanOut> {
     let files = process::raise_file_limit()?;
     if effort.sockets as u64 + 100 > files {
         bail!("{} sockets do not fit into the limit of {files} open files", effort.sockets);
     }
-    let office = Office::open().await?;
+    let office = Office::open(options).await?;
     let mut talks = office.talks(1).await?;
     let talk = talks.pop().context("one was started")?;
     let board = Arc::new(Board {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::bail;
-use driver::{Frame, Socket};
+use driver::{Frame, Options, Socket};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::Effort;
@@ -37,7 +37,7 @@ struct Board {
 
 /// Starts conversations one by one, at an even pace, for agents who are all free.
 pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Offers> {
-    let office = Office::open().await?;
+    let office = Office::open(Options::default()).await?;
     office.set_mode("offer").await?;
     let board = Arc::new(Board::default());
     // An offer counts as load, and none is answered.

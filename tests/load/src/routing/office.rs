@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use driver::{Agent, Api, Options, Sandbox, Socket, Visitor};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -16,21 +16,21 @@ const PASSWORD: &str = "long enough";
 const ACCEPT_TIMEOUT_S: u64 = 600;
 
 /// A conversation and its visitor.
-pub(super) struct Talk {
+pub(crate) struct Talk {
     pub(super) visitor: Visitor,
     pub(super) conversation: String,
 }
 
-pub(super) struct Office {
-    pub(super) sandbox: Sandbox,
+pub(crate) struct Office {
+    pub(crate) sandbox: Sandbox,
     pub(super) api: Api,
     admin: Agent,
 }
 
 impl Office {
-    /// A server whose team waits for an accept.
-    pub(super) async fn open() -> anyhow::Result<Self> {
-        let sandbox = Sandbox::start(Options::unlimited().core(SERVER_CORE)).await?;
+    /// A server with these options, whose team waits for an accept.
+    pub(crate) async fn open(options: Options) -> anyhow::Result<Self> {
+        let sandbox = Sandbox::start(Options::unlimited().core(SERVER_CORE).and(options)).await?;
         let (api, login) = (sandbox.api(), &sandbox.ready().admin);
         let admin = api.login(&login.email, &login.password).await?;
         let office = Self { api, admin, sandbox };
@@ -51,25 +51,27 @@ impl Office {
 
     /// So many new agents of the team, each online with a socket.
     pub(super) async fn agents(&self, count: usize, capacity: usize) -> anyhow::Result<Vec<Socket>> {
-        let hire = async |number: usize| {
-            let email = format!("agent-{number}@example.org");
-            let agent = json!({
-                "email": email, "name": format!("Agent {number}"), "password": PASSWORD, "capacity": capacity,
-                "team_ids": [self.sandbox.ready().team_id],
-            });
-            let made = self.api.post("/api/v1/admin/agents").bearer(&self.admin.token).json(&agent);
-            made.send().await?.expect(201)?;
-            let agent = self.api.login(&email, PASSWORD).await?;
-            self.api.set_status(&agent.token, "online").await?.expect(200)?;
-            let mut socket = Socket::open(&self.api).await?;
-            socket.hello(&agent.token, &[]).await?;
-            anyhow::Ok(socket)
-        };
         let mut sockets = Vec::new();
         for number in 0..count {
-            sockets.push(hire(number).await?);
+            sockets.push(self.agent(number, capacity).await?);
         }
         Ok(sockets)
+    }
+
+    /// A new agent of the team, online with a socket; each has a number of their own.
+    pub(super) async fn agent(&self, number: usize, capacity: usize) -> anyhow::Result<Socket> {
+        let email = format!("agent-{number}@example.org");
+        let agent = json!({
+            "email": email, "name": format!("Agent {number}"), "password": PASSWORD, "capacity": capacity,
+            "team_ids": [self.sandbox.ready().team_id],
+        });
+        let made = self.api.post("/api/v1/admin/agents").bearer(&self.admin.token).json(&agent);
+        made.send().await?.expect(201)?;
+        let agent = self.api.login(&email, PASSWORD).await?;
+        self.api.set_status(&agent.token, "online").await?.expect(200)?;
+        let mut socket = Socket::open(&self.api).await?;
+        socket.hello(&agent.token, &[]).await?;
+        Ok(socket)
     }
 
     /// New visitors.
@@ -86,11 +88,24 @@ impl Office {
         Ok(Talk { conversation: conversation.to_owned(), visitor })
     }
 
-    /// A conversation of each of so many new visitors.
-    pub(super) async fn talks(&self, count: usize) -> anyhow::Result<Vec<Talk>> {
+    /// A conversation of each of so many new visitors, who wait in the team's queue.
+    pub(crate) async fn talks(&self, count: usize) -> anyhow::Result<Vec<Talk>> {
         let visitors = self.visitors(count).await?;
         let start = |visitor| self.start(visitor);
         stream::iter(visitors).map(start).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// So many new agents take these, in even parts, and go.
+    pub(crate) async fn hold(&self, talks: &[Talk], agents: usize) -> anyhow::Result<()> {
+        let each = talks.len().div_ceil(agents).max(1);
+        let hold = async |(number, talks): (usize, &[Talk])| {
+            let mut socket = self.agent(number, each).await?;
+            for talk in talks {
+                accept(&mut socket, talk).await?;
+            }
+            anyhow::Ok(())
+        };
+        stream::iter(talks.chunks(each).enumerate()).map(hold).buffer_unordered(agents).try_collect().await
     }
 
     pub(super) async fn end(&self, talks: &[Talk]) -> anyhow::Result<()> {
@@ -111,6 +126,13 @@ impl Office {
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         value.with_context(|| format!("no metric {name}"))
     }
+}
+
+/// The agent of this socket takes a conversation that waits.
+pub(super) async fn accept(socket: &mut Socket, talk: &Talk) -> anyhow::Result<()> {
+    let reply = socket.request(json!({ "type": "accept", "conversation_id": talk.conversation })).await?;
+    ensure!(reply["type"] != "error", "not accepted: {reply}");
+    Ok(())
 }
 
 /// The first thing that went wrong for somebody who looks on, told to who waits for all of them.

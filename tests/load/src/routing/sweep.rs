@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use driver::Options;
 use tokio::time::{Instant, sleep};
 
 use super::Effort;
@@ -32,7 +33,7 @@ pub(super) struct Sweep {
 
 /// Starts so many, lets them wait, and looks on at the server until it has swept them.
 pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Sweep> {
-    let office = Office::open().await?;
+    let office = Office::open(Options::default()).await?;
     let mut samples = Vec::new();
     for _ in 0..IDLE_SAMPLES {
         samples.push(sample(&office).await?.0);
