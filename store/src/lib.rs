@@ -18,11 +18,13 @@ mod log;
 mod records;
 mod series;
 
-// OFF pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 // OFF pub mod copy;
 // OFF pub mod cql;
 pub mod envelope;
-// OFF pub mod faulty;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
 pub mod folder;
 #[cfg(any(test, feature = "testing"))]
 pub mod golden;

@@ -17,7 +17,7 @@ use crate::StoreError;
 
 mod in_flight;
 
-pub(crate) use in_flight::InFlight;
+pub(crate) use in_flight::{InFlight, OnItsWay};
 
 /// A conversation, with the workspace without which it is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +31,11 @@ pub struct ConversationKey {
 /// One boot of a node: the one writer of its lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub Uuid);
+
+impl Incarnation {
+    /// No boot: names the one lane of a store that keeps one journal for all boots. That lane never ends.
+    pub const NONE: Self = Self(Uuid::nil());
+}
 
 /// Orders the writers of a conversation: each one's is higher than that of the writer before. At most 2^38.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,18 +90,18 @@ pub enum OpenLanesError {
 /// One lane of one boot; its groups have an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId {
-    /// Whose lane.
+    /// Whose lane; [`Incarnation::NONE`]: that of all boots.
     pub incarnation: Incarnation,
     /// Counted from 0.
     pub lane: u8,
 }
 
-/// Where a reader of a journal stands: behind so many groups of a segment. As a text it is `segment-position`.
+/// Where a reader of a journal stands: in a segment. As a text it is `segment-position`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JournalPosition {
     /// Counted from 0; the store chooses where one ends.
     pub segment: u64,
-    /// Groups of the segment that were read.
+    /// How far the segment was read, as the store counts.
     pub position: u64,
 }
 

@@ -99,7 +99,8 @@ impl Lanes for MemoryLanes {
         check_group(&group);
         let Group { key, before, events, head, .. } = group;
         let _on_its_way = self.shared.in_flight.begin(key).await;
-        let state = &mut *self.shared.state();
+        let mut guard = self.shared.state();
+        let state = &mut *guard;
         let lane = state.lanes.entry(self.incarnation).or_default();
         if lane.sealed {
             return Ok(Append::Fenced);
@@ -107,7 +108,11 @@ impl Lanes for MemoryLanes {
         let tail = before.map_or(Seq::ZERO, |before| before.last_seq);
         let stored = state.logs.get_mut(&key);
         let stored_tail = stored.as_ref().map_or(Seq::ZERO, |log| log.head.last_seq);
-        assert_eq!(stored_tail, tail, "the one writer of {key:?} has read its log");
+        if stored_tail != tail {
+            // Nobody else is to find the lock poisoned.
+            drop(guard);
+            panic!("the one writer of {key:?} appends after {tail:?}, and its log has {stored_tail:?}");
+        }
         match stored {
             None => drop(state.logs.insert(key, Log { events: events.to_vec(), head: head.clone() })),
             Some(log) => {

@@ -6,8 +6,8 @@ use store::{Append, Entry, INSTALLATION, Record, RecordKind, SeriesKey, SeriesKi
 use uuid::Uuid;
 
 use crate::cql;
-use crate::play::Play;
-use crate::sandbox::{Sandbox, some_workspace};
+use crate::play::{Play, some_workspace};
+use crate::sandbox::Sandbox;
 
 fn whole(sandbox: &Sandbox) -> Whole {
     Whole { store: sandbox.store(), dump: sandbox.sqlite.dump() }

@@ -11,7 +11,7 @@ use store::{Append, HeadFilter, HeadView};
 use uuid::Uuid;
 
 use crate::play::Play;
-use crate::sandbox::some_workspace;
+use crate::play::some_workspace;
 
 /// Tests share its tables, which take seconds to make, and use ids of their own.
 const KEYSPACE: &str = "switchboard_test";

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cql::{NOW, open_with};
 use crate::play::Play;
-use crate::sandbox::some_workspace;
+use crate::play::some_workspace;
 
 const MINUTE_MS: u64 = 60 * 1000;
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::cql::NOW;
 use crate::play::Play;
-use crate::sandbox::some_workspace;
+use crate::play::some_workspace;
 
 const KEYSPACE: &str = "secured";
 

@@ -4,8 +4,8 @@ use domain::{Seq, Timestamp};
 use store::{Entry, FeedPage, SeriesKey, SeriesKind};
 use uuid::Uuid;
 
-use crate::play::Play;
-use crate::sandbox::{Sandbox, some_workspace};
+use crate::play::{Play, some_workspace};
+use crate::sandbox::Sandbox;
 
 #[tokio::test]
 async fn entries_go_when_their_time_is_over() {

@@ -11,8 +11,8 @@ use store::{
 };
 use tokio::task::JoinSet;
 
-use crate::play::Play;
-use crate::sandbox::{Sandbox, some_workspace};
+use crate::play::{Play, some_workspace};
+use crate::sandbox::Sandbox;
 
 fn record(workspace: domain::WorkspaceId, id: &str) -> Record {
     let at = Timestamp::from_ms(1);
