@@ -4,6 +4,7 @@ mod activate;
 mod actor;
 mod append;
 mod confirm;
+mod create;
 mod draft;
 mod execute;
 mod listen;
@@ -12,9 +13,11 @@ mod marks;
 mod notify;
 mod presence;
 mod read;
+mod standing;
 mod subscribers;
 #[cfg(test)]
 mod tests;
 mod typing;
 
-pub(crate) use activate::{activate, create};
+pub(crate) use activate::activate;
+pub(crate) use create::create;

@@ -11,7 +11,7 @@ mod queue;
 pub use agent::{AgentBrief, AgentReport, AgentView};
 pub use ask::{
     Ask, Decline, Execute, ExecuteError, Explain, ListenerId, Outcome, Position, PositionWhenKnown, Probe,
-    Read, Reserve, ReserveFor, SetStatus, Typing, ViewAgent, Viewing, Waiting,
+    Read, Reserve, ReserveFor, SetStatus, Settle, Typing, ViewAgent, Viewing, Waiting,
 };
 pub use keys::{AgentKey, TeamKey};
 pub use notice::{Loss, Notice};

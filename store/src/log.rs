@@ -255,7 +255,8 @@ pub trait Lanes: Send + Sync + 'static {
 
     /// Appends the group, all or none. The caller is the one writer of this conversation and appends one group at a time; it
     /// has read the log after [`Lanes::settled`], or knows it. What is not known is settled before this answers, however long
-    /// that takes; a call that is dropped meanwhile may be carried out all the same.
+    /// that takes; a call that is dropped meanwhile may be carried out all the same. It is on its way, and `settled` waits for
+    /// it, from the first time on that its future is polled.
     ///
     /// # Errors
     ///

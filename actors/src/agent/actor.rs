@@ -33,11 +33,9 @@ pub(crate) async fn activate(node: &Arc<Context>, key: AgentKey) -> Result<Agent
         presence: Arc::clone(&presence),
     };
     let supervisor = node.supervisor.get_cell();
-    let (actor, _) =
-        AgentActor::spawn_linked(None, AgentActor, opened, supervisor).await.map_err(|error| {
-            tracing::warn!(%error, "an agent's actor was not started");
-            ExecuteError::Overloaded
-        })?;
+    let (actor, _) = AgentActor::spawn_linked(None, AgentActor, opened, supervisor)
+        .await
+        .map_err(|error| ExecuteError::not_started(&error))?;
     Ok(AgentHandle::new(actor, node.settings.mailbox_places, presence))
 }
 

@@ -1,14 +1,17 @@
-//! One append, in a task of its own, whose outcome always comes back to the actor: if the task dies, as unknown.
+//! One append beside the actor, whose outcome always comes back to it: if the task dies, as unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use ractor::ActorRef;
-use store::{Append, Claim, Store};
+use store::{Append, ConversationKey, Group};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
-use super::draft::Group;
+use super::draft::DraftedGroup;
 use crate::mail::{Appended, ConversationMessage};
+use crate::runtime::Context;
 
 /// Reports when it is dropped, so that no way out of the task is silent.
 struct Report {
@@ -25,15 +28,27 @@ impl Drop for Report {
     }
 }
 
-pub(super) fn spawn(store: &Store, claim: Arc<Claim>, group: Group, actor: ActorRef<ConversationMessage>) {
-    let log = Arc::clone(&store.log);
-    tokio::spawn(async move {
-        let Group { tail, events, head } = group;
+/// The append is on its way when this returns: an actor that takes this one's place waits for it.
+pub(super) fn begin(
+    node: &Context,
+    key: ConversationKey,
+    group: DraftedGroup,
+    actor: ActorRef<ConversationMessage>,
+) {
+    let (lanes, generation) = (Arc::clone(&node.lanes), node.generation);
+    let mut appending = Box::pin(async move {
+        let DraftedGroup { before, events, head } = group;
         let appended = Appended { events, head, outcome: Ok(Append::Unknown), took: Duration::ZERO };
         let mut report = Report { actor, appended: Some(appended) };
         let Some(appended) = report.appended.as_mut() else { return };
-        let started = Instant::now();
-        appended.outcome = log.append(&claim, tail, &appended.events, &appended.head).await;
-        appended.took = started.elapsed();
+        let begun = Instant::now();
+        let (events, head) = (&appended.events, &appended.head);
+        let group = Group { key, generation, before: Some(&before), events, head };
+        appended.outcome = lanes.append(group).await;
+        appended.took = begun.elapsed();
     });
+    // `Lanes::settled` knows of an append from its first poll on; a task of its own polls it at some later time.
+    if unconstrained(appending.as_mut()).now_or_never().is_none() {
+        tokio::spawn(appending);
+    }
 }

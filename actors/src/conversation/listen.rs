@@ -1,7 +1,5 @@
 //! Listeners, and what is kept in memory alone: who has the conversation open, and who types.
 
-use std::sync::Arc;
-
 use domain::{Action, Audience, Rejection, State, may};
 use ractor::ActorRef;
 
@@ -14,10 +12,9 @@ use crate::words::{PresenceState, Typing, Viewing};
 impl LiveConversation {
     pub(super) fn subscribe(&mut self, myself: &ActorRef<ConversationMessage>, asked: Asked<Subscribe>) {
         self.touch();
-        if !self.closing && asked.ask.after > self.durable {
-            // Only another owner can have pushed those events.
-            let claim = Arc::clone(&self.claim);
-            return confirm::subscribe_if_owner(&self.node.store, claim, asked, myself.clone());
+        if !self.closing && asked.ask.after > self.durable() {
+            // Only another node can have pushed those events.
+            return confirm::subscribe_if_open(&self.node, asked, myself.clone());
         }
         let listener = asked.ask.listener;
         let answer = if self.closing {
@@ -29,7 +26,7 @@ impl LiveConversation {
             let subscriber = Subscriber { id: listener, who, sender, viewing: false };
             self.subscribers.greet(&subscriber, &self.attendance);
             self.subscribers.add(subscriber);
-            Ok(self.durable)
+            Ok(self.durable())
         };
         if !asked.answer(answer) {
             self.subscribers.remove(listener);

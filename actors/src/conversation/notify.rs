@@ -6,21 +6,10 @@ use std::sync::Arc;
 use domain::{AgentId, AssignReason, Event, EventKind, Head, ReleaseReason};
 
 use super::live::LiveConversation;
-use crate::runtime::{LastTold, Standing};
+use super::standing::Standing;
 use crate::words::{AgentKey, Before, Joined, Loss, Notice, TeamKey};
 
 impl LiveConversation {
-    /// Notifies those concerned by `events`, which an earlier owner wrote after `told` without knowing it.
-    pub(super) fn notify_rest(&mut self, told: LastTold, events: &[Event]) {
-        (self.standing, self.holder) = (told.standing, told.holder);
-        let head = Arc::new(self.draft.conversation().head().clone());
-        self.notify_router(&head, events.iter().rev().find_map(released));
-        for event in events {
-            self.notify_agents(event, &head);
-        }
-        self.node.unsettled.forget(&self.key);
-    }
-
     pub(super) fn notify_agents(&mut self, event: &Event, head: &Arc<Head>) {
         let (next, why) = match &event.kind {
             EventKind::Assigned { agent, assignment_epoch, reason, .. } => {

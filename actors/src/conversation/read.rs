@@ -40,7 +40,7 @@ impl LiveConversation {
             | Standing::Stranger => return Ok(false),
         };
         // What is staged has been shown to nobody.
-        let seq = seq.min(self.durable);
+        let seq = seq.min(self.durable());
         let moved = self.draft.mark(side, seq);
         if moved {
             self.subscribers.read(who.author(), seq);

@@ -9,21 +9,22 @@ use store::{Append, ConversationKey, StoreError};
 
 use super::mailbox::{Asked, Handle};
 use crate::hub::PushSender;
-use crate::words::{Ask, Execute, ListenerId, Probe, Read, Typing, Viewing};
+use crate::words::{Ask, Execute, ListenerId, Probe, Read, Settle, Typing, Viewing};
 
 pub(crate) type ConversationHandle = Handle<ConversationMessage, Activity>;
 
 pub(crate) enum ConversationMessage {
     Execute(Asked<Execute>),
     Probe(Asked<Probe>),
+    Settle(Asked<Settle>),
     Subscribe(Asked<Subscribe>),
     Viewing(Asked<Viewing>),
     Typing(Asked<Typing>),
     Read(Asked<Read>),
     Unsubscribe(ListenerId),
     Appended(Box<Appended>),
-    /// The log has a newer owner.
-    Overtaken,
+    /// Nothing can be appended on this node any more.
+    LanesEnded,
     MarksWritten,
     TypingDue,
     Passivate {
@@ -51,7 +52,8 @@ impl Ask for Subscribe {
 /// What came of an append.
 pub(crate) struct Appended {
     pub(crate) events: Vec<Event>,
-    pub(crate) head: Head,
+    /// The head after them.
+    pub(crate) head: Arc<Head>,
     pub(crate) outcome: Result<Append, StoreError>,
     pub(crate) took: Duration,
 }
@@ -73,6 +75,12 @@ impl From<Asked<Execute>> for ConversationMessage {
 impl From<Asked<Probe>> for ConversationMessage {
     fn from(asked: Asked<Probe>) -> Self {
         Self::Probe(asked)
+    }
+}
+
+impl From<Asked<Settle>> for ConversationMessage {
+    fn from(asked: Asked<Settle>) -> Self {
+        Self::Settle(asked)
     }
 }
 
