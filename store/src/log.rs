@@ -96,12 +96,12 @@ pub struct LaneId {
     pub lane: u8,
 }
 
-/// Where a reader of a journal stands: in a segment. As a text it is `segment-position`.
+/// Where a reader of a journal stands in a segment. As a text it is `segment-position`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JournalPosition {
     /// Counted from 0; the store chooses where one ends.
     pub segment: u64,
-    /// How far the segment was read, as the store counts.
+    /// How far the segment was read, as the store counts; 0 in segment 0 is the beginning of what is kept.
     pub position: u64,
 }
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use domain::Seq;
 
-use crate::{ConversationKey, Generation, Incarnation, JournalEntry, LaneId};
+use crate::{ConversationKey, Incarnation, JournalEntry, LaneId};
 
 /// A part of a lane, written by nobody but the lane's node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,22 +70,12 @@ pub(crate) struct StoredGroup {
     pub(crate) head: Vec<u8>,
 }
 
-/// Where a conversation has events beside its home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Pointer {
-    /// The writer's; of two the higher one is later.
-    pub(crate) generation: Generation,
-    pub(crate) segment: SegmentId,
-    /// No event before it is in the segment.
-    pub(crate) first: Seq,
-}
-
-/// How far a conversation's home reaches.
+/// The head of a conversation, as one of the places of its events has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HomeHead {
-    /// The last event that is at home.
+pub(crate) struct StoredHead {
+    /// The last event of the conversation in that place.
     pub(crate) last: Seq,
-    /// An envelope: the head as of it.
+    /// An envelope: the head as of that event.
     pub(crate) head: Vec<u8>,
 }
 
@@ -100,19 +90,24 @@ pub(crate) struct Registered {
 }
 
 /// The statements. "Quorum": what one quorum acknowledged every later quorum read finds. Conditional statements are
-/// linearizable for one segment, and one that was not answered may be done at any later time.
+/// linearizable for one segment, and one that was not answered may be done at any later time. So may every write.
+///
+/// The rules bound how long they wait for each call, and drop it when that time is over ([`super::options::LaneOptions`]): an
+/// implementation needs no bound of its own, and a call that is dropped counts as [`Failure::Unknown`].
 #[async_trait]
 pub(crate) trait Segments: Send + Sync + 'static {
     /// Conditional: if it was never opened and is not sealed, opens it at position 0.
     async fn open(&self, segment: SegmentId) -> Result<Answer, Failure>;
 
     /// Conditional: if it is open and has exactly `position` batches, adds one: all events, the heads (over those of
-    /// earlier batches) and one row of the journal, all or none.
+    /// earlier batches) and one row of the journal, all or none. `attempt` counts from 0 how often this very batch was
+    /// sent before; a repeat goes to another server than the attempt before it.
     async fn append(
         &self,
         segment: SegmentId,
         position: u64,
         groups: &[StoredGroup],
+        attempt: u32,
     ) -> Result<Answer, Failure>;
 
     /// Conditional: seals it.
@@ -149,23 +144,27 @@ pub(crate) trait Segments: Send + Sync + 'static {
     ) -> Result<Vec<StoredEvent>, Failure>;
 
     /// A quorum read: the head of a conversation as of its last event in a segment.
-    async fn head(&self, segment: SegmentId, key: ConversationKey) -> Result<Option<Vec<u8>>, Failure>;
+    async fn head(&self, segment: SegmentId, key: ConversationKey) -> Result<Option<StoredHead>, Failure>;
 
-    /// A quorum write: adds a pointer.
-    async fn point(&self, key: ConversationKey, pointer: Pointer) -> Result<(), Failure>;
+    /// A quorum write: removes the events and the head of a conversation from a segment, for good: what comes there later is
+    /// not read.
+    async fn erase(&self, segment: SegmentId, key: ConversationKey) -> Result<(), Failure>;
+
+    /// A quorum write: adds a pointer, which says that the conversation may have events in the segment.
+    async fn point(&self, key: ConversationKey, segment: SegmentId) -> Result<(), Failure>;
 
     /// A quorum write: removes a pointer.
-    async fn unpoint(&self, key: ConversationKey, pointer: Pointer) -> Result<(), Failure>;
+    async fn unpoint(&self, key: ConversationKey, segment: SegmentId) -> Result<(), Failure>;
 
     /// A quorum read: all pointers of a conversation.
-    async fn pointers(&self, key: ConversationKey) -> Result<Vec<Pointer>, Failure>;
+    async fn pointers(&self, key: ConversationKey) -> Result<Vec<SegmentId>, Failure>;
 
-    /// A quorum write: events and head at home, over older ones (of a higher generation or, in one generation, of a higher
-    /// `seq`). The same again is harmless.
-    async fn put_home(&self, generation: Generation, group: &StoredGroup) -> Result<(), Failure>;
+    /// A quorum write: events at home, and the head over one of a lower `seq`. An event is the same wherever it was read, so
+    /// these writes need no order and may come again; each row's stamp is its `seq` alone.
+    async fn put_home(&self, group: &StoredGroup) -> Result<(), Failure>;
 
     /// A quorum read.
-    async fn home_head(&self, key: ConversationKey) -> Result<Option<HomeHead>, Failure>;
+    async fn home_head(&self, key: ConversationKey) -> Result<Option<StoredHead>, Failure>;
 
     /// A quorum read, as [`Segments::slice`].
     async fn home(&self, key: ConversationKey, after: Seq, limit: usize)
@@ -179,12 +178,17 @@ pub(crate) trait Segments: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Failure>;
 
+    /// A quorum write: removes a conversation from its home, for good: what [`Segments::put_home`] puts there later is not
+    /// read.
+    async fn erase_home(&self, key: ConversationKey) -> Result<(), Failure>;
+
     /// A quorum write: the segment is known from now on, and so much of it.
     async fn register(&self, registered: Registered) -> Result<(), Failure>;
 
     /// A quorum read: all segments that are known, of one boot or of all, in order.
     async fn registered(&self, of: Option<Incarnation>) -> Result<Vec<Registered>, Failure>;
 
-    /// Quorum writes: the sealed segment's rows go but for its seal, then it is known no longer.
+    /// Quorum writes: the sealed segment's rows go but for its seal (its state is then sealed, without a position), then it
+    /// is known no longer.
     async fn drop_segment(&self, segment: SegmentId) -> Result<(), Failure>;
 }
