@@ -30,7 +30,7 @@ pub mod folder;
 pub mod golden;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
-// OFF pub mod sqlite;
+pub mod sqlite;
 
 pub use blobs::{
     BLOB_PIECE_BYTES_MAX, BlobEntry, BlobKey, BlobName, BlobStream, Blobs, FolderBlobs, ObjectBlobs, S3Bucket,

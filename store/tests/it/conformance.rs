@@ -12,7 +12,7 @@ use store::{Blobs, EventLog, FolderBlobs, Heads, ObjectBlobs, Records, Series};
 use crate::s3::blobs_at;
 
 // OFF mod cql;
-// OFF mod sqlite;
+mod sqlite;
 
 /// The time of the cases.
 const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
