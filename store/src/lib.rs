@@ -20,7 +20,7 @@ mod series;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
-// OFF pub mod copy;
+pub mod copy;
 // OFF pub mod cql;
 pub mod envelope;
 #[cfg(any(test, feature = "testing"))]

@@ -15,7 +15,7 @@ use crate::s3::blobs_at;
 mod sqlite;
 
 /// The time of the cases.
-const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
 /// A log in memory that fails by chance, but not for good.
 fn faulty(seed: u64) -> (FaultyLog, Arc<MemoryStore>) {

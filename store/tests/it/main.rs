@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod conformance;
-// OFF mod copy;
+mod copy;
 // OFF mod cql;
+// OFF mod cql_copy;
 // OFF mod cql_feed;
 // OFF mod cql_secure;
 // OFF mod cql_unknown;
@@ -13,6 +14,6 @@ mod golden;
 mod play;
 mod s3;
 mod sandbox;
-// OFF mod series;
-// OFF mod sqlite;
+mod series;
+mod sqlite;
 mod weight;
