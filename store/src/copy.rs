@@ -103,7 +103,7 @@ pub async fn copy(
     for only_keys in [true, false] {
         let mut records = pages(|after| from.dump.records(after, PAGE));
         while let Some(rows) = records.try_next().await? {
-            let rows = rows.into_iter().filter(|row| is_moved(row));
+            let rows = rows.into_iter().filter(is_moved);
             let rows = rows.filter(|row| (row.kind == RecordKind::Key) == only_keys);
             done.records += each(rows, |row| move_record(to, row)).await?;
             progress(&done);
