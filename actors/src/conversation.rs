@@ -8,13 +8,13 @@ mod create;
 mod draft;
 mod execute;
 mod listen;
+mod listeners;
 mod live;
 mod marks;
 mod notify;
 mod presence;
 mod read;
 mod standing;
-mod subscribers;
 #[cfg(test)]
 mod tests;
 mod typing;

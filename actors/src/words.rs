@@ -5,6 +5,7 @@ mod agent;
 mod ask;
 mod keys;
 mod notice;
+mod publication;
 mod push;
 mod queue;
 
@@ -13,7 +14,9 @@ pub use ask::{
     Ask, Decline, Execute, ExecuteError, Explain, ListenerId, Outcome, Position, PositionWhenKnown, Probe,
     Read, Reserve, ReserveFor, SetStatus, Settle, Typing, ViewAgent, Viewing, Waiting,
 };
+pub(crate) use ask::{Attach, Subscribe};
 pub use keys::{AgentKey, TeamKey};
 pub use notice::{Loss, Notice};
+pub(crate) use publication::{AgentPublication, Publication};
 pub use push::{PresenceState, Push};
 pub use queue::{Before, Given, Joined, OfferEnd, QueueBrief, QueueNews, QueuePosition};

@@ -74,7 +74,7 @@ impl Actor for AgentActor {
                 }
             }
             AgentMessage::Attach(Asked { ask, reply, permit: _permit }) => {
-                agent.attach(ask.session, ask.sender);
+                agent.attach(ask.session);
                 if reply.send(Ok(agent.view())).is_err() {
                     agent.detach(ask.session);
                 }

@@ -59,7 +59,7 @@ impl Actor for ConversationActor {
                 asked.answer(answer);
             }
             ConversationMessage::Read(asked) => live.read(&myself, asked),
-            ConversationMessage::Unsubscribe(listener) => live.subscribers.remove(listener),
+            ConversationMessage::Unsubscribe(listener) => live.listeners.remove(listener),
             ConversationMessage::Appended(appended) => live.appended(*appended),
             ConversationMessage::LanesEnded => live.leave(),
             ConversationMessage::MarksWritten => live.marks_written(&myself),

@@ -9,9 +9,9 @@ use ractor::ActorRef;
 use store::Lanes;
 
 use super::draft::Waiter;
-use crate::mail::{Asked, ConversationMessage, Refusal, Subscribe};
+use crate::mail::{Asked, ConversationMessage, Refusal};
 use crate::runtime::Context;
-use crate::words::ExecuteError;
+use crate::words::{ExecuteError, Subscribe};
 
 /// Answers `waiter` if this node's lanes are open; otherwise [`ExecuteError::Moved`].
 pub(super) fn answer_if_open(node: &Context, waiter: Waiter) {

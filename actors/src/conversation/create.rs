@@ -34,7 +34,7 @@ pub(crate) async fn create(
         Append::Unknown => return Err(ExecuteError::Unknown),
     }
     Stats::add(&node.stats.events, events.len() as u64);
-    node.watchers.changed(key, (head.team, None), &head);
+    node.hub.lists.changed(key, (head.team, None), &head);
     notify_if_queued(node, key, &head);
     let outcome = Outcome { answer: conversation.start_answer(), head: Some(head) };
     Ok((start(node, key, conversation).await?, Some(outcome)))

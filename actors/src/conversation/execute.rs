@@ -101,19 +101,17 @@ impl LiveConversation {
     fn publish(&mut self, event: Arc<Event>, head: &Arc<Head>) {
         self.notify_agents(&event, head);
         if let Some(author) = self.typists.stop_of(&event.by) {
-            self.subscribers.typing(&author, false, None);
+            self.listeners.typing(author, false, None);
         }
-        self.subscribers.publish(&event);
-        if matches!(
+        let moves_sight = matches!(
             event.kind,
             EventKind::Assigned { .. }
                 | EventKind::Released { .. }
                 | EventKind::Reopened
                 | EventKind::Transferred { .. }
                 | EventKind::Identified { .. }
-        ) {
-            self.subscribers.drop_those_who_lost_sight(head);
-        }
+        );
+        self.listeners.event(&event, moves_sight.then_some(head));
     }
 
     /// The draft is not what the log says, so nobody reads it any more: the next question reads the log anew.
@@ -135,11 +133,11 @@ impl LiveConversation {
         self.closing = true;
         self.node.conversations.forget(&self.key, &self.activity);
         self.publish_departures();
-        self.subscribers.lose_owner();
+        self.listeners.lose_owner();
     }
 
     pub(super) fn passivate(&mut self, only_idle: bool) {
-        let busy = !self.draft.is_settled() || !self.subscribers.is_empty() || !self.marks.is_settled();
+        let busy = !self.draft.is_settled() || !self.listeners.is_empty() || !self.marks.is_settled();
         if self.closing || (only_idle && busy) {
             return;
         }

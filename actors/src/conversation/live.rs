@@ -7,10 +7,10 @@ use domain::{AgentId, Conversation, Digest, Seq, State};
 use store::ConversationKey;
 
 use super::draft::Draft;
+use super::listeners::Listeners;
 use super::marks::MarkWrites;
 use super::presence::Attendance;
 use super::standing::Standing;
-use super::subscribers::Subscribers;
 use super::typing::Typists;
 use crate::mail::Activity;
 use crate::runtime::Context;
@@ -24,7 +24,7 @@ pub(super) struct LiveConversation {
     pub(super) holder: Option<(AgentId, u64)>,
     /// Where it stood as others were last told.
     pub(super) standing: Standing,
-    pub(super) subscribers: Subscribers,
+    pub(super) listeners: Listeners,
     pub(super) attendance: Attendance,
     pub(super) typists: Typists,
     pub(super) marks: MarkWrites,
@@ -49,7 +49,7 @@ impl LiveConversation {
             holder: holder.map(|agent| (agent.id, head.assignment_epoch)),
             standing: Standing::of(head),
             refused: node.crashes.refused(&key),
-            subscribers: Subscribers::new(key.conversation, Arc::clone(&activity)),
+            listeners: Listeners::new(key, Arc::clone(&node.hub), Arc::clone(&activity)),
             attendance: Attendance::default(),
             typists: Typists::default(),
             marks: MarkWrites::default(),

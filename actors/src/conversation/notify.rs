@@ -44,14 +44,14 @@ impl LiveConversation {
     pub(super) fn notify_router(&mut self, head: &Arc<Head>, released: Option<(AgentId, ReleaseReason)>) {
         let now = Standing::of(head);
         let before = std::mem::replace(&mut self.standing, now);
-        self.node.watchers.changed(self.key, (before.team, before.assignee), head);
+        self.node.hub.lists.changed(self.key, (before.team, before.assignee), head);
         if before == now {
             return;
         }
         let (workspace, conversation) = (self.key.workspace, self.key.conversation);
         if before.queued && !(now.queued && now.team == before.team) {
             let team = TeamKey { workspace, team: before.team };
-            self.node.watchers.left_queue(workspace, before.visitor, conversation);
+            self.node.hub.lists.left_queue(workspace, before.visitor, conversation);
             self.node.outbox.put(Notice::Left { team, conversation, taken: now.holder });
         }
         if now.queued {

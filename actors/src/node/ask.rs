@@ -101,7 +101,7 @@ where
     <A::Key as Address>::Message: From<Asked<A>>,
 {
     async fn put_to(self, node: &Node, key: Self::Key) -> Result<Self::Answer, ExecuteError> {
-        node.ask_which(key, self).await.map(|(answer, _)| answer)
+        node.follow(key, self).await
     }
 }
 
@@ -128,12 +128,8 @@ impl Node {
         ask.put_to(self, key).await
     }
 
-    /// As [`Self::ask`]; gives also the way to the actor that answered.
-    pub(super) async fn ask_which<A>(
-        &self,
-        key: A::Key,
-        ask: A,
-    ) -> Result<(A::Answer, HandleOf<A>), ExecuteError>
+    /// Asks one actor after the other, as long as what is asked for moves on.
+    async fn follow<A>(&self, key: A::Key, ask: A) -> Result<A::Answer, ExecuteError>
     where
         A: Ask,
         A::Key: Address,
@@ -145,7 +141,7 @@ impl Node {
                 None => self.reach_in_time(key).await?,
             };
             match self.put(&handle, ask.clone(), self.context.settings.deadline).await {
-                Ok(answer) => return Ok((answer, handle)),
+                Ok(answer) => return Ok(answer),
                 Err(Missed::Moved) => {}
                 Err(Missed::Dropped) if A::Key::IS_MEMORY => {}
                 Err(Missed::Dropped | Missed::Late) => return Err(ExecuteError::Unknown),
@@ -190,6 +186,3 @@ impl Node {
         }
     }
 }
-
-/// The way to the actors that answer `A`.
-type HandleOf<A> = Handle<<<A as Ask>::Key as Address>::Message, <<A as Ask>::Key as Address>::Shown>;

@@ -48,7 +48,7 @@ impl Node {
 
     /// One that watches lists of this workspace; at first none.
     pub fn watcher(&self, workspace: WorkspaceId) -> Watcher {
-        self.context.watchers.watcher(workspace)
+        self.context.hub.lists.watcher(workspace)
     }
 
     /// The visitor asked for something, and is there for a minute.

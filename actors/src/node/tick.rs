@@ -54,7 +54,7 @@ fn passivate_idle(context: &Context) {
     for (_, handle) in context.conversations.living() {
         let activity = &handle.shown;
         if activity.used_ms.load(Ordering::Relaxed) < idle_since
-            && activity.subscribers.load(Ordering::Relaxed) == 0
+            && activity.listeners.load(Ordering::Relaxed) == 0
         {
             // An actor that ended has left already.
             handle.tell(ConversationMessage::Passivate { only_idle: true });

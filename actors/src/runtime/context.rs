@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::stats::Stats;
 use super::supervisor::{Supervisor, SupervisorMessage};
 use super::visitors::VisitorsSeen;
-use crate::hub::Watchers;
+use crate::hub::Hub;
 use crate::mail::{Activity, AgentMessage, AgentPresence, ConversationMessage, QueueGauges, TeamMessage};
 use crate::words::{AgentKey, ExecuteError, Notice, TeamKey};
 
@@ -66,7 +66,7 @@ pub(crate) struct Context {
     pub(crate) conversations: Registry<ConversationKey, ConversationMessage, Activity>,
     pub(crate) agents: Registry<AgentKey, AgentMessage, AgentPresence>,
     pub(crate) teams: Registry<TeamKey, TeamMessage, QueueGauges>,
-    pub(crate) watchers: Watchers,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) visitors: VisitorsSeen,
     pub(crate) supervisor: ActorRef<SupervisorMessage>,
     pub(crate) outbox: Outbox,
@@ -128,7 +128,7 @@ pub(crate) async fn start(
         conversations: Registry::new(),
         agents: Registry::new(),
         teams: Registry::new(),
-        watchers: Watchers::default(),
+        hub: Arc::default(),
         visitors: VisitorsSeen::default(),
         supervisor,
         outbox,

@@ -76,7 +76,7 @@ impl Router {
             position,
             expires_at,
         });
-        self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
+        self.node.hub.lists.touch(self.key_of(conversation), self.key.team, None);
     }
 
     fn accept_timeout(&self) -> Duration {
@@ -204,7 +204,7 @@ impl Router {
         }
         self.members.let_go(agent);
         self.end_offer(agent, conversation, why);
-        self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
+        self.node.hub.lists.touch(self.key_of(conversation), self.key.team, None);
         self.route_soon();
     }
 

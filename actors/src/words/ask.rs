@@ -99,6 +99,22 @@ impl Ask for Settle {
     type Answer = Outcome;
 }
 
+/// Let this listener be pushed what is durable from now on; the answer is the last durable event.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscribe {
+    /// Names the listener, which the hub of its node knows.
+    pub(crate) listener: ListenerId,
+    /// Who listens.
+    pub(crate) who: Arc<Principal>,
+    /// The last event that the listener has, or claims to have.
+    pub(crate) after: Seq,
+}
+
+impl Ask for Subscribe {
+    type Key = ConversationKey;
+    type Answer = Seq;
+}
+
 /// An agent who listens opens the conversation, or looks away.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewing {
@@ -141,6 +157,18 @@ pub struct Read {
 impl Ask for Read {
     type Key = ConversationKey;
     type Answer = ();
+}
+
+/// Count this socket of the agent's as open; the answer is the agent as it begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attach {
+    /// Names the socket, which the hub of its node knows.
+    pub(crate) session: u64,
+}
+
+impl Ask for Attach {
+    type Key = AgentKey;
+    type Answer = AgentView;
 }
 
 /// How is the agent?

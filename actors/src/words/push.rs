@@ -47,6 +47,8 @@ pub enum Push {
         /// The conversation.
         conversation: ConversationId,
     },
+    /// To an agent: their actor is gone, attach anew.
+    AgentLost,
     /// To an agent, who has a conversation now.
     Assigned {
         /// The conversation.
@@ -115,6 +117,7 @@ impl Push {
             Push::Read { .. }
             | Push::SightLost { .. }
             | Push::OwnerLost { .. }
+            | Push::AgentLost
             | Push::Unassigned { .. }
             | Push::Status(_)
             | Push::OfferEnded { .. }
