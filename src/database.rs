@@ -44,6 +44,7 @@ fn in_words(error: &cql::OpenError) -> String {
         cql::OpenError::Setting { .. }
         | cql::OpenError::Unfit(_)
         | cql::OpenError::Newer { .. }
+        | cql::OpenError::OldForm(_)
         | cql::OpenError::Rights { .. }
         | cql::OpenError::Locked(_)
         | cql::OpenError::Schema(_)
@@ -62,6 +63,7 @@ impl DatabaseError {
                 cql::OpenError::Setting { .. }
                 | cql::OpenError::Unfit(_)
                 | cql::OpenError::Newer { .. }
+                | cql::OpenError::OldForm(_)
                 | cql::OpenError::Rights { .. } => 2,
                 cql::OpenError::Unreachable { .. }
                 | cql::OpenError::Locked(_)
@@ -103,9 +105,7 @@ impl Database {
                     Access::Server => Some(Arc::new(folder::take(&config.data_dir)?)),
                     Access::Beside => None,
                 };
-                let clock = Clock::system();
-                let opened =
-                    CqlStore::open(&config.store.cql.options()?, Arc::new(move || clock.now())).await;
+                let opened = CqlStore::open(&config.store.cql.options()?, Clock::system()).await;
                 if let Err(cql::OpenError::Unreachable { cause, .. }) = &opened {
                     tracing::debug!(cause, "what the driver says");
                 }

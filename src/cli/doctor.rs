@@ -145,6 +145,7 @@ fn in_words(error: &OpenError) -> String {
         OpenError::Setting { .. }
         | OpenError::Unfit(_)
         | OpenError::Newer { .. }
+        | OpenError::OldForm(_)
         | OpenError::Rights { .. }
         | OpenError::Locked(_)
         | OpenError::Schema(_)

@@ -139,6 +139,21 @@ pub trait Heads: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ListedHead>, StoreError>;
 
+    /// Whether at least `count` conversations wait for the team. As current as [`Heads::list`], and cheaper where fewer wait.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Heads::list`].
+    async fn queue_reaches(
+        &self,
+        workspace: WorkspaceId,
+        team: TeamId,
+        count: usize,
+    ) -> Result<bool, StoreError> {
+        let (view, filter) = (HeadView::Queue(Some(vec![team])), HeadFilter::default());
+        Ok(self.list(workspace, &view, &filter, None, count).await?.len() >= count)
+    }
+
     /// The live index: what is not ended, in all workspaces, after `after`, at most `limit` rows, in an order of the
     /// store's own that stays the same. After a crash this index is how conversations are found that no request wakes. Each
     /// page is of its own moment, and may have a row too many: a conversation that has just ended, or was never made (see

@@ -21,7 +21,7 @@ mod series;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod copy;
-// OFF pub mod cql;
+pub mod cql;
 pub mod envelope;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::log::OnItsWay;
 use crate::{Append, ConversationKey, Incarnation, LaneId, LanesEnd, OpenLanesError, StoreError};
 
 use super::confirm::Looks;
@@ -78,15 +79,18 @@ impl<S: Segments> OpenLanes<S> {
         self.incarnation
     }
 
-    /// Appends the group, as [`crate::Lanes::append`] says: what must stand before stands already, and what goes afterwards is the
+    /// Appends the group of which `on_its_way` is, as [`crate::Lanes::append`] says: what must stand before stands already, and what goes afterwards is the
     /// caller's as well. A conversation is always in the same lane.
     ///
     /// # Errors
     ///
     /// [`StoreError`]: nothing was written.
-    pub(crate) async fn append(&self, group: StoredGroup) -> Result<Append, StoreError> {
+    pub(crate) async fn append_begun(
+        &self,
+        group: StoredGroup,
+        on_its_way: OnItsWay,
+    ) -> Result<Append, StoreError> {
         let key = group.key;
-        let on_its_way = self.rules.in_flight.begin(key).await;
         if *self.end.borrow() == Some(End::Closed) {
             return Err(closed());
         }
@@ -102,6 +106,18 @@ impl<S: Segments> OpenLanes<S> {
                 Some(End::Closed) | None => Err(closed()),
             },
         }
+    }
+
+    /// Waits until nothing of the conversation is on its way; then the caller's append is, with what it does before.
+    pub(crate) async fn begin(&self, key: ConversationKey) -> OnItsWay {
+        self.rules.in_flight.begin(key).await
+    }
+
+    /// Begins and appends.
+    #[cfg(test)]
+    pub(crate) async fn append(&self, group: StoredGroup) -> Result<Append, StoreError> {
+        let on_its_way = self.begin(group.key).await;
+        self.append_begun(group, on_its_way).await
     }
 
     fn door(&self, key: ConversationKey) -> &Door {

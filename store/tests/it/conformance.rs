@@ -11,7 +11,7 @@ use store::{Blobs, EventLog, FolderBlobs, Heads, ObjectBlobs, Records, Series};
 
 use crate::s3::blobs_at;
 
-// OFF mod cql;
+mod cql;
 mod sqlite;
 
 /// The time of the cases.

@@ -3,11 +3,11 @@
 
 mod conformance;
 mod copy;
-// OFF mod cql;
-// OFF mod cql_copy;
-// OFF mod cql_feed;
-// OFF mod cql_secure;
-// OFF mod cql_unknown;
+mod cql;
+mod cql_copy;
+mod cql_secure;
+mod cql_series;
+mod cql_unknown;
 mod expiry;
 mod faulty;
 mod golden;

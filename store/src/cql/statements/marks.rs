@@ -1,16 +1,15 @@
-//! What is asked of heads, which lie in the static part of their logs, and of the read marks beside them.
+//! What is asked of read marks.
 
 use super::super::OpenError;
 use super::super::session::{Cql, Statement, Way};
 
-pub(in super::super) struct HeadStatements {
-    pub(in super::super) head: Statement,
-    pub(in super::super) marks: Statement,
+pub(in super::super) struct MarkStatements {
+    pub(in super::super) read: Statement,
     pub(in super::super) mark_visitor: Statement,
     pub(in super::super) mark_agent: Statement,
 }
 
-impl HeadStatements {
+impl MarkStatements {
     pub(in super::super) async fn prepare(cql: &Cql) -> Result<Self, OpenError> {
         let key = "workspace = ? AND conversation = ?";
         let mark = |side: &str| {
@@ -19,10 +18,7 @@ impl HeadStatements {
             )
         };
         Ok(Self {
-            head: cql
-                .prepare("head", Way::Read, &format!("SELECT head FROM log WHERE {key} LIMIT 1"))
-                .await?,
-            marks: cql
+            read: cql
                 .prepare(
                     "marks",
                     Way::Read,
