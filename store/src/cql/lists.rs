@@ -33,18 +33,18 @@ pub(super) struct Page<'a> {
 /// How a list is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    OldestFirst,
-    NewestFirst,
+    Oldest,
+    Newest,
     /// Newest first, and a head's time is later than its row's by less than a step.
-    NewestStepFirst,
+    NewestStep,
 }
 
 impl Order {
     /// Before all rows.
     fn start(self) -> Place {
         match self {
-            Order::OldestFirst => (Timestamp::from_ms(0), Uuid::nil()),
-            Order::NewestFirst | Order::NewestStepFirst => (Timestamp::from_ms(i64::MAX as u64), Uuid::max()),
+            Order::Oldest => (Timestamp::from_ms(0), Uuid::nil()),
+            Order::Newest | Order::NewestStep => (Timestamp::from_ms(i64::MAX as u64), Uuid::max()),
         }
     }
 
@@ -52,31 +52,31 @@ impl Order {
     fn place(self, after: Option<HeadPosition>) -> Place {
         let Some(HeadPosition { at, conversation }) = after else { return self.start() };
         match self {
-            Order::OldestFirst | Order::NewestFirst => (at, conversation.uuid()),
-            Order::NewestStepFirst => (moment(at), Uuid::max()),
+            Order::Oldest | Order::Newest => (at, conversation.uuid()),
+            Order::NewestStep => (moment(at), Uuid::max()),
         }
     }
 
     /// Whether the first comes before the second.
     fn is_before(self, first: Place, second: Place) -> bool {
         match self {
-            Order::OldestFirst => first < second,
-            Order::NewestFirst | Order::NewestStepFirst => first > second,
+            Order::Oldest => first < second,
+            Order::Newest | Order::NewestStep => first > second,
         }
     }
 
     fn sort<T>(self, items: &mut [T], place: impl Fn(&T) -> Place) {
         match self {
-            Order::OldestFirst => items.sort_by_key(place),
-            Order::NewestFirst | Order::NewestStepFirst => items.sort_by_key(|item| Reverse(place(item))),
+            Order::Oldest => items.sort_by_key(place),
+            Order::Newest | Order::NewestStep => items.sort_by_key(|item| Reverse(place(item))),
         }
     }
 
     /// Whether a head at `at` comes before the heads of all rows behind a row of the time `read`.
     fn is_settled(self, at: Timestamp, read: Timestamp) -> bool {
         match self {
-            Order::OldestFirst | Order::NewestFirst => true,
-            Order::NewestStepFirst => at.as_ms() >= read.as_ms() + STEP_MS,
+            Order::Oldest | Order::Newest => true,
+            Order::NewestStep => at.as_ms() >= read.as_ms() + STEP_MS,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Shared {
         if page.limit == 0 {
             return Ok(Vec::new());
         }
-        let newest = async |streams: Vec<Stream>| self.page_of(page, &streams, Order::NewestFirst).await;
+        let newest = async |streams: Vec<Stream>| self.page_of(page, &streams, Order::Newest).await;
         match (page.view, page.filter.assignee) {
             (HeadView::OfVisitor(visitor), _) => newest(vec![Stream::OfVisitor(*visitor)]).await,
             (HeadView::HeldBy(agent), _) => self.page_of_held(page, *agent).await,
@@ -98,11 +98,11 @@ impl Shared {
             (HeadView::Open(_), Some(agent)) => self.page_of_held(page, agent).await,
             (HeadView::Open(teams), None) => {
                 let streams = self.of_teams(page, teams.as_deref(), Stream::Open).await?;
-                self.page_of(page, &streams, Order::NewestStepFirst).await
+                self.page_of(page, &streams, Order::NewestStep).await
             }
             (HeadView::Queue(teams), _) => {
                 let streams = self.of_teams(page, teams.as_deref(), Stream::Waiting).await?;
-                self.page_of(page, &streams, Order::OldestFirst).await
+                self.page_of(page, &streams, Order::Oldest).await
             }
             (HeadView::Ended(None), _) => newest(self.of_teams(page, None, Stream::EndedInTeam).await?).await,
             (HeadView::Ended(Some((teams, agent))), _) => {
@@ -176,8 +176,7 @@ impl Shared {
         loop {
             let wanted = page.limit.saturating_sub(listed.len()).max(CANDIDATES_MIN);
             let (candidates, more) = self.merged(page.workspace, streams, order, read, wanted).await?;
-            let at_once =
-                if order == Order::NewestStepFirst { AT_ONCE } else { page.limit.clamp(1, AT_ONCE) };
+            let at_once = if order == Order::NewestStep { AT_ONCE } else { page.limit.clamp(1, AT_ONCE) };
             for chunk in candidates.chunks(at_once) {
                 for row in self.followed(page, chunk).await? {
                     if met.insert(row.conversation) {
@@ -206,7 +205,7 @@ impl Shared {
     async fn page_of_held(&self, page: &Page<'_>, agent: AgentId) -> Result<Vec<ListedHead>, StoreError> {
         let held = self.held_of(page.workspace, agent).await?;
         let mut listed = self.followed(page, &held).await?;
-        Order::NewestFirst.sort(&mut listed, place_of);
+        Order::Newest.sort(&mut listed, place_of);
         listed.truncate(page.limit);
         Ok(listed)
     }
@@ -249,9 +248,9 @@ impl Page<'_> {
     fn shows(&self, conversation: ConversationId, head: Head) -> Option<ListedHead> {
         let at = self.view.time_of(&head).filter(|_| self.filter.passes(&head))?;
         let order = match self.view {
-            HeadView::Queue(_) => Order::OldestFirst,
+            HeadView::Queue(_) => Order::Oldest,
             HeadView::OfVisitor(_) | HeadView::HeldBy(_) | HeadView::Open(_) | HeadView::Ended(_) => {
-                Order::NewestFirst
+                Order::Newest
             }
         };
         let is_behind = self.after.is_none_or(|after| {
