@@ -5,44 +5,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{
-    AgentBrief, AgentKey, AgentView, Attachment, ExecuteError, Node, Outcome, PushSender, Question,
-    QueueBrief, QueuePosition, Settings, StatsView, Subscription, TeamKey, Watcher,
+    AgentBrief, AgentKey, AgentView, Attachment, Authority, ExecuteError, Node, Outcome, PushSender,
+    Question, QueueBrief, QueuePosition, Settings, StatsView, Subscription, TeamKey, Watcher,
 };
 use domain::{
     Agent, AgentCard, ClientId, Explanation, Head, MessageId, MessageText, Principal, Request, Seq, Status,
     TeamId, VisitorId, WorkspaceId,
 };
-use store::{Clock, ConversationKey, Owner, Store, StoreError};
+use store::{Clock, ConversationKey, Incarnation, LanesEnd, Store};
+use tokio::time::timeout;
+use uuid::Uuid;
 
+use crate::view::{self, StartError};
 use crate::{assignment, carry, wake};
+
+/// How long a node that was drained may take to seal its lanes and to leave the view.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The way to every conversation, agent and router, wherever it lives. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
     node: Node,
+    authority: Authority,
 }
 
 impl Cluster {
-    /// Starts this node. `owner` names it and its boot in the logs that it claims.
+    /// Starts this node as a boot of its own, the one that may write from now on: those before are sealed first.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when no actor could be started.
-    pub async fn start(
-        store: Store,
-        clock: Clock,
-        owner: Owner,
-        settings: Settings,
-    ) -> Result<Self, StoreError> {
-        let (node, notices) = Node::start(store, clock, owner, settings).await?;
+    /// [`StartError::Superseded`]: another server started meanwhile, and this one may not. [`StartError::Store`]: the store did
+    /// not answer, and the caller may start again.
+    pub async fn start(store: Store, clock: Clock, settings: Settings) -> Result<Self, StartError> {
+        let authority = view::enter(&store, Incarnation(Uuid::new_v4()), clock.now()).await?;
+        let (node, notices) = Node::start(store, clock, authority.clone(), settings).await?;
         tokio::spawn(carry::run(node.downgrade(), notices));
         tokio::spawn(wake::run(node.downgrade()));
-        Ok(Self { node })
+        Ok(Self { node, authority })
     }
 
     /// This node alone, whose carrier runs already.
     #[cfg(test)]
-    pub(crate) fn of(node: Node) -> Self {
-        Self { node }
+    pub(crate) fn of(node: Node, authority: Authority) -> Self {
+        Self { node, authority }
     }
 
     #[cfg(test)]
@@ -240,8 +244,21 @@ impl Cluster {
         self.node.live()
     }
 
-    /// Lets every conversation finish what is in flight and leave memory, at most for `within`; says how many remain.
+    /// Completes when this node can write nothing any more, which it did not ask for; every question is refused then.
+    pub async fn ended(&self) -> LanesEnd {
+        self.authority.lanes.ended().await
+    }
+
+    /// Lets every conversation finish what is in flight and leave memory, at most for `within`; says how many remain. Then
+    /// the node seals its lanes and leaves the view, so that the next one finds nothing to seal.
     pub async fn drain(&self, within: Duration) -> usize {
-        self.node.drain(within).await
+        let left = self.node.drain(within).await;
+        let leaving = view::leave(self.node.store(), &*self.authority.lanes, self.node.clock().now());
+        match timeout(LEAVE_WITHIN, leaving).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the next server to start seals this one's lanes"),
+            Err(_) => tracing::warn!("the store is slow: the next server to start seals this one's lanes"),
+        }
+        left
     }
 }

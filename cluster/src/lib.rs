@@ -10,6 +10,7 @@ mod simulation;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod view;
 mod wake;
 
 pub use actors::{
@@ -19,3 +20,4 @@ pub use actors::{
     Typing, ViewAgent, Viewing, WAIT_BOUNDS_S, Watcher, window,
 };
 pub use cluster::Cluster;
+pub use view::StartError;

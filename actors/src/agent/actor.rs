@@ -107,6 +107,10 @@ impl Actor for AgentActor {
             AgentMessage::Reconcile => agent.reconcile(&myself),
             AgentMessage::Failed => agent.reconcile_soon(&myself),
             AgentMessage::Held { before, listed } => agent.compare(&before, &listed),
+            #[cfg(any(test, feature = "testing"))]
+            AgentMessage::Inspect(reply) => {
+                let _ = reply.send(agent.load.clone());
+            }
         }
         agent.publish();
         Ok(())

@@ -74,6 +74,8 @@ pub(crate) enum AgentMessage {
         before: Vec<(ConversationId, u64)>,
         listed: Vec<(ConversationId, u64)>,
     },
+    #[cfg(any(test, feature = "testing"))]
+    Inspect(tokio::sync::oneshot::Sender<domain::Load>),
 }
 
 impl From<Asked<ViewAgent>> for AgentMessage {

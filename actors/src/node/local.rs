@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::{VisitorId, WorkspaceId};
-use store::{Clock, Store};
+use store::{Clock, Generation, Store};
 
 use crate::hub::Watcher;
 use crate::runtime::{Context, StatsView};
@@ -39,6 +39,11 @@ impl Node {
     /// The store that its actors use.
     pub fn store(&self) -> &Store {
         &self.context.store
+    }
+
+    /// As which its actors write.
+    pub fn generation(&self) -> Generation {
+        self.context.generation
     }
 
     /// The clock that its actors use.
