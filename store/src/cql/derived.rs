@@ -178,3 +178,6 @@ pub(super) fn moment(at: Timestamp) -> Timestamp {
 pub(super) fn week(at: Timestamp) -> i32 {
     i32::try_from(at.as_ms() / WEEK_MS).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests;
