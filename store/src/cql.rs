@@ -7,6 +7,7 @@
 //! statements alone, too: a unique key leads to a document, which is asked. [`outcome`] says what is known of a statement
 //! that was not answered.
 
+mod check;
 mod complaint;
 mod derived;
 mod dump;
@@ -34,6 +35,7 @@ mod tls;
 mod value;
 mod windows;
 
+pub use check::LanesReport;
 pub use complaint::{Complaint, Product};
 pub use error::OpenError;
 pub use options::{CqlOptions, Login, Reach};

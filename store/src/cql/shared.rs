@@ -38,6 +38,8 @@ pub struct CqlStore {
 /// What the contracts are implemented on.
 pub(super) struct Shared {
     pub(super) cql: Arc<Cql>,
+    pub(super) segments: Arc<CqlSegments>,
+    /// The rules over them.
     pub(super) lanes: LaneLog<CqlSegments>,
     pub(super) mine: Mine,
     pub(super) marks: MarkStatements,
@@ -72,7 +74,8 @@ impl CqlStore {
         // Only pauses are drawn from it.
         let seed = Uuid::new_v4().as_u128() as u64;
         let shared = Shared {
-            lanes: LaneLog::new(segments, options.of_lanes(), clock.clone(), seed),
+            lanes: LaneLog::new(Arc::clone(&segments), options.of_lanes(), clock.clone(), seed),
+            segments,
             mine: Mine::default(),
             marks: MarkStatements::prepare(&cql).await?,
             rows: RowStatements::prepare(&cql).await?,

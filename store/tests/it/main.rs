@@ -5,6 +5,8 @@ mod conformance;
 mod copy;
 mod cql;
 mod cql_copy;
+mod cql_lanes;
+mod cql_lists;
 mod cql_secure;
 mod cql_series;
 mod cql_unknown;

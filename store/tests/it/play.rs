@@ -80,6 +80,22 @@ impl Play {
         Ok(append)
     }
 
+    /// Appends one message after which the head is as `change` makes it.
+    pub(crate) async fn post_with(&mut self, change: impl FnOnce(&mut Head)) {
+        let mut head = self.head.clone();
+        change(&mut head);
+        let message_id = MessageId::from_uuid(Uuid::new_v4());
+        let seq = self.head.last_seq.next();
+        let text = Some(MessageText::parse("hi", MessageText::BYTES_MAX).unwrap());
+        let posted = event(seq.0, EventKind::MessagePosted { message_id, text, files: Vec::new() });
+        head.last_seq = seq;
+        let (key, events) = (self.key, std::slice::from_ref(&posted));
+        let group = Group { key, generation: Generation(1), before: Some(&self.head), events, head: &head };
+        assert_eq!(self.lanes.append(group).await.unwrap(), Append::Applied);
+        self.head = head;
+        self.events.push(posted);
+    }
+
     /// Does the log have what was applied, and nothing else?
     pub(crate) async fn assert_kept(&self) {
         assert_eq!(self.log.read(self.key, Seq::ZERO, 500).await.unwrap(), self.events);
