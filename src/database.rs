@@ -1,6 +1,5 @@
 //! The store that the configuration names, opened: for the server, and for commands beside it.
 
-use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
@@ -145,17 +144,6 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => Ok(sqlite.dump()),
             Self::Cql(cql, _) => Ok(cql.dump().await?),
-        }
-    }
-
-    /// Waits until the store takes no more writes for good, which CQL servers never say.
-    pub async fn failed(&self) {
-        match self {
-            Self::Sqlite(sqlite) => {
-                // The sender lives as long as the store.
-                let _ = sqlite.failed().wait_for(|failed| *failed).await;
-            }
-            Self::Cql(..) => pending().await,
         }
     }
 

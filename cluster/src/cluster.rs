@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{
-    AgentBrief, AgentKey, AgentView, Attachment, Authority, ExecuteError, Node, Outcome, PushSender,
-    Question, QueueBrief, QueuePosition, Settings, StatsView, Subscription, TeamKey, Watcher,
+    AgentBrief, AgentKey, AgentView, Attachment, ExecuteError, Node, Outcome, PushSender, Question,
+    QueueBrief, QueuePosition, Settings, StatsView, Subscription, TeamKey, Watcher,
 };
 use domain::{
     Agent, AgentCard, ClientId, Explanation, Head, MessageId, MessageText, Principal, Request, Seq, Status,
     TeamId, VisitorId, WorkspaceId,
 };
-use store::{Clock, ConversationKey, Incarnation, LanesEnd, Store};
+use store::{Clock, ConversationKey, LanesEnd, Store};
 use tokio::time::timeout;
-use uuid::Uuid;
 
-use crate::view::{self, StartError};
+use crate::view::{self, Boot, StartError};
 use crate::{assignment, carry, wake};
 
 /// How long a node that was drained may take to seal its lanes and to leave the view.
@@ -26,7 +25,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Cluster {
     node: Node,
-    authority: Authority,
+    boot: Boot,
 }
 
 impl Cluster {
@@ -36,17 +35,18 @@ impl Cluster {
     /// [`StartError::Superseded`]: another server started meanwhile, and this one may not. [`StartError::Store`]: the store did
     /// not answer, and the caller may start again.
     pub async fn start(store: Store, clock: Clock, settings: Settings) -> Result<Self, StartError> {
-        let authority = view::enter(&store, Incarnation(Uuid::new_v4()), clock.now()).await?;
-        let (node, notices) = Node::start(store, clock, authority.clone(), settings).await?;
+        let boot = Boot::enter(&store, clock.now()).await?;
+        let (node, notices) = Node::start(store, clock, boot.authority().clone(), settings).await?;
         tokio::spawn(carry::run(node.downgrade(), notices));
         tokio::spawn(wake::run(node.downgrade()));
-        Ok(Self { node, authority })
+        tokio::spawn(view::watch(node.downgrade(), Arc::clone(&boot.authority().lanes)));
+        Ok(Self { node, boot })
     }
 
     /// This node alone, whose carrier runs already.
     #[cfg(test)]
-    pub(crate) fn of(node: Node, authority: Authority) -> Self {
-        Self { node, authority }
+    pub(crate) fn of(node: Node, boot: Boot) -> Self {
+        Self { node, boot }
     }
 
     #[cfg(test)]
@@ -246,15 +246,19 @@ impl Cluster {
 
     /// Completes when this node can write nothing any more, which it did not ask for; every question is refused then.
     pub async fn ended(&self) -> LanesEnd {
-        self.authority.lanes.ended().await
+        self.boot.authority().lanes.ended().await
+    }
+
+    /// Whether that has come about.
+    pub fn is_over(&self) -> bool {
+        self.node.is_over()
     }
 
     /// Lets every conversation finish what is in flight and leave memory, at most for `within`; says how many remain. Then
     /// the node seals its lanes and leaves the view, so that the next one finds nothing to seal.
     pub async fn drain(&self, within: Duration) -> usize {
         let left = self.node.drain(within).await;
-        let leaving = view::leave(self.node.store(), &*self.authority.lanes, self.node.clock().now());
-        match timeout(LEAVE_WITHIN, leaving).await {
+        match timeout(LEAVE_WITHIN, self.boot.leave(self.node.clock().now())).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the next server to start seals this one's lanes"),
             Err(_) => tracing::warn!("the store is slow: the next server to start seals this one's lanes"),

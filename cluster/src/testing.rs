@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::view::{self, StartError};
+use crate::view::{Boot, StartError};
 use crate::{Cluster, carry, wake};
 
 /// How likely a notice is lost, or late; the rest comes in order.
@@ -162,21 +162,21 @@ async fn boot(
     boots: &mut u64,
 ) -> (Node, Cluster, JoinSet<()>) {
     let clock = Clock::of_tokio();
-    let authority = loop {
+    let entered = loop {
         *boots += 1;
-        match view::enter(store, Incarnation(Uuid::from_u64_pair(seed, *boots)), clock.now()).await {
-            Ok(authority) => break authority,
+        match Boot::enter_as(store, Incarnation(Uuid::from_u64_pair(seed, *boots)), clock.now()).await {
+            Ok(entered) => break entered,
             Err(StartError::Store(_)) => {}
             Err(StartError::Superseded) => panic!("nobody else starts"),
         }
     };
-    let (node, notices) = start(store, clock, authority.clone()).await;
+    let (node, notices) = start(store, clock, entered.authority().clone()).await;
     let (carrier, carried) = mpsc::channel(1_024);
     let mut tasks = JoinSet::new();
     tasks.spawn(go_astray(notices, carrier, Arc::clone(astray), Dice::new(seed)));
     tasks.spawn(carry::run(node.downgrade(), carried));
     tasks.spawn(wake::run(node.downgrade()));
-    (node.clone(), Cluster::of(node, authority), tasks)
+    (node.clone(), Cluster::of(node, entered), tasks)
 }
 
 async fn start(store: &Store, clock: Clock, authority: Authority) -> (Node, mpsc::Receiver<Notice>) {

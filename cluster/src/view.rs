@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::Authority;
+use actors::{Authority, WeakNode};
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -20,6 +20,8 @@ mod tests;
 const ID: &str = "view";
 /// How often others may change the view between a reading and the write that rests on it.
 const CHANGES_MAX: usize = 32;
+/// How often a node that writes nothing looks whether it still may.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often a call that the store did not answer is made again, and the pause before: twice as long each time.
 const TRIES_MAX: u32 = 5;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
@@ -78,12 +80,47 @@ impl View {
     }
 }
 
-/// Makes `me` the boot that may write, seals those before, and opens its lanes.
-///
-/// # Errors
-/// [`StartError::Superseded`]: another boot came after this one. [`StartError::Store`]: the store did not answer; the caller
-/// may enter as another boot.
-pub(crate) async fn enter(store: &Store, me: Incarnation, now: Timestamp) -> Result<Authority, StartError> {
+/// The boot that may write, with its lanes open.
+#[derive(Clone)]
+pub struct Boot {
+    store: Store,
+    authority: Authority,
+}
+
+impl Boot {
+    /// Makes a new boot the one that may write, seals those before, and opens its lanes.
+    ///
+    /// # Errors
+    /// [`StartError::Superseded`]: another boot came after this one. [`StartError::Store`]: the store did not answer; the
+    /// caller may enter again.
+    pub async fn enter(store: &Store, now: Timestamp) -> Result<Self, StartError> {
+        let authority = enter(store, Incarnation(Uuid::new_v4()), now).await?;
+        Ok(Self { store: store.clone(), authority })
+    }
+
+    /// What it writes by.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Writes no more: seals the lanes, and goes out of the view.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the next boot seals the lanes.
+    pub async fn leave(&self, now: Timestamp) -> Result<(), StoreError> {
+        let lanes = &self.authority.lanes;
+        lanes.close().await?;
+        change(&*self.store.records, now, |view| view.leave(lanes.incarnation().0)).await.map(drop)
+    }
+
+    /// For tests that name the boot.
+    #[cfg(test)]
+    pub(crate) async fn enter_as(store: &Store, me: Incarnation, now: Timestamp) -> Result<Self, StartError> {
+        Ok(Self { store: store.clone(), authority: enter(store, me, now).await? })
+    }
+}
+
+async fn enter(store: &Store, me: Incarnation, now: Timestamp) -> Result<Authority, StartError> {
     let view = change(&*store.records, now, |view| view.join(me.0)).await?;
     match take_over(store, me, &view, now).await {
         Ok(lanes) => Ok(Authority { lanes, generation: Generation(view.version) }),
@@ -119,13 +156,20 @@ async fn take_over(
     .await
 }
 
-/// Seals the lanes of a node that writes no more, and takes it out of the view.
-///
-/// # Errors
-/// [`StoreError`]: the next boot seals the lanes.
-pub(crate) async fn leave(store: &Store, lanes: &dyn Lanes, now: Timestamp) -> Result<(), StoreError> {
-    lanes.close().await?;
-    change(&*store.records, now, |view| view.leave(lanes.incarnation().0)).await.map(drop)
+/// Looks again and again whether the lanes are open, until they are not or the node is gone: one in which nothing is
+/// written would not find otherwise that another server has taken over.
+pub(crate) async fn watch(node: WeakNode, lanes: Arc<dyn Lanes>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if node.upgrade().is_none() {
+            return;
+        }
+        match lanes.confirm().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::debug!(%error, "whether the lanes are open is not known"),
+        }
+    }
 }
 
 /// Changes the view, however often others change it meanwhile, and gives it as it is then. `change` says whether it changed

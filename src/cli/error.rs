@@ -2,6 +2,7 @@
 
 use std::io;
 
+use cluster::StartError;
 use domain::TextError;
 use identity::AccountError;
 use store::copy::CopyError;
@@ -32,6 +33,9 @@ pub enum CliError {
     /// The move to another store did not come to its end.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// The target cannot be written to.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// Uploaded files cannot be reached.
     #[error(transparent)]
     Blobs(#[from] BlobsError),
@@ -61,6 +65,7 @@ impl CliError {
             | Self::Record(_)
             | Self::Account(_)
             | Self::Copy(_)
+            | Self::Start(_)
             | Self::Blobs(_)
             | Self::Io(_)
             | Self::Unwell { .. } => 1,

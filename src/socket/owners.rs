@@ -73,9 +73,11 @@ impl Session {
             Err(
                 ExecuteError::Rejected(_)
                 | ExecuteError::Overloaded
+                | ExecuteError::Moved
+                | ExecuteError::Contended
                 | ExecuteError::Unknown
                 | ExecuteError::Poisoned
-                | ExecuteError::Store(_),
+                | ExecuteError::Unavailable(_),
             ) => self.subscriptions.lose_owner(conversation),
         }
         Ok(())

@@ -41,6 +41,11 @@ impl Node {
         &self.context.store
     }
 
+    /// Its lanes have ended: it writes nothing any more, and has no conversations.
+    pub fn is_over(&self) -> bool {
+        self.context.check_lives().is_err()
+    }
+
     /// As which its actors write.
     pub fn generation(&self) -> Generation {
         self.context.generation

@@ -130,6 +130,11 @@ impl Fixture {
         enter(&self.store, boot(n), NOW).await
     }
 
+    async fn leave(&self, authority: &Authority) {
+        let boot = Boot { store: self.store.clone(), authority: authority.clone() };
+        boot.leave(NOW).await.unwrap();
+    }
+
     async fn view(&self) -> View {
         store::get::<View>(&*self.records, INSTALLATION, ID).await.unwrap().unwrap().document
     }
@@ -150,7 +155,7 @@ async fn each_boot_seals_the_one_before_and_writes_as_a_higher_generation() {
 async fn a_boot_that_left_is_not_sealed_again() {
     let fixture = Fixture::new(0);
     let first = fixture.enter(1).await.unwrap();
-    leave(&fixture.store, &*first.lanes, NOW).await.unwrap();
+    fixture.leave(&first).await;
     assert!(!first.lanes.confirm().await.unwrap());
     assert_eq!(fixture.view().await, View { version: 1, member: None, unsealed: vec![] });
     assert_eq!(fixture.enter(2).await.unwrap().generation, Generation(2));
@@ -161,7 +166,7 @@ async fn one_that_is_out_of_the_view_already_leaves_it_as_it_is() {
     let fixture = Fixture::new(0);
     let first = fixture.enter(1).await.unwrap();
     let second = fixture.enter(2).await.unwrap();
-    leave(&fixture.store, &*first.lanes, NOW).await.unwrap();
+    fixture.leave(&first).await;
     assert_eq!(fixture.view().await.member, Some(boot(2).0));
     assert!(second.lanes.confirm().await.unwrap());
 }
