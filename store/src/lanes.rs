@@ -15,6 +15,8 @@ mod erase;
 mod journal;
 mod lane;
 mod log;
+#[cfg(test)]
+mod model;
 mod mover;
 #[cfg(test)]
 mod mutant;

@@ -61,6 +61,6 @@ mod tests {
         assert_eq!((second.as_mut().now_or_never(), third.as_mut().now_or_never()), (None, None));
         gate.add_permits(1);
         assert_eq!((second.await, third.await), (2, 2));
-        assert_eq!(made.into_inner(), 2);
+        assert_eq!(made.load(Ordering::SeqCst), 2);
     }
 }

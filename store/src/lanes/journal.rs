@@ -59,7 +59,7 @@ impl<S: Segments> Rules<S> {
         after: JournalPosition,
         limit: usize,
     ) -> Result<JournalPage, JournalError> {
-        let limit = limit.clamp(1, PAGE_MAX);
+        let limit = limit.min(PAGE_MAX);
         // Before the rows are read: what is sealed now gets no more of them.
         let mut known = self.registered(Some(lane.incarnation)).await?;
         known.retain(|registered| registered.segment.lane == lane);

@@ -17,8 +17,10 @@ pub(super) enum Mutant {
     NextNotSealed,
     /// A second batch is sent before the first is answered.
     TwoInFlight,
-    /// A segment is dropped although its homes were not compared with it.
+    /// What a segment holds goes although it was not compared with the homes.
     DroppedBeforeCompared,
+    /// A copy counts when a read finds it, though no quorum acknowledged it.
+    CopyNotAcknowledged,
     /// An erase passes over a home where nothing is yet, and the mover puts there what it has read before.
     EraseForgotten,
     /// The mover compares the home with what it copied, though that was erased since.

@@ -13,9 +13,9 @@ impl<S: Segments> Rules<S> {
     /// sealed one lane, and then finds no lane that is not sealed, has sealed them all.
     pub(super) async fn seal(&self, incarnation: Incarnation) -> Result<(), StoreError> {
         let mut known = self.known_lanes(incarnation).await?;
-        if known.is_empty() {
-            let never_opened = |lane| (LaneId { incarnation, lane }, Vec::new());
-            known = (0..self.options.lanes).map(never_opened).collect();
+        // Also those of which nothing is known yet: a boot may be about to open them.
+        for lane in 0..self.options.lanes.max(1) {
+            known.entry(LaneId { incarnation, lane }).or_default();
         }
         let mut sealed: BTreeMap<LaneId, Vec<Registered>> = BTreeMap::new();
         loop {

@@ -182,7 +182,8 @@ pub(crate) trait Segments: Send + Sync + 'static {
     /// read.
     async fn erase_home(&self, key: ConversationKey) -> Result<(), Failure>;
 
-    /// A quorum write: the segment is known from now on, and so much of it.
+    /// A quorum write: the segment is known from now on, and so much of it. Nothing that is known is taken back: no time of the
+    /// seal, and "not home", leave what is stored as it is, also where this write is done late.
     async fn register(&self, registered: Registered) -> Result<(), Failure>;
 
     /// A quorum read: all segments that are known, of one boot or of all, in order.

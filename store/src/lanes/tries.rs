@@ -21,7 +21,7 @@ impl Chance {
     }
 
     /// A number below `end`, 0 when that is 0.
-    fn below(&self, end: u64) -> u64 {
+    pub(super) fn below(&self, end: u64) -> u64 {
         // SplitMix64: each step adds the golden ratio, and mixes.
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut mixed = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);

@@ -1,0 +1,258 @@
+//! A model of many nodes over one database, under random schedules: evictions of living nodes, crashes at every step, statements
+//! that come late, are lost or are done without an answer, segments that roll, move home and go, and conversations that
+//! are erased. The rules are the real ones; the database and who owns what are the model's.
+//!
+//! Held throughout: no acknowledged event is lost, doubled, out of order, or hidden from a read that began after the
+//! acknowledgement; no two events have one number; journals are complete and in order; and after calm everything is home.
+//! [`super::mutant`] breaks one rule at a time, and each of them must show.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::Seq;
+
+use crate::Clock;
+
+use super::mutant::{self, Mutant};
+use super::options::LaneOptions;
+
+mod base;
+mod link;
+mod node;
+mod readers;
+mod truth;
+mod view;
+
+use base::Base;
+use link::Link;
+use node::{World, incarnation, key, sleep_ms};
+use readers::Follower;
+use view::View;
+
+/// Moments of one schedule at which something may happen.
+const STEPS: u64 = 12;
+
+/// Runs the schedule of a seed; what went wrong in it.
+fn run(seed: u64) -> Result<(), String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let faults = runtime.block_on(schedule(seed));
+    if faults.is_empty() { Ok(()) } else { Err(format!("TEST_SEED={seed} gives it back: {faults:#?}")) }
+}
+
+async fn schedule(seed: u64) -> Vec<String> {
+    let base = Base::new(seed);
+    let shards = 1 + base.chance.below(3) as usize;
+    let options = LaneOptions {
+        lanes: 1 + base.chance.below(2) as u8,
+        batch_events_max: 6,
+        turn_events_max: 2,
+        segment_rows_max: 8 + base.chance.below(40),
+        segment_keep: Duration::from_millis([0, 300, 3_600_000][base.chance.below(3) as usize]),
+        write_attempt: Duration::from_millis(40),
+        read_attempt: Duration::from_millis(60),
+        attempt_max: Duration::from_millis(200),
+        pause: Duration::from_millis(6),
+        pause_max: Duration::from_millis(60),
+        tries: 3,
+        close: Duration::from_secs(5),
+        ..LaneOptions::default()
+    };
+    let world = Arc::new(World {
+        base,
+        options,
+        clock: Clock::of_tokio(),
+        view: Mutex::new(View::of(shards)),
+        nodes: Mutex::default(),
+        is_ending: AtomicBool::new(false),
+    });
+    for _ in 0..2 + world.below(2) {
+        world.boot();
+    }
+    let follower = Arc::new(tokio::sync::Mutex::new(Follower::new(&world)));
+    let reader = tokio::spawn(readers::read(Arc::clone(&world), shards));
+    let following = tokio::spawn(readers::follow(Arc::clone(&world), Arc::clone(&follower)));
+    for _ in 0..STEPS {
+        sleep_ms(world.below(80)).await;
+        step(&world, shards);
+    }
+    for task in [reader, following] {
+        if task.is_finished() {
+            world.fault("a reader panicked".into());
+        }
+        task.abort();
+    }
+    end(&world, shards, &follower).await;
+    let faults = std::mem::take(&mut world.base.state().truth.faults);
+    for boot in world.alive() {
+        world.kill(boot);
+    }
+    faults
+}
+
+/// Something happens, or nothing.
+fn step(world: &Arc<World>, shards: usize) {
+    let members: Vec<u64> = world.view().members.into_iter().collect();
+    let any = |of: &[u64]| (!of.is_empty()).then(|| of[world.below(of.len() as u64) as usize]);
+    match world.below(10) {
+        0..=2 => {
+            let shard = world.below(shards as u64) as usize;
+            if let Some(to) = any(&members) {
+                world.view.lock().unwrap().give(shard, Some(to));
+            }
+        }
+        3 => evict(world, any(&members)),
+        4 => {
+            if let Some(boot) = any(&world.alive()) {
+                world.kill(boot);
+            }
+        }
+        5 => {
+            // A boot that nobody has seen to end is evicted, and one that never joined as well.
+            let dead = members.iter().copied().find(|boot| !world.alive().contains(boot));
+            evict(world, dead);
+        }
+        6 | 7 if world.alive().len() < 3 => world.boot(),
+        _ => {}
+    }
+}
+
+fn evict(world: &World, boot: Option<u64>) {
+    let Some(boot) = boot else { return };
+    let view = world.view();
+    let others: Vec<u64> = view.members.into_iter().filter(|other| *other != boot).collect();
+    let to = |shard: usize| others.get(shard % others.len().max(1)).copied();
+    world.view.lock().unwrap().evict(boot, to);
+}
+
+/// Calm: what is dead is evicted, every shard is written to once more, and everything is read, closed and moved home.
+async fn end(world: &Arc<World>, shards: usize, follower: &tokio::sync::Mutex<Follower>) {
+    world.base.is_calm.store(true, Ordering::Relaxed);
+    world.is_ending.store(true, Ordering::Relaxed);
+    if world.alive().is_empty() {
+        world.boot();
+    }
+    let goals: Vec<Seq> = (0..shards).map(|shard| world.base.state().truth.last(key(shard)).next()).collect();
+    for round in 0.. {
+        let is_done = |shard: usize| {
+            let truth = &world.base.state().truth;
+            truth.erased.contains(&key(shard))
+                || truth.before(key(shard)).acknowledged >= goals[shard]
+                    && !truth.erasing.contains(&key(shard))
+        };
+        if (0..shards).all(is_done) || !world.base.state().truth.faults.is_empty() {
+            break;
+        }
+        if round == 400 {
+            return world.fault(format!("it does not get on: {:?}, alive {:?}", world.view(), world.alive()));
+        }
+        sleep_ms(50).await;
+        let alive = world.alive();
+        if alive.is_empty() {
+            world.boot();
+        }
+        let dead = world.view().members.iter().copied().find(|boot| !alive.contains(boot));
+        evict(world, dead);
+    }
+    let log = world.log(Link::new(&world.base), 3);
+    for boot in world.alive() {
+        let node = Arc::clone(&world.nodes.lock().unwrap()[&boot]);
+        if let Err(error) = node.close().await
+            && node.is_alive()
+        {
+            return world.fault(format!("boot {boot} does not close: {error}"));
+        }
+    }
+    let boots: Vec<u64> = world.nodes.lock().unwrap().keys().copied().collect();
+    let sealed = world.view().sealed;
+    for boot in boots.into_iter().filter(|boot| !sealed.contains(boot)) {
+        if let Err(error) = log.seal(incarnation(boot)).await {
+            return world.fault(format!("boot {boot} is not sealed: {error}"));
+        }
+    }
+    for boot in world.alive() {
+        world.kill(boot);
+    }
+    // Whatever is on its way comes.
+    sleep_ms(1_600).await;
+    let mut follower = follower.lock().await;
+    let mut rounds = 0;
+    while !matches!(follower.follow(world).await, Ok(true)) {
+        rounds += 1;
+        if rounds % 5 == 0 {
+            // A segment that nobody noted as sealed is noted now.
+            let _ = log.sweep(|_| true).await;
+        }
+        if rounds == 400 {
+            return world.fault(format!("the journals do not end: {}", follower.waiting()));
+        }
+    }
+    follower.check(world);
+    for round in 0.. {
+        tokio::time::advance(Duration::from_hours(1)).await;
+        match log.sweep(|_| true).await {
+            Ok(swept) if swept.left == 0 => break,
+            Ok(_) if round < 5 => {}
+            other => return world.fault(format!("not everything is home: {other:?}")),
+        }
+    }
+    for shard in 0..shards {
+        let key = key(shard);
+        let before = world.base.state().truth.before(key);
+        let last = world.base.state().truth.last(key);
+        let page = log.read(key, Seq::ZERO, 512).await;
+        let head = log.head(key).await;
+        let truth = &mut world.base.state().truth;
+        truth.check_page(key, "the last read", before, (Some(Seq(1)), last), &page);
+        truth.check_head(key, before, &head);
+    }
+}
+
+/// Schedules of the ordinary test; `LANE_SCHEDULES=100000` runs more of them.
+const SCHEDULES: u64 = 5_000;
+
+#[expect(clippy::disallowed_methods, reason = "this says how much is tested, and configures nothing")]
+fn schedules() -> u64 {
+    std::env::var("LANE_SCHEDULES")
+        .map_or(SCHEDULES, |text| text.parse().expect("LANE_SCHEDULES is a number"))
+}
+
+#[test]
+fn whatever_happens_no_acknowledged_event_is_lost() {
+    for seed in driver::seeds(schedules()) {
+        if let Err(fault) = run(seed) {
+            panic!("{fault}");
+        }
+    }
+}
+
+/// How many of the schedules show a broken rule: the first one, and whether there is any.
+fn first_that_shows(mutant: Mutant, schedules: u64) -> Option<u64> {
+    mutant::set(Some(mutant));
+    let first = (0..schedules).find(|seed| run(*seed).is_err());
+    mutant::set(None);
+    first
+}
+
+#[test]
+fn every_broken_rule_shows() {
+    for mutant in [
+        Mutant::ReadBeforeSeal,
+        Mutant::PointerNotAwaited,
+        Mutant::PointerAfter,
+        Mutant::NextNotSealed,
+        Mutant::TwoInFlight,
+        Mutant::DroppedBeforeCompared,
+        Mutant::CopyNotAcknowledged,
+        Mutant::EraseForgotten,
+        Mutant::ErasedCompared,
+        Mutant::HomeFirst,
+        Mutant::EmptyBelieved,
+        Mutant::StartBeforeRelease,
+        Mutant::StartBeforeCleared,
+        Mutant::ReleasedInFlight,
+    ] {
+        println!("{mutant:?}: {:?}", first_that_shows(mutant, schedules()));
+    }
+}
