@@ -21,8 +21,10 @@ const CHECKPOINT_PAGES: u32 = 6000;
 /// A write-ahead log that grew beyond this while something read for long is cut back after its checkpoint, before the
 /// store is idle and cuts it to nothing.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
-/// What the writer keeps of the database in memory, in KiB (negative: SQLite's way to say that it is not pages).
-const WRITER_CACHE_KIB: i32 = -32 * 1024;
+/// What the writer keeps of the database in memory, in KiB (negative: SQLite's way to say that it is not pages): the rows of
+/// some ten thousand busy conversations. More is slower: after a page was split SQLite goes through all of it once more at the
+/// commit, and what it lacks the operating system still has.
+const WRITER_CACHE_KIB: i32 = -8 * 1024;
 /// How many different statements the writer keeps prepared; there are fewer.
 const WRITER_STATEMENTS: usize = 64;
 
