@@ -22,6 +22,6 @@ pub use runtime::{Authority, LATENCY_BOUNDS_US, Settings, StatsView, WAIT_BOUNDS
 pub use words::{
     AgentBrief, AgentKey, AgentReport, AgentView, Ask, Before, Decline, Execute, ExecuteError, Explain,
     Given, Joined, ListenerId, Loss, Notice, OfferEnd, Outcome, Position, PositionWhenKnown, PresenceState,
-    Probe, Push, QueueBrief, QueueNews, QueuePosition, Read, Reserve, ReserveFor, SetStatus, Settle, TeamKey,
-    Typing, ViewAgent, Viewing, Waiting,
+    Probe, Push, QueueBrief, QueueNews, QueuePosition, Read, Reserve, ReserveFor, SetStatus, Settle,
+    SharedEvent, TeamKey, Typing, ViewAgent, Viewing, Waiting,
 };

@@ -8,6 +8,7 @@ mod notice;
 mod publication;
 mod push;
 mod queue;
+mod shown;
 
 pub use agent::{AgentBrief, AgentReport, AgentView};
 pub use ask::{
@@ -20,3 +21,4 @@ pub use notice::{Loss, Notice};
 pub(crate) use publication::{AgentPublication, Publication};
 pub use push::{PresenceState, Push};
 pub use queue::{Before, Given, Joined, OfferEnd, QueueBrief, QueueNews, QueuePosition};
+pub use shown::SharedEvent;

@@ -30,7 +30,7 @@ impl Session {
     async fn push(&mut self, push: Push) -> Result<(), Close> {
         match push {
             Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
-                Arrival::Next => self.write_event(conversation, &event).await,
+                Arrival::Next => self.write_shared(conversation, &event).await,
                 Arrival::Skip | Arrival::Missing => Ok(()),
             },
             Push::Typing { conversation, by, typing, preview } => {

@@ -11,7 +11,7 @@ use super::live::LiveConversation;
 use super::{append, confirm, notify};
 use crate::mail::{Appended, ConversationMessage, Permit, Refusal, Reply};
 use crate::runtime::{Stats, Witness};
-use crate::words::{ExecuteError, Outcome};
+use crate::words::{ExecuteError, Outcome, SharedEvent};
 
 impl LiveConversation {
     /// Decides on the draft, as if everything staged were written. The answer, also a refusal, waits for what it was
@@ -83,7 +83,7 @@ impl LiveConversation {
                 let released = events.iter().rev().find_map(notify::released);
                 self.notify_router(&head, released);
                 for event in events {
-                    self.publish(Arc::new(event), &head);
+                    self.publish(event, &head);
                 }
                 self.draft.answer_group();
             }
@@ -98,7 +98,7 @@ impl LiveConversation {
     }
 
     /// Pushes a durable event to all listeners, and notifies the agents concerned. Never waits.
-    fn publish(&mut self, event: Arc<Event>, head: &Arc<Head>) {
+    fn publish(&mut self, event: Event, head: &Arc<Head>) {
         self.notify_agents(&event, head);
         if let Some(author) = self.typists.stop_of(&event.by) {
             self.listeners.typing(author, false, None);
@@ -111,7 +111,7 @@ impl LiveConversation {
                 | EventKind::Transferred { .. }
                 | EventKind::Identified { .. }
         );
-        self.listeners.event(&event, moves_sight.then_some(head));
+        self.listeners.event(Arc::new(SharedEvent::new(event)), moves_sight.then_some(head));
     }
 
     /// The draft is not what the log says, so nobody reads it any more: the next question reads the log anew.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use domain::{Audience, Author, Event, Head, Principal, Seq};
+use domain::{Audience, Author, Head, Principal, Seq};
 use store::ConversationKey;
 
 use super::presence::Attendance;
 use crate::hub::Hub;
 use crate::mail::Activity;
-use crate::words::{ListenerId, PresenceState, Publication};
+use crate::words::{ListenerId, PresenceState, Publication, SharedEvent};
 
 struct Listener {
     id: ListenerId,
@@ -60,8 +60,8 @@ impl Listeners {
     }
 
     /// `head`: after the event, where it changes who sees the conversation.
-    pub(super) fn event(&mut self, event: &Arc<Event>, head: Option<&Arc<Head>>) {
-        self.publish(Publication::Event { event: Arc::clone(event), head: head.cloned() });
+    pub(super) fn event(&mut self, event: Arc<SharedEvent>, head: Option<&Arc<Head>>) {
+        self.publish(Publication::Event { event, head: head.cloned() });
         if let Some(head) = head {
             self.all.retain(|listener| head.seen_by(&listener.who));
             self.count();

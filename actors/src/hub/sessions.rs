@@ -31,6 +31,11 @@ impl Sessions {
         self.forget_if_empty(key);
     }
 
+    /// It was entered, and neither left nor lost its actor.
+    pub(crate) fn has(&self, key: AgentKey, id: u64) -> bool {
+        self.0.get(&key).is_some_and(|sessions| sessions.iter().any(|session| session.id == id))
+    }
+
     /// Never waits. A socket that is too slow is let go, and closed.
     pub(crate) fn publish(&self, key: AgentKey, publication: AgentPublication) {
         let Some(mut sessions) = self.0.get_mut(&key) else { return };

@@ -44,10 +44,17 @@ impl Drop for Listening {
 
 /// An agent's open socket; the agent's actor counts it until this is dropped.
 pub struct Attachment {
-    /// Held for its drop.
-    _entry: Attached,
+    entry: Attached,
     /// The agent as the socket begins.
     pub view: AgentView,
+}
+
+impl Attachment {
+    /// The actor that counts the socket has not ended; otherwise attach anew.
+    pub fn lives(&self) -> bool {
+        let Attached { node, key, session } = &self.entry;
+        node.upgrade().is_some_and(|node| node.context.hub.sessions.has(*key, *session))
+    }
 }
 
 /// An agent's socket in the hub.
@@ -96,6 +103,6 @@ impl Node {
         self.context.hub.sessions.enter(key, session, sender);
         let entry = Attached { node: self.downgrade(), key, session };
         let view = self.ask(key, Attach { session }).await?;
-        Ok(Attachment { _entry: entry, view })
+        Ok(Attachment { entry, view })
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{Author, Event, Head, Seq};
+use domain::{Author, Head, Seq};
 
 use super::ask::ListenerId;
 use super::push::{PresenceState, Push};
 use super::queue::QueueNews;
+use super::shown::SharedEvent;
 
 /// Something that a conversation's actor publishes, in its order.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub(crate) enum Publication {
     },
     /// An event is durable.
     Event {
-        event: Arc<Event>,
+        event: Arc<SharedEvent>,
         /// The head after it, where it changes who sees the conversation.
         head: Option<Arc<Head>>,
     },
