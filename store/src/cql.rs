@@ -13,6 +13,7 @@ mod derived;
 mod dump;
 mod error;
 mod heads;
+mod known_heads;
 mod lanes;
 mod lists;
 mod live;

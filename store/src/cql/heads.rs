@@ -90,11 +90,12 @@ impl Heads for Shared {
             let values = (mark, mark, unread, bigint(as_of.0), workspace, conversation);
             Ok(self.cql.write(statement, values).await?)
         };
-        tokio::try_join!(
+        let marked = tokio::try_join!(
             side(&self.marks.mark_visitor, marks.visitor, unread.visitor),
             side(&self.marks.mark_agent, marks.agent, unread.agent),
-        )
-        .map(drop)
+        );
+        self.known_heads.forget(key);
+        marked.map(drop)
     }
 
     async fn list(

@@ -156,6 +156,7 @@ impl Lanes for CqlLanes {
         let stored = StoredGroup { key, events: events.collect(), head: envelope::seal(head) };
         self.shared.before_append(key, &change).await?;
         let appended = self.lanes.append_begun(stored, on_its_way).await?;
+        self.shared.known_heads.forget(key);
         if appended == Append::Applied {
             self.follow_up(key, change).await;
         }

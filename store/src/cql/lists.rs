@@ -90,6 +90,7 @@ impl Shared {
         if page.limit == 0 {
             return Ok(Vec::new());
         }
+        self.known_heads.sweep();
         let newest = async |streams: Vec<Stream>| self.page_of(page, &streams, Order::Newest).await;
         match (page.view, page.filter.assignee) {
             (HeadView::OfVisitor(visitor), _) => newest(vec![Stream::OfVisitor(*visitor)]).await,
@@ -223,8 +224,11 @@ impl Shared {
                 conversation: candidate.conversation,
             })
             .collect();
-        let heads: Vec<Option<Head>> =
-            iter(keys).map(|key| self.head(key)).buffered(AT_ONCE).try_collect().await?;
+        let heads: Vec<Option<Head>> = iter(keys)
+            .map(|key| self.known_heads.get(key, self.head(key)))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         let mut listed = Vec::new();
         for (candidate, head) in candidates.iter().zip(heads) {
             let Some(head) = head else { continue };

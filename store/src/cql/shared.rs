@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::lanes::LaneLog;
 use crate::{Clock, Store};
 
+use super::known_heads::KnownHeads;
 use super::lanes::{CqlLog, Mine};
 use super::migrate::migrate;
 use super::seen::Seen;
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     pub(super) mine: Mine,
     pub(super) marks: MarkStatements,
     pub(super) rows: RowStatements,
+    pub(super) known_heads: KnownHeads,
     /// By workspace and team.
     pub(super) teams_seen: Seen<(Uuid, Uuid)>,
     /// By workspace, team or agent, and week.
@@ -79,6 +81,7 @@ impl CqlStore {
             mine: Mine::default(),
             marks: MarkStatements::prepare(&cql).await?,
             rows: RowStatements::prepare(&cql).await?,
+            known_heads: KnownHeads::default(),
             teams_seen: Seen::default(),
             weeks_seen: Seen::default(),
             records: RecordStatements::prepare(&cql).await?,
