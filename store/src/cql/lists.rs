@@ -217,15 +217,17 @@ impl Shared {
         page: &Page<'_>,
         candidates: &[Candidate],
     ) -> Result<Vec<ListedHead>, StoreError> {
-        let keys: Vec<ConversationKey> = candidates
+        let asked: Vec<(ConversationKey, Candidate)> = candidates
             .iter()
-            .map(|candidate| ConversationKey {
-                workspace: page.workspace,
-                conversation: candidate.conversation,
+            .map(|candidate| {
+                (
+                    ConversationKey { workspace: page.workspace, conversation: candidate.conversation },
+                    *candidate,
+                )
             })
             .collect();
-        let heads: Vec<Option<Head>> = iter(keys)
-            .map(|key| self.known_heads.get(key, self.head(key)))
+        let heads: Vec<Option<Head>> = iter(asked)
+            .map(|(key, candidate)| self.head_for(key, candidate))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -244,6 +246,19 @@ impl Shared {
             listed.extend(page.shows(candidate.conversation, head));
         }
         Ok(listed)
+    }
+}
+
+impl Shared {
+    /// The head of a candidate, as known; but not an older one than that for which its row was put.
+    async fn head_for(&self, key: ConversationKey, candidate: Candidate) -> Result<Option<Head>, StoreError> {
+        let known = self.known_heads.get(key, self.head(key)).await?;
+        match &known {
+            Some(head) if !candidate.stamp.is_over(head) && !rows(head).contains(&candidate.row) => {
+                self.head(key).await
+            }
+            Some(_) | None => Ok(known),
+        }
     }
 }
 
