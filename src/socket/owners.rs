@@ -59,6 +59,8 @@ impl Session {
             return Ok(());
         }
         match subscription {
+            // That owner is gone already, and the next search is due.
+            Ok(_) if self.subscriptions.is_lost(conversation) => {}
             Ok(subscription) => {
                 self.subscriptions.found_owner(conversation, subscription);
                 if viewing != self.subscriptions.is_viewing(conversation) {

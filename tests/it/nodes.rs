@@ -31,6 +31,8 @@ async fn the_server_that_starts_last_writes_commands_run_beside_it_and_a_lost_fo
 
     // Nothing is made by mistake, and what is wrong is told in words. A server that cannot start stops no other.
     let (wrong_place, mistyped) = ("SWITCHBOARD_STORE__CQL__DATACENTER", "SWITCHBOARD_STORE__CQL__KEYSPACE");
+    let taken = format!("serve --listen {}", one.api().address());
+    let second = one.folder().join("second");
     for (line, variable, value, said) in [
         (
             "agent list",
@@ -44,7 +46,7 @@ async fn the_server_that_starts_last_writes_commands_run_beside_it_and_a_lost_fo
             "Datacenter1",
             "there is no such datacenter, only datacenter1",
         ),
-        ("serve --listen 192.0.2.1:1", "SWITCHBOARD_DATA_DIR", "/dev/null/data", "/dev/null/data"),
+        (taken.as_str(), "SWITCHBOARD_DATA_DIR", second.to_str().unwrap(), "cannot listen on"),
         ("doctor", wrong_place, "dc2", "fail  store (cql): store.cql.datacenter = dc2"),
         ("agent list", mistyped, "mistyped", "there are no tables in the keyspace mistyped"),
         ("agent create --email a@x.example --name A", mistyped, "mistyped", "there are no tables"),
