@@ -84,8 +84,8 @@ pub(super) fn prepare(
     }
 }
 
-/// Has a statement prepared once for all values. Without this SQLite makes a new plan whenever the value of a range changes,
-/// which takes 10 to 40 us, far longer than most reads; there are no statistics that a plan could be made by.
+/// Has a statement prepared once for all values. Without this SQLite makes a new plan each time that a limit is bound, which takes
+/// 10 to 40 us, far longer than most reads (findings/sqlite-bound-limit-planned-anew.sh).
 pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
