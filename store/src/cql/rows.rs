@@ -94,7 +94,8 @@ impl Shared {
         }
     }
 
-    async fn put(&self, key: ConversationKey, row: Row, stamp: Stamp) -> Result<(), StoreError> {
+    /// Makes a row stand. Durable when it is answered.
+    pub(super) async fn put(&self, key: ConversationKey, row: Row, stamp: Stamp) -> Result<(), StoreError> {
         let (workspace, of, stamp) = (key.workspace.uuid(), key.conversation.uuid(), stamp.number());
         let conversation = of.as_bytes().as_slice();
         let statements = &self.rows;

@@ -8,7 +8,10 @@ use driver::cql::{Fault, Proxy, Rule};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use store::cql::{CqlOptions, CqlStore};
-use store::{Append, Clock, Incarnation, LanesEnd, OpenLanesError, Record, RecordKind, Store, StoreError};
+use store::{
+    Append, Clock, Generation, HeadFilter, HeadView, Incarnation, LanesEnd, OpenLanesError, Record,
+    RecordKind, Store, StoreError,
+};
 use uuid::Uuid;
 
 use crate::cql::{self, NOW};
@@ -191,6 +194,66 @@ async fn what_does_not_hang_together_is_told() {
     session.query_unpaged(remove, (workspace, conversation)).await.unwrap();
     let faults = cql.check_lanes().await.unwrap().faults;
     assert!(faults.len() == 1 && faults[0].contains(&play.key.conversation.to_string()), "{faults:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_of_tables_of_different_moments_is_repaired() {
+    const KEYSPACE: &str = "switchboard_restored";
+    let Some(first) = cql::open_empty(KEYSPACE).await else { return };
+    let Some((node, _)) = cql::server() else { return };
+    let session = SessionBuilder::new().known_node(&node).build().await.unwrap();
+    let lanes = open(&first.store().log).await;
+    let (workspace, mut plays) = (some_workspace(), Vec::new());
+    for _ in 0..5 {
+        let mut play = Play::start_in(&first.store().log, &lanes, workspace).await.unwrap();
+        play.post("hi").await.unwrap();
+        plays.push(play);
+    }
+    // The log is from now, and one event of it is lost; all else is from before.
+    for table in
+        ["conversation_segment", "segment", "live", "open", "waiting", "held", "of_visitor", "team_seen"]
+    {
+        session.query_unpaged(format!("TRUNCATE {KEYSPACE}.{table}"), ()).await.unwrap();
+    }
+    let torn = plays.pop().unwrap().key;
+    let (own, of) = (torn.workspace.uuid(), torn.conversation.uuid());
+    let find = format!(
+        "SELECT incarnation, lane, segment FROM {KEYSPACE}.log WHERE workspace = ? AND conversation = ? AND seq = 1 ALLOW FILTERING"
+    );
+    let found = session.query_unpaged(find, (own, of)).await.unwrap().into_rows_result().unwrap();
+    let (incarnation, lane, segment) = found.first_row::<(Uuid, i8, i64)>().unwrap();
+    let lose = format!(
+        "DELETE FROM {KEYSPACE}.log WHERE incarnation = ? AND lane = ? AND segment = ? AND workspace = ? AND conversation = ? AND seq = 1"
+    );
+    session.query_unpaged(lose, (incarnation, lane, segment, own, of)).await.unwrap();
+
+    let options = CqlOptions { allow_periodic_commitlog: true, ..CqlOptions::new(vec![node], KEYSPACE) };
+    let second = CqlStore::open(&options, Clock::by_hand(NOW)).await.unwrap();
+    let Store { log, heads, .. } = second.store();
+    assert_eq!(log.read(plays[0].key, Seq::ZERO, 9).await.unwrap(), [], "nothing leads there");
+    let lanes = open(&log).await;
+    for _ in 0..2 {
+        let repaired = second.repair(lanes.incarnation(), Generation(2)).await.unwrap();
+        assert_eq!((repaired.conversations, repaired.holes.len()), (5, 1), "{repaired:?}");
+        assert!(repaired.holes[0].contains(&torn.conversation.to_string()), "{repaired:?}");
+    }
+    assert_eq!(first.store().log.lanes().await.unwrap().len(), 8, "the segments are known again");
+    assert!(!plays[0].lanes.confirm().await.unwrap(), "and sealed");
+    let all = HeadFilter::default();
+    for view in [HeadView::Open(None), HeadView::Queue(None), HeadView::OfVisitor(plays[0].head.visitor.id)] {
+        let listed = heads.list(workspace, &view, &all, None, 9).await.unwrap();
+        let expected = if matches!(view, HeadView::OfVisitor(_)) { 1 } else { 5 };
+        assert_eq!(listed.len(), expected, "{view:?}");
+    }
+    let live = heads.live(None, 500).await.unwrap();
+    assert_eq!(live.iter().filter(|row| row.key.workspace == workspace).count(), 5);
+    for play in &mut plays {
+        play.log = log.clone();
+        play.lanes = lanes.clone();
+        play.assert_kept().await;
+        assert_eq!(play.post("and on").await.unwrap(), Append::Applied);
+        play.assert_kept().await;
+    }
 }
 
 /// For a store that is away.
