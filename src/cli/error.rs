@@ -42,6 +42,9 @@ pub enum CliError {
     /// A file cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// Logs lack events in their middle.
+    #[error("the backup lacks messages of these: {0}")]
+    Holes(String),
     /// `doctor` found something.
     #[error("{count} of these failed")]
     Unwell {
@@ -68,6 +71,7 @@ impl CliError {
             | Self::Start(_)
             | Self::Blobs(_)
             | Self::Io(_)
+            | Self::Holes(_)
             | Self::Unwell { .. } => 1,
         }
     }
