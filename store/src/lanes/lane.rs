@@ -87,11 +87,6 @@ impl Door {
         entered
     }
 
-    /// Wakes the lane, which finds that it is to end.
-    pub(super) fn knock(&self) {
-        self.wake.notify_one();
-    }
-
     /// The segment that the lane writes to; none while it rolls.
     pub(super) fn segment(&self) -> Option<u64> {
         Some(self.current.load(Ordering::SeqCst)).filter(|segment| *segment != ROLLING)
@@ -274,6 +269,13 @@ impl<S: Segments> Lane<S> {
         }
         let rules = Arc::clone(&self.rules);
         self.pointing.push(Box::pin(async move {
+            #[cfg(test)]
+            if super::mutant::is(super::mutant::Mutant::PointerFoundCounts) {
+                let _ = rules.writing().attempt(rules.segments.point(key, segment)).await;
+                if rules.segments.pointers(key).await.is_ok_and(|found| found.contains(&segment)) {
+                    return Pointing { key, segment, answer: Ok(()) };
+                }
+            }
             let answer = rules.write(|| rules.segments.point(key, segment)).await;
             Pointing { key, segment, answer }
         }));

@@ -118,3 +118,31 @@ pub(super) fn away(failure: &Failure) -> StoreError {
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1 << times.min(10)).min(most)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_statement_that_hangs_is_given_up_and_repeated_with_growing_pauses() {
+        let (options, chance) = (LaneOptions::default(), Chance::of(7));
+        let began = Instant::now();
+        let hangs = || std::future::pending::<Result<(), Failure>>();
+        let repeated = Tries::of_write(&options, &chance).repeat(hangs).await;
+        assert!(
+            matches!(repeated, Err(StoreError::Unavailable(cause)) if cause == "no answer within 4800 ms")
+        );
+        // Attempts of 300, 600, 1200, 2400 and 4800 ms, pauses of up to 30, 60, 120 and 240 ms, at least half of each.
+        let took_ms = began.elapsed().as_millis();
+        assert!((9_300 + 225..=9_300 + 450 + 4).contains(&took_ms), "{took_ms} ms");
+    }
+
+    #[test]
+    fn times_grow_up_to_a_bound() {
+        let ms = Duration::from_millis;
+        let grown: Vec<Duration> = [0, 1, 4, 5, 1_000].map(|times| doubled(ms(300), times, ms(5_000))).into();
+        assert_eq!(grown, [ms(300), ms(600), ms(4_800), ms(5_000), ms(5_000)]);
+    }
+}

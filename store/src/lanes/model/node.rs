@@ -79,6 +79,10 @@ impl World {
         self.base.state().truth.fault(what);
     }
 
+    pub(super) fn stuck(&self, what: String) {
+        self.base.state().truth.stuck.push(what);
+    }
+
     fn node(&self, boot: Boot) -> Option<Arc<Node>> {
         self.nodes.lock().unwrap().get(&boot).filter(|node| node.is_alive()).cloned()
     }
@@ -160,8 +164,9 @@ impl Node {
                 panic!("the store lost nothing");
             }
         });
+        // Some nodes hear of everything late.
+        let late_ms = if world.one_in(3) { 500 } else { 40 };
         loop {
-            let late_ms = if world.one_in(6) { 400 } else { 40 };
             sleep_ms(1 + world.below(late_ms)).await;
             let view = world.view();
             if !view.members.contains(&self.boot) {
@@ -284,7 +289,7 @@ impl Node {
                 if world.one_in(8) {
                     self.confirm(world, &lanes).await;
                 }
-                if world.one_in(60) && last > Seq::ZERO && !world.is_ending.load(Ordering::Relaxed) {
+                if world.one_in(25) && last > Seq::ZERO && !world.is_ending.load(Ordering::Relaxed) {
                     world.base.state().truth.erasing.insert(key);
                     continue 'activate;
                 }

@@ -20,6 +20,8 @@ pub(super) struct Truth {
     pub(super) erasing: BTreeSet<ConversationKey>,
     pub(super) erased: BTreeSet<ConversationKey>,
     pub(super) faults: Vec<String>,
+    /// What never came to its end, in calm weather.
+    pub(super) stuck: Vec<String>,
 }
 
 /// What a reader knows before it reads.
