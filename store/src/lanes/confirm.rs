@@ -1,4 +1,4 @@
-//! One look for all who wait: whoever asks while a look is on its way shares the next one, since the moment of a look must be
+//! One look for all who wait: a question that comes while a look is on its way shares the next one, since the moment of a look must be
 //! after the question.
 
 use std::future::Future;

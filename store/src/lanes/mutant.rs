@@ -23,8 +23,6 @@ pub(super) enum Mutant {
     CopyNotAcknowledged,
     /// An erase passes over a home where nothing is yet, and the mover puts there what it has read before.
     EraseForgotten,
-    /// The mover compares the home with what it copied, though that was erased since.
-    ErasedCompared,
     /// The home of a conversation is read before the pointers.
     HomeFirst,
     /// A segment without events of a conversation that points to it is believed.

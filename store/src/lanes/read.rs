@@ -1,7 +1,7 @@
 //! Reading a conversation: its home, and the segments that its pointers name.
 //!
-//! A pointer is written before an event comes to a segment, and goes after the segment's events are at home; so whoever reads the
-//! pointers first, and then both, finds everything. Segments may be dropped meanwhile: one without events of the
+//! A pointer is written before an event comes to a segment, and goes after the segment's events are at home; so a
+//! reader of the pointers first, and then of both, finds everything. Segments may be dropped meanwhile: one without events of the
 //! conversation is only believed when the home was read after it.
 
 use std::collections::BTreeMap;

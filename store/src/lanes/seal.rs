@@ -9,8 +9,8 @@ use super::rules::Rules;
 use super::segments::{Answer, Registered, SealIf, SegmentId, SegmentState, Segments};
 
 impl<S: Segments> Rules<S> {
-    /// Seals every lane of the boot. A boot registers the first segments of all its lanes before it opens any: so whoever has
-    /// sealed one lane, and then finds no lane that is not sealed, has sealed them all.
+    /// Seals every lane of the boot. A boot registers the first segments of all its lanes before it opens any: so a boot
+    /// that has sealed one lane, and then finds no lane that is not sealed, has sealed them all.
     pub(super) async fn seal(&self, incarnation: Incarnation) -> Result<(), StoreError> {
         let mut known = self.known_lanes(incarnation).await?;
         // Also those of which nothing is known yet: a boot may be about to open them.

@@ -115,11 +115,11 @@ impl Base {
         if self.is_calm() || self.chance.below(1000) >= self.trouble {
             return Fate::Answered;
         }
-        match self.chance.below(8) {
+        match self.chance.below(10) {
             0 => Fate::NotSent,
             1 => Fate::Lost,
             2 | 3 => Fate::Silent,
-            4 | 5 => Fate::Late,
+            4..=6 => Fate::Late,
             _ => Fate::Partial,
         }
     }

@@ -1,4 +1,4 @@
-//! A node: it boots, sees views late, takes shards over, writes, seals whom others evicted, moves segments home, and dies.
+//! A node: it boots, sees views late, takes shards over, writes, seals boots that others evicted, moves segments home, and dies.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -181,10 +181,10 @@ impl Node {
             }
             let unsealed = view.unsealed.first().copied();
             *self.view.lock().unwrap() = view;
-            if let Some(boot) = unsealed.filter(|_| world.one_in(2)) {
+            if let Some(boot) = unsealed {
                 self.spawn(Arc::clone(&self).seal(Arc::clone(&world), boot));
             }
-            if world.one_in(6) && !world.is_ending.load(Ordering::Relaxed) {
+            if world.one_in(10) && !world.is_ending.load(Ordering::Relaxed) {
                 self.spawn(Arc::clone(&self).sweep(Arc::clone(&world)));
             }
         }
@@ -316,7 +316,7 @@ impl Node {
                 if world.is_ending.load(Ordering::Relaxed) {
                     return;
                 }
-                sleep_ms(world.below(60)).await;
+                sleep_ms(world.below(40)).await;
             }
         }
     }

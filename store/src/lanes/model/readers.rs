@@ -1,4 +1,4 @@
-//! Those who read meanwhile, over a way of their own.
+//! Those who read meanwhile, and a mover, over ways of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -160,5 +160,17 @@ pub(super) async fn follow(world: Arc<World>, follower: Arc<tokio::sync::Mutex<F
     loop {
         sleep_ms(20 + world.below(100)).await;
         let _ = follower.lock().await.follow(&world).await;
+    }
+}
+
+/// Moves segments home until it is stopped: in every second schedule as fast as it can.
+pub(super) async fn sweep(world: Arc<World>) {
+    let log = world.log(Link::new(&world.base), 4);
+    let pause_ms = if world.one_in(2) { 10 } else { 300 };
+    loop {
+        sleep_ms(1 + world.below(pause_ms)).await;
+        if let Err(error @ StoreError::Corrupt(_)) = log.sweep(|_| true).await {
+            world.fault(format!("the mover: {error}"));
+        }
     }
 }
