@@ -13,9 +13,6 @@ use super::session::{Statement, unreadable};
 use super::shared::Shared;
 use super::value::{bigint, ids, number, rows};
 
-/// Heads that one call reads at once.
-pub(super) const AT_ONCE: usize = 32;
-
 /// A side's mark as it is kept beside the log, and the last event that its count knew.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use crate::{ConversationKey, StoreError};
 
+/// Heads that one call reads at once.
+pub(super) const AT_ONCE: usize = 32;
 /// How long a head that was read is shown: lists may be one second behind.
 const FRESH: Duration = Duration::from_millis(500);
 /// How often those that are shown no longer are let go.

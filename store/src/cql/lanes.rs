@@ -1,7 +1,6 @@
 //! The log: [`crate::lanes`] has the rules of lanes, and this adds the rows that lists are made of.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,12 +14,12 @@ use crate::lanes::segments::{StoredEvent, StoredGroup};
 use crate::log::{check_group, dense};
 use crate::{
     Append, ConversationKey, EventLog, Group, Incarnation, JournalError, JournalPage, JournalPosition,
-    LaneId, Lanes, LanesEnd, OpenLanesError, StoreError, envelope,
+    LaneId, Lanes, LanesEnd, OpenLanesError, Store, StoreError, envelope,
 };
 
 use super::derived::Change;
 use super::segments::CqlSegments;
-use super::shared::Shared;
+use super::shared::{CqlStore, Shared};
 
 /// How often sealed segments are moved home.
 const MOVE_EVERY: Duration = Duration::from_secs(60);
@@ -31,29 +30,31 @@ const FOLLOW_UPS_MAX: u32 = 256;
 /// How long a close waits for them.
 const CLOSE: Duration = Duration::from_secs(3);
 
-/// The boots that this process sealed or was: their segments it moves home.
-#[derive(Debug, Default)]
-pub(super) struct Mine(Mutex<HashSet<Incarnation>>);
-
-impl Mine {
-    fn lock(&self) -> MutexGuard<'_, HashSet<Incarnation>> {
-        self.0.lock().expect("nobody panics while holding it")
-    }
-}
-
 fn opened(events: &[StoredEvent]) -> Result<Vec<Event>, StoreError> {
     events.iter().map(|event| envelope::open(&event.body)).collect()
 }
 
+impl CqlStore {
+    /// The contracts, all on this store.
+    pub fn store(&self) -> Store {
+        Store {
+            log: Arc::new(CqlLog(Arc::clone(&self.shared))),
+            heads: self.shared.clone(),
+            records: self.shared.clone(),
+            series: self.shared.clone(),
+        }
+    }
+}
+
 /// The log of an open store.
-pub(super) struct CqlLog(pub(super) Arc<Shared>);
+struct CqlLog(Arc<Shared>);
 
 #[async_trait]
 impl EventLog for CqlLog {
     async fn open(&self, incarnation: Incarnation) -> Result<Arc<dyn Lanes>, OpenLanesError> {
         let shared = Arc::clone(&self.0);
         let lanes = shared.lanes.open(incarnation).await?;
-        shared.mine.lock().insert(incarnation);
+        shared.mine.insert(incarnation);
         let mover = tokio::spawn(Arc::clone(&shared).move_home());
         let follow_ups = Arc::new(Semaphore::new(FOLLOW_UPS_MAX as usize));
         Ok(Arc::new(CqlLanes { lanes, follow_ups, mover, shared }))
@@ -61,7 +62,7 @@ impl EventLog for CqlLog {
 
     async fn seal(&self, incarnation: Incarnation) -> Result<(), StoreError> {
         self.0.lanes.seal(incarnation).await?;
-        self.0.mine.lock().insert(incarnation);
+        self.0.mine.insert(incarnation);
         Ok(())
     }
 
@@ -100,7 +101,7 @@ impl Shared {
         for round in 0_u32.. {
             rounds.tick().await;
             let of_all = round.is_multiple_of(ALL_EVERY);
-            let swept = self.lanes.sweep(|whose| of_all || self.mine.lock().contains(&whose)).await;
+            let swept = self.lanes.sweep(|whose| of_all || self.mine.contains(&whose)).await;
             if let Err(error) = swept {
                 tracing::warn!(%error, "not all sealed segments were moved home");
             }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{ConversationKey, HeadFilter, HeadPosition, HeadView, ListedHead, StoreError};
 
 use super::derived::{STEP_MS, moment, rows};
-use super::heads::AT_ONCE;
+use super::known_heads::AT_ONCE;
 use super::rows::{Candidate, Place, Stream};
 use super::shared::Shared;
 

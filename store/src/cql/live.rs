@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{ConversationKey, Generation, LiveRow, StoreError};
 
 use super::derived::{Hint, Row, SHARDS, Stamp, moment};
-use super::heads::AT_ONCE;
+use super::known_heads::AT_ONCE;
 use super::session::{Statement, unreadable};
 use super::shared::Shared;
 use super::value::{bigint, id, number, rows, state, tinyint};

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::lanes::LaneLog;
-use crate::{Clock, Store};
+use crate::{Clock, Incarnation};
 
 use super::known_heads::KnownHeads;
-use super::lanes::{CqlLog, Mine};
 use super::migrate::migrate;
 use super::seen::Seen;
 use super::segments::CqlSegments;
@@ -42,7 +41,8 @@ pub(super) struct Shared {
     pub(super) segments: Arc<CqlSegments>,
     /// The rules over them.
     pub(super) lanes: LaneLog<CqlSegments>,
-    pub(super) mine: Mine,
+    /// The boots that this process was or sealed: their segments it moves home.
+    pub(super) mine: Seen<Incarnation>,
     pub(super) marks: MarkStatements,
     pub(super) rows: RowStatements,
     pub(super) known_heads: KnownHeads,
@@ -78,7 +78,7 @@ impl CqlStore {
         let shared = Shared {
             lanes: LaneLog::new(Arc::clone(&segments), options.of_lanes(), clock.clone(), seed),
             segments,
-            mine: Mine::default(),
+            mine: Seen::default(),
             marks: MarkStatements::prepare(&cql).await?,
             rows: RowStatements::prepare(&cql).await?,
             known_heads: KnownHeads::default(),
@@ -102,16 +102,6 @@ impl CqlStore {
     pub async fn survey(options: &CqlOptions) -> Result<Survey, OpenError> {
         let cql = Cql::connect(options).await?;
         survey(&cql, options).await
-    }
-
-    /// The contracts, all on this store.
-    pub fn store(&self) -> Store {
-        Store {
-            log: Arc::new(CqlLog(Arc::clone(&self.shared))),
-            heads: self.shared.clone(),
-            records: self.shared.clone(),
-            series: self.shared.clone(),
-        }
     }
 
     /// For metrics.
