@@ -219,6 +219,7 @@ impl Router {
         let now = Instant::now();
         self.expire_offers(now);
         self.expire_gifts(now);
+        self.end_rests(now);
         self.questions.drop_gone();
         if self.visitors_due && now >= self.visitors_told + TELL_VISITORS {
             self.visitors_due = false;

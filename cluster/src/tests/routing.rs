@@ -10,6 +10,8 @@ use domain::{
 use actors::testing::{agent, agent_key, card, id, key, supervisor, team, team_key, visitor};
 use actors::{Attachment, OfferEnd, Push, PushReceiver, ViewAgent, window};
 
+use store::faulty::Fault;
+
 use crate::testing::Office;
 
 /// An agent's socket.
@@ -287,4 +289,17 @@ async fn what_is_idle_ends_unless_its_visitor_is_there() {
     assert_eq!(gone.end_reason.unwrap().as_str(), "idle");
     let reopened = office.cluster.reopen(key(1), supervisor(1), None).await.unwrap();
     assert_eq!(reopened.head.unwrap().state, State::Queued);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_given_is_left_alone_for_a_moment() {
+    let office = Office::open(vec![team(1, [1], AssignmentMode::Auto)], [(1, 5)]).await;
+    office.start(1, 1, 1).await.unwrap();
+    // As with a full disk: each write fails at once, reads go on.
+    office.log.script(std::iter::repeat_n(Fault::Unavailable, 5));
+    let _socket = Socket::open(&office, 1).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let failed = office.cluster.stats().appends_failed;
+    assert!((2..=4).contains(&failed), "{failed} tries in three seconds");
+    office.until(async |office| office.holder(1).await == Some(id(1))).await;
 }
