@@ -14,7 +14,7 @@ use domain::{
 };
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
 use store::{
-    Append, ConversationKey, EventLog, Generation, Group, HeadFilter, HeadView, Incarnation, JournalPosition,
+    Append, ConversationKey, Generation, Group, HeadFilter, HeadView, Incarnation, JournalPosition,
     JournalRest, LaneId, Lanes, Store,
 };
 use uuid::Uuid;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use play::Play;
 
 #[path = "it/play.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod play;
 
 /// Of 512 bytes (1,024 where `sh` counts so): some hundred pages of write-ahead log.

@@ -221,13 +221,13 @@ async fn end(world: &Arc<World>, shards: usize, follower: &tokio::sync::Mutex<Fo
     }
 }
 
-/// Schedules of the ordinary test; `LANE_SCHEDULES=100000` runs more of them.
+/// Schedules of the ordinary test.
 const SCHEDULES: u64 = 5_000;
+/// As the program is built: `LANE_SCHEDULES=100000` runs so many of them.
+const LANE_SCHEDULES: Option<&str> = option_env!("LANE_SCHEDULES");
 
-#[expect(clippy::disallowed_methods, reason = "this says how much is tested, and configures nothing")]
 fn schedules() -> u64 {
-    std::env::var("LANE_SCHEDULES")
-        .map_or(SCHEDULES, |text| text.parse().expect("LANE_SCHEDULES is a number"))
+    LANE_SCHEDULES.map_or(SCHEDULES, |text| text.parse().expect("LANE_SCHEDULES is a number"))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::Seq;
 use store::faulty::{Fault, Faults, FaultyLog};
 use store::memory::MemoryStore;
-use store::{Append, EventLog, Incarnation, Lanes, LanesEnd, StoreError};
+use store::{Append, EventLog, Incarnation, LanesEnd, StoreError};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 

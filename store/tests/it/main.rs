@@ -18,4 +18,5 @@ mod s3;
 mod sandbox;
 mod series;
 mod sqlite;
+mod sqlite_wal;
 mod weight;
