@@ -20,7 +20,7 @@ pub(crate) async fn run(node: WeakNode) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let Some(node) = node.upgrade() else { return };
+        let Some(node) = node.upgrade().filter(|node| !node.is_over()) else { return };
         if let Err(error) = sweep(&node).await {
             tracing::warn!(%error, "the live index was not swept");
         }

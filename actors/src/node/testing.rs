@@ -1,7 +1,7 @@
 //! What tests do to a node.
 
 use domain::Load;
-use ractor::ActorCell;
+use ractor::{ActorCell, ActorStatus};
 use store::ConversationKey;
 use tokio::sync::oneshot;
 
@@ -47,7 +47,8 @@ impl Node {
         let agents = agents.map(|(key, handle)| (Living::Agent(key), handle.actor.get_cell()));
         let teams = context.teams.living().into_iter();
         let teams = teams.map(|(key, handle)| (Living::Team(key), handle.actor.get_cell()));
-        conversations.chain(agents).chain(teams).collect()
+        let all = conversations.chain(agents).chain(teams);
+        all.filter(|(_, actor)| actor.get_status() < ActorStatus::Draining).collect()
     }
 
     /// What the agent carries, as their actor has it; none: it does not live.

@@ -18,14 +18,14 @@ const IDLE_TICKS: u64 = 4;
 /// How often agents' actors and routers compare what they know with the store.
 const RECONCILE_TICKS: u64 = 120;
 
-/// Ticks until the node ends.
+/// Ticks until the node is gone, or its lanes have ended.
 pub(super) async fn run(context: Weak<Context>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticks: u64 = 0;
     loop {
         interval.tick().await;
-        let Some(context) = context.upgrade() else { return };
+        let Some(context) = context.upgrade().filter(|context| context.check_lives().is_ok()) else { return };
         ticks += 1;
         // What an actor that ended is not told, it finds when it starts again.
         for (_, handle) in context.teams.living() {

@@ -89,13 +89,16 @@ impl Context {
         if self.over.load(Ordering::Relaxed) { Err(ExecuteError::Moved) } else { Ok(()) }
     }
 
-    /// The lanes have ended: no conversation stays in memory, and none comes any more.
+    /// The lanes have ended: no actor stays, and none is started any more. A conversation first hears what became of what it
+    /// was appending.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
         for (_, handle) in self.conversations.living() {
             // An actor that ended has left already.
             handle.tell(ConversationMessage::LanesEnded);
         }
+        self.agents.living().iter().for_each(|(_, handle)| handle.actor.stop(None));
+        self.teams.living().iter().for_each(|(_, handle)| handle.actor.stop(None));
     }
 
     /// A number that this node gives once.

@@ -8,7 +8,7 @@ use domain::{
 };
 
 use actors::testing::{agent, agent_key, card, id, key, supervisor, team, team_key, visitor};
-use actors::{Attachment, OfferEnd, Push, PushReceiver, ViewAgent, window};
+use actors::{Attachment, ExecuteError, OfferEnd, Push, PushReceiver, ViewAgent, window};
 
 use store::faulty::Fault;
 
@@ -302,4 +302,19 @@ async fn what_cannot_be_given_is_left_alone_for_a_moment() {
     let failed = office.cluster.stats().appends_failed;
     assert!((2..=4).contains(&failed), "{failed} tries in three seconds");
     office.until(async |office| office.holder(1).await == Some(id(1))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_overtaken_lets_go_of_everything() {
+    let mut office = Office::open(vec![team(1, [1], AssignmentMode::Auto)], [(1, 4)]).await;
+    let mut socket = Socket::open(&office, 1).await;
+    office.start(1, 1, 1).await.unwrap();
+    office.until(async |office| office.holder(1).await == Some(id(1))).await;
+    let before = office.node.clone();
+    office.overtake(7).await;
+    while !matches!(socket.pushes.next().await, Some(Push::AgentLost)) {}
+    office.until(async |_| before.living().is_empty()).await;
+    let refused = office.overtaken().unwrap().ask(agent_key(1), ViewAgent).await;
+    assert!(matches!(refused, Err(ExecuteError::Moved)), "{refused:?}");
+    assert_eq!(office.cluster.ask(agent_key(1), ViewAgent).await.unwrap().load, 1);
 }

@@ -187,7 +187,7 @@ async fn a_node_whose_lanes_ended_has_no_conversations_and_takes_none() {
     let (_subscription, mut pushes) = fixture.subscribe(8).await;
     let _next = fixture.successor().await;
     assert!(matches!(pushes.next().await, Some(Push::OwnerLost { .. })));
-    assert_eq!(fixture.node.live().0, 0);
+    assert_eq!(fixture.node.living(), []);
     for refused in [
         fixture.node.execute(key(), post("m", "hello")).await,
         fixture.node.create(key(), start_request()).await,
