@@ -52,3 +52,63 @@ pub(super) fn begin(
         tokio::spawn(appending);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Conversation, Seq, Timestamp};
+    use ractor::{Actor, ActorProcessingErr};
+    use store::faulty::FaultyLog;
+    use store::memory::{MemoryRecords, MemoryStore};
+    use store::{Clock, EventLog, Generation, Incarnation, Store};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::conversation::draft::Draft;
+    use crate::conversation::tests::{key, post, start_request};
+    use crate::runtime::{self, Authority, Settings};
+
+    /// Takes what came of an append, and does nothing with it.
+    struct Sink;
+
+    impl Actor for Sink {
+        type Msg = ConversationMessage;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, _: ActorRef<Self::Msg>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_append_is_on_its_way_before_its_task_has_run() {
+        let memory = Arc::new(MemoryStore::default());
+        let log = FaultyLog::scripted(memory.clone());
+        let lanes = log.open(Incarnation(Uuid::nil())).await.unwrap();
+        let now = Timestamp::from_ms(1);
+        let started = Conversation::start(&start_request(), now).unwrap();
+        let conversation = Conversation::replay(&started).unwrap();
+        let (generation, head) = (Generation(1), conversation.head());
+        let group = Group { key: key(), generation, before: None, events: &started, head };
+        assert_eq!(lanes.append(group).await.unwrap(), Append::Applied);
+
+        let store = Store {
+            log: Arc::new(log.clone()),
+            heads: memory.clone(),
+            records: Arc::new(MemoryRecords::default()),
+            series: memory.clone(),
+        };
+        let authority = Authority { lanes: Arc::clone(&lanes), generation };
+        let (node, _notices) =
+            runtime::start(store, Clock::by_hand(now), authority, Settings::default()).await.unwrap();
+        let (sink, _) = Sink::spawn(None, Sink, ()).await.unwrap();
+        let mut draft = Draft::new(conversation);
+        draft.stage(draft.conversation().decide(&post("m", "hello"), now).unwrap().events);
+        let held = log.hold();
+        begin(&node, key(), draft.take_group().unwrap(), sink);
+        assert_eq!(lanes.settled(key()).now_or_never(), None);
+        held.release();
+        lanes.settled(key()).await;
+        assert_eq!(memory.read(key(), Seq(1), 9).await.unwrap().len(), 1);
+    }
+}

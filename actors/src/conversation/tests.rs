@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::testing::agent;
 use crate::{Authority, ExecuteError, Node, Notice, Push, Read, Settings, Typing, window};
 
-use fixture::{Fixture, id, key, place, post, start_request, visitor};
+use fixture::{Fixture, id, place, visitor};
+pub(super) use fixture::{key, post, start_request};
 
 /// A request that panics the actor that decides it.
 pub(super) fn is_poisonous(request: &Request) -> bool {

@@ -17,7 +17,7 @@ pub(super) fn id<K: domain::Kind>(n: u8) -> domain::Id<K> {
     domain::Id::from_hash([n; 16])
 }
 
-pub(super) fn key() -> ConversationKey {
+pub(in crate::conversation) fn key() -> ConversationKey {
     ConversationKey { workspace: id(1), conversation: id(1) }
 }
 
@@ -25,7 +25,7 @@ pub(super) fn visitor() -> Principal {
     Principal::Visitor { id: id(1), site: id(1), name: None }
 }
 
-pub(super) fn start_request() -> Request {
+pub(in crate::conversation) fn start_request() -> Request {
     let visitor_id: VisitorId = id(1);
     let site: SiteId = id(1);
     let start = Start {
@@ -39,7 +39,7 @@ pub(super) fn start_request() -> Request {
     Request { by: visitor(), client_id, command: Command::Start { start, first: None } }
 }
 
-pub(super) fn post(client_id: &str, words: &str) -> Request {
+pub(in crate::conversation) fn post(client_id: &str, words: &str) -> Request {
     Request {
         by: visitor(),
         client_id: Some(ClientId::parse(client_id).unwrap()),
