@@ -38,7 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             mailbox_places: 256,
-            deadline: Duration::from_secs(10),
+            deadline: Duration::from_secs(5),
             passivate_after: Duration::from_secs(60),
             agent_grace: Duration::from_secs(20),
             accept_timeout: Duration::from_secs(30),

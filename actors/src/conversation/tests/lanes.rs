@@ -49,7 +49,7 @@ async fn an_outcome_that_is_not_known_in_time_is_unknown_and_the_repeat_waits_fo
     let first = first.await.unwrap();
     assert!(matches!(first, Err(ExecuteError::Unknown)), "{first:?}");
     let again = fixture.post("m");
-    tokio::time::sleep(Duration::from_secs(9)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(!again.is_finished());
     held.release();
     let again = again.await.unwrap().unwrap();
