@@ -19,6 +19,7 @@ mod doctor;
 mod error;
 mod given;
 mod password;
+mod repair;
 mod site;
 mod source;
 mod table;
@@ -89,6 +90,8 @@ pub enum Tool {
     Copy(copy::Copy),
     /// Look at configuration, folder and store, and say what is wrong
     Doctor(doctor::Doctor),
+    /// Make anew what leads to conversations, after a restore of CQL servers
+    Repair(repair::Repair),
     /// Print the version
     Version,
 }
@@ -194,6 +197,7 @@ impl Tool {
             Self::Config(command) => config::run(command),
             Self::Copy(command) => copy::run(command).await,
             Self::Doctor(command) => doctor::run(command).await,
+            Self::Repair(command) => repair::run(command).await,
             Self::Version => Ok(format!("switchboard {}", env!("CARGO_PKG_VERSION"))),
         }
     }

@@ -139,6 +139,8 @@ const SETTINGS: &[(&str, Form)] = &[
     ("store.cql.password_file", Form::Text),
     ("store.cql.tls_ca", Form::Text),
     ("store.cql.allow_periodic_commitlog", Form::Truth),
+    ("store.cql.lanes", Form::WholeNumber),
+    ("store.cql.segment_keep_hours", Form::WholeNumber),
     ("routing.accept_timeout_s", Form::WholeNumber),
     ("routing.agent_grace_s", Form::WholeNumber),
     ("log.level", Form::Text),

@@ -1,6 +1,5 @@
 //! The store that the configuration names, opened: for the server, and for commands beside it.
 
-use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
@@ -44,6 +43,7 @@ fn in_words(error: &cql::OpenError) -> String {
         cql::OpenError::Setting { .. }
         | cql::OpenError::Unfit(_)
         | cql::OpenError::Newer { .. }
+        | cql::OpenError::OldForm(_)
         | cql::OpenError::Rights { .. }
         | cql::OpenError::Locked(_)
         | cql::OpenError::Schema(_)
@@ -62,6 +62,7 @@ impl DatabaseError {
                 cql::OpenError::Setting { .. }
                 | cql::OpenError::Unfit(_)
                 | cql::OpenError::Newer { .. }
+                | cql::OpenError::OldForm(_)
                 | cql::OpenError::Rights { .. } => 2,
                 cql::OpenError::Unreachable { .. }
                 | cql::OpenError::Locked(_)
@@ -103,9 +104,7 @@ impl Database {
                     Access::Server => Some(Arc::new(folder::take(&config.data_dir)?)),
                     Access::Beside => None,
                 };
-                let clock = Clock::system();
-                let opened =
-                    CqlStore::open(&config.store.cql.options()?, Arc::new(move || clock.now())).await;
+                let opened = CqlStore::open(&config.store.cql.options()?, Clock::system()).await;
                 if let Err(cql::OpenError::Unreachable { cause, .. }) = &opened {
                     tracing::debug!(cause, "what the driver says");
                 }
@@ -145,17 +144,6 @@ impl Database {
         match self {
             Self::Sqlite(sqlite) => Ok(sqlite.dump()),
             Self::Cql(cql, _) => Ok(cql.dump().await?),
-        }
-    }
-
-    /// Waits until the store takes no more writes for good, which CQL servers never say.
-    pub async fn failed(&self) {
-        match self {
-            Self::Sqlite(sqlite) => {
-                // The sender lives as long as the store.
-                let _ = sqlite.failed().wait_for(|failed| *failed).await;
-            }
-            Self::Cql(..) => pending().await,
         }
     }
 

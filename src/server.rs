@@ -5,15 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Cluster, Settings};
+use cluster::{Cluster, Settings, StartError};
 use domain::Timestamp;
 use files::{FileLimits, Files, QuotaLimits, Storage};
 use identity::{Identity, Keys};
-use rand::RngExt;
 use store::Clock;
 use store::folder::{FolderLost, FolderWatch};
 use store::sqlite::Access;
-use store::{Owner, RecordError, Series, Store, StoreError};
+use store::{LanesEnd, RecordError, Series, Store, StoreError};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -92,10 +91,26 @@ pub enum ServerError {
     /// A write failed in a way that leaves open what is on disk.
     #[error("the store stopped after a failed write: start again, and it will be read from the disk")]
     StoreFailed,
+    /// Another server took the store over; this one writes nothing any more.
+    #[error(
+        "another server opened this store, so this one stopped: without `[cluster]` only one may run. Stop the other \
+         one before this one is started again"
+    )]
+    Superseded,
+}
+
+impl From<StartError> for ServerError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Superseded => Self::Superseded,
+            StartError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl ServerError {
-    /// 2: the address or the data folder is taken, or cannot be used as configured; 1: it failed.
+    /// 1: it failed. 2: the address or the data folder is taken, or cannot be used as configured. 3: another server took the
+    /// store over, and would be stopped in turn by this one's next start.
     pub fn exit_code(&self) -> u8 {
         match self {
             ServerError::Database(error) => error.exit_code(),
@@ -110,6 +125,7 @@ impl ServerError {
             | ServerError::Watch(_)
             | ServerError::FolderLost(_)
             | ServerError::StoreFailed => 1,
+            ServerError::Superseded => 3,
         }
     }
 }
@@ -209,7 +225,6 @@ impl Server {
             accept_timeout: Duration::from_secs(config.routing.accept_timeout_s.into()),
             ..Settings::default()
         };
-        let cluster = Cluster::start(store.clone(), clock.clone(), this_boot(clock.now()), settings).await?;
         let limits = FileLimits {
             bytes_max: config.limits.upload_bytes_max,
             pixels_max: config.limits.image_pixels_max,
@@ -226,6 +241,9 @@ impl Server {
             Storage::new(blobs.incoming().to_owned(), in_folder, config.limits.storage_reserve_bytes);
         let files = Files::open(blobs, Arc::clone(&store.records), clock.clone(), limits, storage);
         let files = Arc::new(files.map_err(ServerError::Files)?);
+        let signals = Signals::hear().map_err(ServerError::Signals)?;
+        // Last of what may fail: it stops a server that runs over the same store.
+        let cluster = Cluster::start(store.clone(), clock.clone(), settings).await?;
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
         let documents = documents::build(&config);
@@ -236,12 +254,12 @@ impl Server {
         }
         let app = Arc::new(app);
         watch_figures(&app, &database);
-        let signals = Signals::hear().map_err(ServerError::Signals)?;
         Ok(Self { app, url, database, listener, metrics, signals, watches })
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains: no new connections, sockets are told to come back, requests end,
-    /// conversations finish what is in flight, the store is closed. A second signal cuts connections off.
+    /// Serves until SIGTERM or SIGINT, or until another server takes the store over, then drains: no new connections, sockets
+    /// are told to come back, requests end, conversations finish what is in flight, the store is closed. A second signal cuts
+    /// connections off.
     pub async fn run(self) -> Result<(), ServerError> {
         let Self { app, url, database, listener, metrics, mut signals, watches } = self;
         app.readiness.set(true);
@@ -265,7 +283,10 @@ impl Server {
 
         let told = tokio::select! {
             () = signals.first() => Ok(()),
-            () = database.failed() => Err(ServerError::StoreFailed),
+            end = app.cluster.ended() => Err(match end {
+                LanesEnd::Sealed => ServerError::Superseded,
+                LanesEnd::Failed => ServerError::StoreFailed,
+            }),
             lost = lost(&watches) => Err(ServerError::FolderLost(lost)),
         };
         app.readiness.set(false);
@@ -276,8 +297,12 @@ impl Server {
                 std::mem::forget(database.clone());
             }
         }
-        told?;
-        tracing::info!("draining");
+        match &told {
+            Ok(()) => tracing::info!("draining"),
+            // What is asked meanwhile is refused, and sockets come back to the server that took over.
+            Err(ServerError::Superseded) => tracing::error!("the server stops: another one opened its store"),
+            Err(_) => return told,
+        }
         app.sockets.restart_all(RETURN_SPREAD_MS);
         // Everybody who hears it is still here.
         let _ = stop.send(true);
@@ -299,7 +324,7 @@ impl Server {
         }
         database.close().await;
         tracing::info!("stopped");
-        Ok(())
+        told
     }
 }
 
@@ -336,11 +361,6 @@ fn front(app: &Arc<App>, paths: Paths) -> Front {
             Box::pin(socket::serve(app, stream, read_ahead, handover))
         },
     }
-}
-
-/// Names this node and this boot of it: a restarted node is never taken for the one before.
-fn this_boot(now: Timestamp) -> Owner {
-    Owner(format!("local#{}-{:08x}", now.as_ms(), rand::rng().random::<u32>()))
 }
 
 fn watch_figures(app: &Arc<App>, database: &Database) {

@@ -6,6 +6,7 @@ mod live;
 mod offering;
 mod offers;
 mod reconcile;
+mod sessions;
 mod status;
 
 pub(crate) use actor::activate;

@@ -4,17 +4,20 @@ mod activate;
 mod actor;
 mod append;
 mod confirm;
+mod create;
 mod draft;
 mod execute;
 mod listen;
+mod listeners;
 mod live;
 mod marks;
 mod notify;
 mod presence;
 mod read;
-mod subscribers;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod typing;
 
-pub(crate) use activate::{activate, create};
+pub(crate) use activate::activate;
+pub(crate) use create::create;

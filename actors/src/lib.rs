@@ -18,10 +18,10 @@ mod words;
 
 pub use hub::{Changes, Overflow, PushReceiver, PushSender, TooSlow, Topic, Watcher, window};
 pub use node::{Attachment, Node, Question, Subscription, WeakNode};
-pub use runtime::{LATENCY_BOUNDS_US, Settings, StatsView, WAIT_BOUNDS_S};
+pub use runtime::{Authority, LATENCY_BOUNDS_US, Settings, StatsView, WAIT_BOUNDS_S};
 pub use words::{
     AgentBrief, AgentKey, AgentReport, AgentView, Ask, Before, Decline, Execute, ExecuteError, Explain,
     Given, Joined, ListenerId, Loss, Notice, OfferEnd, Outcome, Position, PositionWhenKnown, PresenceState,
-    Probe, Push, QueueBrief, QueueNews, QueuePosition, Read, Reserve, ReserveFor, SetStatus, TeamKey, Typing,
-    ViewAgent, Viewing, Waiting,
+    Probe, Push, QueueBrief, QueueNews, QueuePosition, Read, Reserve, ReserveFor, SetStatus, Settle,
+    SharedEvent, TeamKey, Typing, ViewAgent, Viewing, Waiting,
 };

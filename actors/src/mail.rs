@@ -7,8 +7,8 @@ mod mailbox;
 mod presence;
 mod team;
 
-pub(crate) use agent::{AgentHandle, AgentMessage, Attach};
-pub(crate) use conversation::{Activity, Appended, ConversationHandle, ConversationMessage, Subscribe};
+pub(crate) use agent::{AgentHandle, AgentMessage};
+pub(crate) use conversation::{Activity, Appended, ConversationHandle, ConversationMessage};
 pub(crate) use gauges::QueueGauges;
 pub(crate) use mailbox::{Asked, Handle, Permit, Refusal, Reply};
 pub(crate) use presence::AgentPresence;

@@ -15,3 +15,5 @@ mod tick;
 pub use ask::Question;
 pub use listening::{Attachment, Subscription};
 pub use local::{Node, WeakNode};
+#[cfg(any(test, feature = "testing"))]
+pub use testing::Living;

@@ -6,12 +6,10 @@ mod outbox;
 mod registry;
 mod stats;
 mod supervisor;
-mod unsettled;
 mod visitors;
 
-pub use context::Settings;
+pub use context::{Authority, Settings};
 pub(crate) use context::{Context, start};
 pub(crate) use crashes::Witness;
 pub(crate) use stats::Stats;
 pub use stats::{LATENCY_BOUNDS_US, StatsView, WAIT_BOUNDS_S};
-pub(crate) use unsettled::{LastTold, Standing};

@@ -6,6 +6,7 @@ use domain::{
 };
 use store::ConversationKey;
 
+pub use crate::node::Living;
 use crate::words::{AgentKey, TeamKey};
 
 /// The id that `n` stands for.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{
-    AgentKey, Decline, ExecuteError, Given, Node, Notice, Outcome, Probe, Reserve, ReserveFor, TeamKey,
+    AgentKey, Decline, ExecuteError, Given, Node, Notice, Outcome, Probe, Reserve, ReserveFor, Settle,
+    TeamKey,
 };
 use domain::{
     Action, AgentCard, AgentId, AssignReason, ClientId, Command, Explanation, Head, MessageId, MessageText,
@@ -212,8 +213,10 @@ impl Reservation {
             Err(
                 ExecuteError::Rejected(_)
                 | ExecuteError::Overloaded
+                | ExecuteError::Moved
+                | ExecuteError::Contended
                 | ExecuteError::Poisoned
-                | ExecuteError::Store(_),
+                | ExecuteError::Unavailable(_),
             ) => self.tell(None).await,
         }
     }
@@ -240,22 +243,33 @@ impl Drop for Reservation {
     }
 }
 
-/// How often a reading that fails is tried again, and the pause before: longer each time.
-const READINGS_MAX: u32 = 8;
-const READ_AGAIN: Duration = Duration::from_millis(50);
+/// The pause before what became of an assignment is asked again: longer each time, up to a bound.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(5);
 
-/// A fresh activation claims the log, so no late append can pass it: what it reads is what became of the assignment.
+/// Asks the conversation, whose answer waits for everything that was asked of it before. Until it answers the place is kept:
+/// the assignment may yet be written. A store that is away keeps agents from being assigned anything else as well.
 async fn read_and_settle(reservation: &Reservation) {
-    for reading in 1.. {
-        match reservation.node.settled_head(reservation.key).await {
-            Ok(head) => return reservation.tell(reservation.epoch_in(&head)).await,
-            Err(error) if reading >= READINGS_MAX => {
-                // The agent's actor finds what was written when it reconciles; the place must not be kept for ever.
-                let conversation = reservation.key.conversation;
-                tracing::warn!(%conversation, %error, "a reservation was given up unread");
-                return reservation.tell(None).await;
+    let mut pause = ASK_AGAIN;
+    loop {
+        match reservation.node.ask(reservation.key, Settle).await {
+            Ok(Outcome { head, .. }) => {
+                let assigned = head.as_ref().and_then(|head| reservation.epoch_in(head));
+                return reservation.tell(assigned).await;
             }
-            Err(_) => tokio::time::sleep(READ_AGAIN * 2_u32.pow(reading)).await,
+            Err(ExecuteError::Rejected(_)) => return reservation.tell(None).await,
+            // The node is over, and its agents' actors with it.
+            Err(ExecuteError::Moved) => return,
+            Err(
+                ExecuteError::Overloaded
+                | ExecuteError::Contended
+                | ExecuteError::Unknown
+                | ExecuteError::Poisoned
+                | ExecuteError::Unavailable(_),
+            ) => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ASK_AGAIN_MAX);
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ const CARRIERS: usize = 512;
 pub(crate) async fn run(node: WeakNode, mut notices: mpsc::Receiver<Notice>) {
     let carriers = Arc::new(Semaphore::new(CARRIERS));
     while let Some(notice) = notices.recv().await {
-        let Some(node) = node.upgrade() else { return };
+        let Some(node) = node.upgrade().filter(|node| !node.is_over()) else { return };
         let Some(write) = node.deliver(notice).await else { continue };
         match Arc::clone(&carriers).try_acquire_owned() {
             Ok(carrier) => drop(tokio::spawn(async move {

@@ -12,37 +12,41 @@ use domain::{
     Agent, AgentCard, ClientId, Explanation, Head, MessageId, MessageText, Principal, Request, Seq, Status,
     TeamId, VisitorId, WorkspaceId,
 };
-use store::{Clock, ConversationKey, Owner, Store, StoreError};
+use store::{Clock, ConversationKey, LanesEnd, Store};
+use tokio::time::timeout;
 
+use crate::view::{self, Boot, StartError};
 use crate::{assignment, carry, wake};
+
+/// How long a node that was drained may take to seal its lanes and to leave the view.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The way to every conversation, agent and router, wherever it lives. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
     node: Node,
+    boot: Boot,
 }
 
 impl Cluster {
-    /// Starts this node. `owner` names it and its boot in the logs that it claims.
+    /// Starts this node as a boot of its own, the one that may write from now on: those before are sealed first.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when no actor could be started.
-    pub async fn start(
-        store: Store,
-        clock: Clock,
-        owner: Owner,
-        settings: Settings,
-    ) -> Result<Self, StoreError> {
-        let (node, notices) = Node::start(store, clock, owner, settings).await?;
+    /// [`StartError::Superseded`]: another server started meanwhile, and this one may not. [`StartError::Store`]: the store did
+    /// not answer, and the caller may start again.
+    pub async fn start(store: Store, clock: Clock, settings: Settings) -> Result<Self, StartError> {
+        let boot = Boot::enter(&store, clock.now()).await?;
+        let (node, notices) = Node::start(store, clock, boot.authority().clone(), settings).await?;
         tokio::spawn(carry::run(node.downgrade(), notices));
         tokio::spawn(wake::run(node.downgrade()));
-        Ok(Self { node })
+        tokio::spawn(view::watch(node.downgrade(), Arc::clone(&boot.authority().lanes)));
+        Ok(Self { node, boot })
     }
 
     /// This node alone, whose carrier runs already.
     #[cfg(test)]
-    pub(crate) fn of(node: Node) -> Self {
-        Self { node }
+    pub(crate) fn of(node: Node, boot: Boot) -> Self {
+        Self { node, boot }
     }
 
     #[cfg(test)]
@@ -240,8 +244,25 @@ impl Cluster {
         self.node.live()
     }
 
-    /// Lets every conversation finish what is in flight and leave memory, at most for `within`; says how many remain.
+    /// Completes when this node can write nothing any more, which it did not ask for; every question is refused then.
+    pub async fn ended(&self) -> LanesEnd {
+        self.boot.authority().lanes.ended().await
+    }
+
+    /// Whether that has come about.
+    pub fn is_over(&self) -> bool {
+        self.node.is_over()
+    }
+
+    /// Lets every conversation finish what is in flight and leave memory, at most for `within`; says how many remain. Then
+    /// the node seals its lanes and leaves the view, so that the next one finds nothing to seal.
     pub async fn drain(&self, within: Duration) -> usize {
-        self.node.drain(within).await
+        let left = self.node.drain(within).await;
+        match timeout(LEAVE_WITHIN, self.boot.leave(self.node.clock().now())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the next server to start seals this one's lanes"),
+            Err(_) => tracing::warn!("the store is slow: the next server to start seals this one's lanes"),
+        }
+        left
     }
 }

@@ -10,12 +10,14 @@ mod simulation;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod view;
 mod wake;
 
 pub use actors::{
-    AgentBrief, AgentKey, AgentView, Attachment, Changes, Execute, ExecuteError, LATENCY_BOUNDS_US,
-    ListenerId, Loss, OfferEnd, Outcome, Overflow, PresenceState, Push, PushReceiver, PushSender, Question,
-    QueueBrief, QueueNews, QueuePosition, Read, Settings, StatsView, Subscription, TeamKey, TooSlow, Topic,
-    Typing, ViewAgent, Viewing, WAIT_BOUNDS_S, Watcher, window,
+    AgentBrief, AgentKey, AgentView, Attachment, Authority, Changes, Execute, ExecuteError,
+    LATENCY_BOUNDS_US, ListenerId, Loss, OfferEnd, Outcome, Overflow, PresenceState, Push, PushReceiver,
+    PushSender, Question, QueueBrief, QueueNews, QueuePosition, Read, Settings, SharedEvent, StatsView,
+    Subscription, TeamKey, TooSlow, Topic, Typing, ViewAgent, Viewing, WAIT_BOUNDS_S, Watcher, window,
 };
 pub use cluster::Cluster;
+pub use view::{Boot, StartError};

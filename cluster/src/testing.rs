@@ -4,16 +4,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::testing::{id, key, some_agent, workspace};
-use actors::{ExecuteError, Node, Notice, Outcome, Settings};
+use actors::{Authority, ExecuteError, Node, Notice, Outcome, Settings};
 use domain::{
     AgentId, Attributes, ClientId, Command, Head, Principal, Request, Start, Team, Timestamp, VisitorCard,
 };
 use store::faulty::{Dice, Faults, FaultyLog};
 use store::memory::{MemoryRecords, MemoryStore};
-use store::{Clock, Owner, Store};
+use store::{Clock, Incarnation, Store};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
+use crate::view::{Boot, StartError};
 use crate::{Cluster, carry, wake};
 
 /// How likely a notice is lost, or late; the rest comes in order.
@@ -25,13 +27,17 @@ pub(crate) struct Astray {
 
 pub(crate) struct Office {
     pub(crate) store: Store,
-    pub(crate) log: Arc<FaultyLog>,
+    /// What the log has, without its faults.
+    pub(crate) memory: Arc<MemoryStore>,
+    pub(crate) log: FaultyLog,
     pub(crate) cluster: Cluster,
     pub(crate) node: Node,
     pub(crate) astray: Arc<Mutex<Astray>>,
     /// What would go on delivering to a node that is lost.
     tasks: JoinSet<()>,
-    boots: u32,
+    /// The node before, which does not know yet that it may write no more.
+    overtaken: Option<(Node, Cluster, JoinSet<()>)>,
+    boots: u64,
 }
 
 impl Office {
@@ -49,9 +55,10 @@ impl Office {
         faults: Faults,
     ) -> Self {
         let memory = Arc::new(MemoryStore::default());
-        let log = Arc::new(FaultyLog::new(Arc::clone(&memory) as _, seed, faults));
+        let log = FaultyLog::new(Arc::clone(&memory) as _, seed, faults);
         let records = Arc::new(MemoryRecords::default());
-        let store = Store { log: Arc::clone(&log) as _, heads: memory.clone(), records, series: memory };
+        let store =
+            Store { log: Arc::new(log.clone()), heads: memory.clone(), records, series: memory.clone() };
         for team in teams {
             store::insert(&*store.records, workspace(), team, Timestamp::from_ms(1)).await.unwrap();
         }
@@ -60,17 +67,32 @@ impl Office {
             store::insert(&*store.records, workspace(), agent, Timestamp::from_ms(1)).await.unwrap();
         }
         let astray = Arc::new(Mutex::new(Astray::default()));
-        let (node, tasks) = boot(&store, &astray, seed, 1).await;
-        Self { store, log, cluster: Cluster::of(node.clone()), node, astray, tasks, boots: 1 }
+        let mut boots = 0;
+        let (node, cluster, tasks) = boot(&store, &astray, seed, &mut boots).await;
+        Self { store, memory, log, cluster, node, astray, tasks, overtaken: None, boots }
     }
 
     /// The node dies, with all that it had in memory, and another one starts.
     pub(crate) async fn reboot(&mut self, seed: u64) {
         self.tasks.shutdown().await;
         self.node.kill_all();
-        self.boots += 1;
-        (self.node, self.tasks) = boot(&self.store, &self.astray, seed, self.boots).await;
-        self.cluster = Cluster::of(self.node.clone());
+        (self.node, self.cluster, self.tasks) = boot(&self.store, &self.astray, seed, &mut self.boots).await;
+    }
+
+    /// Another node starts over the same store, and the one before goes on until it finds that it was sealed.
+    pub(crate) async fn overtake(&mut self, seed: u64) {
+        let (node, cluster, tasks) = boot(&self.store, &self.astray, seed, &mut self.boots).await;
+        let before = std::mem::replace(&mut self.node, node);
+        let cluster = std::mem::replace(&mut self.cluster, cluster);
+        let tasks = std::mem::replace(&mut self.tasks, tasks);
+        if let Some((node, ..)) = self.overtaken.replace((before, cluster, tasks)) {
+            node.kill_all();
+        }
+    }
+
+    /// The node that was overtaken, if there is one.
+    pub(crate) fn overtaken(&self) -> Option<&Cluster> {
+        self.overtaken.as_ref().map(|(_, cluster, _)| cluster)
     }
 
     pub(crate) async fn start(&self, n: u8, visitor: u8, team: u8) -> Result<Outcome, ExecuteError> {
@@ -84,18 +106,7 @@ impl Office {
         team: u8,
         attributes: Attributes,
     ) -> Result<Outcome, ExecuteError> {
-        let start = Start {
-            site: id(1),
-            team: id(team),
-            visitor: VisitorCard { id: id(visitor), name: None, email: None, verified: false },
-            subject: None,
-            attributes,
-        };
-        let client_id = Some(ClientId::parse(&n.to_string()).unwrap());
-        let command = Command::Start { start, first: None };
-        self.cluster
-            .create(key(n), Request { by: actors::testing::visitor(visitor), client_id, command })
-            .await
+        self.cluster.create(key(n), start_request(n, visitor, team, attributes)).await
     }
 
     pub(crate) async fn ask(&self, n: u8, by: Principal, command: Command) -> Result<Outcome, ExecuteError> {
@@ -123,19 +134,54 @@ impl Office {
 impl Drop for Office {
     fn drop(&mut self) {
         self.node.kill_all();
+        if let Some((node, ..)) = &self.overtaken {
+            node.kill_all();
+        }
     }
 }
 
-async fn boot(store: &Store, astray: &Arc<Mutex<Astray>>, seed: u64, boot: u32) -> (Node, JoinSet<()>) {
-    let settings = Settings { agent_grace: Office::GRACE, ..Settings::default() };
-    let owner = Owner(format!("a#{boot}"));
-    let (node, notices) = Node::start(store.clone(), Clock::of_tokio(), owner, settings).await.unwrap();
+/// What starts conversation `n` of this visitor in the team.
+pub(crate) fn start_request(n: u8, visitor: u8, team: u8, attributes: Attributes) -> Request {
+    let start = Start {
+        site: id(1),
+        team: id(team),
+        visitor: VisitorCard { id: id(visitor), name: None, email: None, verified: false },
+        subject: None,
+        attributes,
+    };
+    let client_id = Some(ClientId::parse(&n.to_string()).unwrap());
+    let command = Command::Start { start, first: None };
+    Request { by: actors::testing::visitor(visitor), client_id, command }
+}
+
+/// A boot that fails is followed by another one, as a supervisor of processes would have it.
+async fn boot(
+    store: &Store,
+    astray: &Arc<Mutex<Astray>>,
+    seed: u64,
+    boots: &mut u64,
+) -> (Node, Cluster, JoinSet<()>) {
+    let clock = Clock::of_tokio();
+    let entered = loop {
+        *boots += 1;
+        match Boot::enter_as(store, Incarnation(Uuid::from_u64_pair(seed, *boots)), clock.now()).await {
+            Ok(entered) => break entered,
+            Err(StartError::Store(_)) => {}
+            Err(StartError::Superseded) => panic!("nobody else starts"),
+        }
+    };
+    let (node, notices) = start(store, clock, entered.authority().clone()).await;
     let (carrier, carried) = mpsc::channel(1_024);
     let mut tasks = JoinSet::new();
     tasks.spawn(go_astray(notices, carrier, Arc::clone(astray), Dice::new(seed)));
     tasks.spawn(carry::run(node.downgrade(), carried));
     tasks.spawn(wake::run(node.downgrade()));
-    (node, tasks)
+    (node.clone(), Cluster::of(node, entered), tasks)
+}
+
+async fn start(store: &Store, clock: Clock, authority: Authority) -> (Node, mpsc::Receiver<Notice>) {
+    let settings = Settings { agent_grace: Office::GRACE, ..Settings::default() };
+    Node::start(store.clone(), clock, authority, settings).await.unwrap()
 }
 
 async fn go_astray(

@@ -20,7 +20,7 @@ pub(crate) async fn run(node: WeakNode) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let Some(node) = node.upgrade() else { return };
+        let Some(node) = node.upgrade().filter(|node| !node.is_over()) else { return };
         if let Err(error) = sweep(&node).await {
             tracing::warn!(%error, "the live index was not swept");
         }
@@ -81,7 +81,7 @@ async fn idle_end_ms(node: &Node, workspace: WorkspaceId, team: TeamId) -> Resul
 async fn end_idle(node: &Node, row: &LiveRow) -> Result<(), StoreError> {
     let heads = &node.store().heads;
     let Some(head) = heads.get(row.key).await? else {
-        return heads.remove_ghost(row.key).await;
+        return heads.remove_ghost(row.key, node.generation()).await;
     };
     if node.visitor_is_there(row.key.workspace, head.visitor.id) {
         return Ok(());

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use cluster::{Authority, Boot};
 use futures_util::TryStreamExt;
-use store::copy::{Tally, Whole};
+use store::copy::{Tally, Whole, Writer};
 use store::sqlite::Access;
-use store::{BlobKey, Blobs};
+use store::{BlobKey, Blobs, Clock};
 use tokio::io::AsyncWriteExt;
 
 use super::error::CliError;
@@ -92,7 +93,15 @@ async fn copy(from: &End, to: &End, shared: bool) -> Result<(Tally, String), Cli
             aside(format_args!("{} documents, {} conversations so far", tally.records, tally.conversations));
         }
     };
-    let tally = store::copy::copy(&from.whole, &to.whole, progress).await?;
+    // As a node of the target would; one that runs there all the same is stopped by this.
+    let clock = Clock::system();
+    let boot = Boot::enter(&to.whole.store, clock.now()).await?;
+    let Authority { lanes, generation } = boot.authority().clone();
+    let copied = store::copy::copy(&from.whole, &to.whole, &Writer { lanes, generation }, progress).await;
+    if let Err(error) = boot.leave(clock.now()).await {
+        tracing::debug!(%error, "the next server to start on the target seals what this command wrote by");
+    }
+    let tally = copied?;
     let (source, target) = (&from.config.store.blobs, &to.config.store.blobs);
     let stay = match (source.kind, target.kind) {
         (BlobsKind::Folder, BlobsKind::Folder) => shared,

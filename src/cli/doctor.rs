@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use store::Clock;
-use store::cql::{CqlOptions, CqlStore, OpenError, Product, Survey};
+use store::cql::{CqlOptions, CqlStore, LanesReport, OpenError, Product, Survey};
 use store::sqlite::Access;
 
 use super::error::CliError;
@@ -93,7 +93,27 @@ async fn look_into_store(config: &Config, tables_made: bool, report: &mut Report
         }
         Err(error) => report.fail(&what, error.to_string()),
     }
+    if let Database::Cql(cql, _) = &database {
+        look_at_lanes(cql, &mut *report).await;
+    }
     database.close().await;
+}
+
+/// Says whether what the nodes have written hangs together.
+async fn look_at_lanes(cql: &CqlStore, report: &mut Report) {
+    match cql.check_lanes().await {
+        Ok(LanesReport { lanes, segments, segments_not_home, batches, faults }) => {
+            if faults.is_empty() {
+                let text = format!(
+                    "whole: {segments} segments of {lanes} lanes with {batches} batches; the events of \
+                     {segments_not_home} segments are yet to move to their conversations"
+                );
+                report.ok("lanes", text);
+            }
+            faults.into_iter().for_each(|fault| report.fail("lanes", fault));
+        }
+        Err(error) => report.fail("lanes", error.to_string()),
+    }
 }
 
 /// Says whether the servers are fit and the tables are there, so that the store can be opened and changes nothing.
@@ -145,6 +165,7 @@ fn in_words(error: &OpenError) -> String {
         OpenError::Setting { .. }
         | OpenError::Unfit(_)
         | OpenError::Newer { .. }
+        | OpenError::OldForm(_)
         | OpenError::Rights { .. }
         | OpenError::Locked(_)
         | OpenError::Schema(_)

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use cluster::StartError;
 use domain::TextError;
 use identity::AccountError;
 use store::copy::CopyError;
@@ -32,12 +33,18 @@ pub enum CliError {
     /// The move to another store did not come to its end.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// The target cannot be written to.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// Uploaded files cannot be reached.
     #[error(transparent)]
     Blobs(#[from] BlobsError),
     /// A file cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// Logs lack events in their middle.
+    #[error("the backup lacks messages of these: {0}")]
+    Holes(String),
     /// `doctor` found something.
     #[error("{count} of these failed")]
     Unwell {
@@ -61,8 +68,10 @@ impl CliError {
             | Self::Record(_)
             | Self::Account(_)
             | Self::Copy(_)
+            | Self::Start(_)
             | Self::Blobs(_)
             | Self::Io(_)
+            | Self::Holes(_)
             | Self::Unwell { .. } => 1,
         }
     }

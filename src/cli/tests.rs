@@ -66,6 +66,7 @@ fn the_command_line_is_as_published() {
         "config show",
         "copy --from a --to b",
         "doctor --config f",
+        "repair --config f",
         "openapi",
         "version",
     ];

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::store::JOURNAL_KEEP_HOURS;
 use ::store::cql::{CqlOptions, Login, Reach};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use super::secret::read_secret;
 const KEYSPACE_MAX: usize = 48;
 /// More copies than anybody keeps.
 const REPLICATION_MAX: u8 = 9;
+const LANES_MAX: u8 = 16;
+const SEGMENT_KEEP_HOURS_MAX: u32 = 30 * 24;
 
 /// `[store]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
@@ -64,6 +67,10 @@ pub struct CqlConfig {
     pub tls_ca: Option<PathBuf>,
     /// Take servers that answer before they sync: a power cut of all copies at once may then lose what was acknowledged.
     pub allow_periodic_commitlog: bool,
+    /// Lanes through which this server writes, 1 to 16. Each has one batch on its way, so few carry more.
+    pub lanes: u8,
+    /// How long the journal of what was written reaches back, in hours, 1 to 720. It takes disk: what is in it is kept twice.
+    pub segment_keep_hours: u32,
 }
 
 /// How far a quorum reaches.
@@ -99,6 +106,8 @@ impl Default for CqlConfig {
             password_file: None,
             tls_ca: None,
             allow_periodic_commitlog: false,
+            lanes: 4,
+            segment_keep_hours: JOURNAL_KEEP_HOURS,
         }
     }
 }
@@ -144,6 +153,12 @@ impl CqlConfig {
         {
             return wrong("replication", &copies, "must be 1 to 9");
         }
+        if !(1..=LANES_MAX).contains(&self.lanes) {
+            return wrong("lanes", &self.lanes, "must be 1 to 16");
+        }
+        if !(1..=SEGMENT_KEEP_HOURS_MAX).contains(&self.segment_keep_hours) {
+            return wrong("segment_keep_hours", &self.segment_keep_hours, "must be 1 to 720");
+        }
         match (&self.user, &self.password_file) {
             (Some(user), None) => wrong("user", user, "needs password_file"),
             (None, Some(file)) => wrong("password_file", &file.display(), "needs user"),
@@ -167,6 +182,8 @@ impl CqlConfig {
             login,
             tls_ca: self.tls_ca.clone(),
             allow_periodic_commitlog: self.allow_periodic_commitlog,
+            lanes: self.lanes,
+            segment_keep_hours: self.segment_keep_hours,
             ..CqlOptions::new(self.nodes.clone(), &self.keyspace)
         })
     }

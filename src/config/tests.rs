@@ -264,6 +264,8 @@ fn every_setting_can_be_given_by_a_variable() {
                 password_file: Some("/run/secrets/cql".into()),
                 tls_ca: Some("/etc/ssl/cql.pem".into()),
                 allow_periodic_commitlog: true,
+                lanes: 2,
+                segment_keep_hours: 24,
                 ..CqlConfig::default()
             },
             blobs: BlobsConfig {

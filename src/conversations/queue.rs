@@ -12,9 +12,7 @@ use crate::app::App;
 /// The queue could not be read.
 pub async fn queue_is_full(app: &App, workspace: WorkspaceId, team: &Team) -> Result<bool, StoreError> {
     let Some(max) = team.queue_max else { return Ok(false) };
-    let (view, filter) = (HeadView::Queue(Some(vec![team.id])), HeadFilter::default());
-    let waiting = app.store.heads.list(workspace, &view, &filter, None, max as usize).await?;
-    Ok(waiting.len() >= max as usize)
+    app.store.heads.queue_reaches(workspace, team.id, max as usize).await
 }
 
 /// How many wait for the team.

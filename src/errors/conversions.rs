@@ -130,9 +130,10 @@ impl From<cluster::ExecuteError> for ApiError {
         match error {
             ExecuteError::Rejected(rejection) => rejection.into(),
             ExecuteError::Overloaded => Self::overloaded("too many requests wait for this conversation"),
-            ExecuteError::Unknown => Self::unavailable(ExecuteError::Unknown),
+            // Nothing was done, or it is not known: asking again is right.
+            ExecuteError::Moved | ExecuteError::Contended | ExecuteError::Unknown => Self::unavailable(error),
             ExecuteError::Poisoned => Self::internal(ExecuteError::Poisoned),
-            ExecuteError::Store(error) => error.into(),
+            ExecuteError::Unavailable(error) => error.into(),
         }
     }
 }

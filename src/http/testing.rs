@@ -178,9 +178,8 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let keys = Keys::load(records, now).await.unwrap();
-        let owner = store::Owner("test#1".into());
         let settings = cluster::Settings::default();
-        let cluster = cluster::Cluster::start(store.clone(), clock.clone(), owner, settings).await.unwrap();
+        let cluster = cluster::Cluster::start(store.clone(), clock.clone(), settings).await.unwrap();
         let limits = files::FileLimits {
             bytes_max: 1 << 20,
             pixels_max: 1 << 20,

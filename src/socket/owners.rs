@@ -59,6 +59,8 @@ impl Session {
             return Ok(());
         }
         match subscription {
+            // That owner is gone already, and the next search is due.
+            Ok(_) if self.subscriptions.is_lost(conversation) => {}
             Ok(subscription) => {
                 self.subscriptions.found_owner(conversation, subscription);
                 if viewing != self.subscriptions.is_viewing(conversation) {
@@ -73,9 +75,11 @@ impl Session {
             Err(
                 ExecuteError::Rejected(_)
                 | ExecuteError::Overloaded
+                | ExecuteError::Moved
+                | ExecuteError::Contended
                 | ExecuteError::Unknown
                 | ExecuteError::Poisoned
-                | ExecuteError::Store(_),
+                | ExecuteError::Unavailable(_),
             ) => self.subscriptions.lose_owner(conversation),
         }
         Ok(())

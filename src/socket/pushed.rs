@@ -30,7 +30,7 @@ impl Session {
     async fn push(&mut self, push: Push) -> Result<(), Close> {
         match push {
             Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
-                Arrival::Next => self.write_event(conversation, &event).await,
+                Arrival::Next => self.write_shared(conversation, &event).await,
                 Arrival::Skip | Arrival::Missing => Ok(()),
             },
             Push::Typing { conversation, by, typing, preview } => {
@@ -47,6 +47,7 @@ impl Session {
                 self.find_owner_at = Instant::now();
                 Ok(())
             }
+            Push::AgentLost => self.attach_again().await,
             Push::Assigned { conversation, head } => {
                 let head = people::named(&self.app.identity, self.workspace, &head).await;
                 let conversation = ConversationJson::of(conversation, &head, self.who.audience());

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::SharedEvent;
 use domain::{ConversationId, Event};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::close::Close;
 use super::frames::Frame;
-use super::session::Session;
+use super::session::{Session, to_text};
+use crate::conversations::show_to;
 use crate::json::{EventJson, Show, Shown};
 
 /// How many events a replay reads at once.
@@ -45,16 +48,22 @@ impl Session {
         self.flush().await
     }
 
-    pub(super) async fn write_event(
+    async fn write_event(&mut self, conversation: ConversationId, event: &Event) -> Result<(), Close> {
+        let app = Arc::clone(&self.app);
+        let show = show_to(&app, self.workspace, &self.who);
+        self.write(&event_frame(conversation, event, show)).await
+    }
+
+    /// Writes an event that many are shown at this moment: one of them makes the frame for all.
+    pub(super) async fn write_shared(
         &mut self,
         conversation: ConversationId,
-        event: &Event,
+        event: &SharedEvent,
     ) -> Result<(), Close> {
-        let app = Arc::clone(&self.app);
-        let (audience, workspace) = (self.who.audience(), self.workspace);
-        let show = Show { audience, workspace, links: &app.file_links, now: app.clock.now() };
-        let (conversation_id, seq) = (Shown(conversation), event.seq.0);
-        self.write(&Frame::Event { conversation_id, seq, event: EventJson::of(event, show) }).await
+        let audience = self.who.audience();
+        let show = show_to(&self.app, self.workspace, &self.who);
+        let text = event.shown(audience, |event| to_text(&event_frame(conversation, event, show)).into());
+        self.write_text(Utf8Bytes::try_from(text).expect("frames are text")).await
     }
 
     pub(super) async fn lose_sight(&mut self, conversation: ConversationId) -> Result<(), Close> {
@@ -64,4 +73,9 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn event_frame<'a>(conversation: ConversationId, event: &'a Event, show: Show<'_>) -> Frame<'a> {
+    let (conversation_id, seq) = (Shown(conversation), event.seq.0);
+    Frame::Event { conversation_id, seq, event: EventJson::of(event, show) }
 }

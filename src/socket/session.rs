@@ -11,7 +11,7 @@ use identity::Caller;
 use store::ConversationKey;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::close::{Close, close_for};
 use super::counted::Counted;
@@ -179,9 +179,12 @@ impl Session {
 
     /// Writes a frame without flushing it.
     pub(super) async fn write(&mut self, frame: &Frame<'_>) -> Result<(), Close> {
-        let text = serde_json::to_string(frame).expect("frames have text keys and no failing serializer");
+        self.write_text(to_text(frame).into()).await
+    }
+
+    pub(super) async fn write_text(&mut self, text: Utf8Bytes) -> Result<(), Close> {
         self.unpaid_bytes += text.len();
-        self.feed(Message::text(text)).await
+        self.feed(Message::Text(text)).await
     }
 
     pub(super) async fn feed(&mut self, message: Message) -> Result<(), Close> {
@@ -205,6 +208,11 @@ impl Session {
             () = self.overflow.happened() => Err(Close::TooSlow),
         }
     }
+}
+
+/// As it goes over the wire.
+pub(super) fn to_text(frame: &Frame<'_>) -> String {
+    serde_json::to_string(frame).expect("frames have text keys and no failing serializer")
 }
 
 /// When a token's time is over, and with it the time to renew it.

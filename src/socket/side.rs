@@ -23,8 +23,8 @@ pub(super) enum Side {
 /// What only an agent's socket has.
 pub(super) struct AgentSide {
     pub(super) key: AgentKey,
-    /// Tells the agent's actor that the agent is present.
-    pub(super) attachment: Attachment,
+    /// Tells the agent's actor that the agent is present; none: that actor ended, and the next one is to be told.
+    pub(super) attachment: Option<Attachment>,
     pub(super) check_at: Instant,
     pub(super) watcher: Watcher,
     /// When changes are written next.
@@ -51,6 +51,7 @@ impl Side {
                 let view = attachment.view.clone();
                 let now = Instant::now();
                 let check_at = now + CHECK_EVERY;
+                let attachment = Some(attachment);
                 let agent_side = AgentSide { key, attachment, check_at, watcher, look_at: now, watches };
                 Ok((Side::Agent(Box::new(agent_side)), Some(view)))
             }

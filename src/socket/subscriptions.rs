@@ -144,6 +144,11 @@ impl Subscriptions {
         }
     }
 
+    /// Its owner was lost, and that since the last search began.
+    pub(super) fn is_lost(&self, conversation: ConversationId) -> bool {
+        self.lost.contains(&conversation)
+    }
+
     /// Followed, and without an owner: lost, or searched for.
     pub(super) fn is_unowned(&self, conversation: ConversationId) -> bool {
         self.positions.get(&conversation).is_some_and(|position| position.subscription.is_none())

@@ -1,13 +1,14 @@
 //! A socket's loop: one turn after the other, each of which does the first thing that there is to do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::{AgentKey, Push};
+use cluster::{AgentKey, ExecuteError, Push};
 use futures_util::StreamExt;
 use identity::{AuthError, Caller};
 use tokio::task::JoinError;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::close::{Close, close_for};
@@ -17,6 +18,9 @@ use super::session::Session;
 use super::side::{CHECK_EVERY, Side};
 use super::sockets::Order;
 use crate::late::fired_late;
+
+/// How long a new actor of the agent's is waited for; until the next look the socket does without it.
+const ATTACH_WITHIN: Duration = Duration::from_secs(1);
 
 enum Step {
     Order(Order),
@@ -102,7 +106,7 @@ impl Session {
         }
         if self.side.check_at().is_some_and(|check_at| now >= check_at) {
             self.recheck().await?;
-            self.check_agent().await?;
+            self.check_side().await?;
         }
         if self.subscriptions.has_lost() && now >= self.find_owner_at {
             self.find_owners();
@@ -162,24 +166,31 @@ impl Session {
         self.flush().await
     }
 
-    /// An agent whose actor ended is attached anew: what it was to push is written as it is now.
-    pub(super) async fn check_agent(&mut self) -> Result<(), Close> {
-        let agent_side = match &mut self.side {
-            Side::Agent(agent_side) => agent_side,
-            Side::Visitor(positions) => {
-                positions.check_at = Some(Instant::now() + CHECK_EVERY);
-                return Ok(());
+    /// When the caller is looked at again; what was not done at the last look is tried again.
+    async fn check_side(&mut self) -> Result<(), Close> {
+        let check_at = Instant::now() + CHECK_EVERY;
+        match &mut self.side {
+            Side::Visitor(positions) => positions.check_at = Some(check_at),
+            Side::Agent(agent_side) => {
+                agent_side.check_at = check_at;
+                if agent_side.attachment.is_none() {
+                    return self.attach_again().await;
+                }
             }
-        };
-        agent_side.check_at = Instant::now() + CHECK_EVERY;
-        if agent_side.attachment.lives() {
-            return Ok(());
         }
-        match self.app.cluster.attach(agent_side.key, self.sender.clone()).await {
+        Ok(())
+    }
+
+    /// The agent's actor ended, and the next one is told of this socket: what it was to push is written as it is now.
+    pub(super) async fn attach_again(&mut self) -> Result<(), Close> {
+        let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
+        agent_side.attachment = None;
+        let attached = self.app.cluster.attach(agent_side.key, self.sender.clone());
+        match timeout(ATTACH_WITHIN, attached).await.unwrap_or(Err(ExecuteError::Unknown)) {
             Ok(attachment) => {
                 let status = attachment.view.status;
                 agent_side.watches.read_again(attachment.view.conversations.iter().copied());
-                agent_side.attachment = attachment;
+                agent_side.attachment = Some(attachment);
                 self.write(&Frame::Status { status }).await?;
                 self.flush().await
             }

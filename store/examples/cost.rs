@@ -13,7 +13,10 @@ use domain::{
     VisitorCard, VisitorId, WorkspaceId,
 };
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
-use store::{Append, ConversationKey, Created, EventLog, HeadFilter, HeadView, Owner, Store};
+use store::{
+    Append, ConversationKey, Generation, Group, HeadFilter, HeadView, Incarnation, JournalPosition,
+    JournalRest, LaneId, Lanes, Store,
+};
 use uuid::Uuid;
 
 /// Teams of the one workspace.
@@ -30,9 +33,10 @@ async fn main() {
     let sqlite = SqliteStore::open(&dir, Access::Server, SqliteOptions::default()).unwrap();
     let store = sqlite.store();
     let workspace = WorkspaceId::from_uuid(Uuid::new_v4());
+    let lanes = store.log.open(Incarnation(Uuid::new_v4())).await.unwrap();
     // Conversations that others had before, so that the indexes have some depth.
     for n in 0..20 {
-        let made = (0..500).map(|m| tokio::spawn(begin(store.log.clone(), workspace, n * 500 + m)));
+        let made = (0..500).map(|m| tokio::spawn(begin(lanes.clone(), workspace, n * 500 + m)));
         for made in made.collect::<Vec<_>>() {
             made.await.unwrap();
         }
@@ -42,7 +46,7 @@ async fn main() {
     let measured = Measured::start();
     let end = Instant::now() + Duration::from_secs(seconds);
     let tasks: Vec<_> =
-        (0..owners).map(|n| tokio::spawn(append_until(store.log.clone(), workspace, n, end))).collect();
+        (0..owners).map(|n| tokio::spawn(append_until(lanes.clone(), workspace, n, end))).collect();
     let mut keys = Vec::new();
     for task in tasks {
         keys.push(task.await.unwrap());
@@ -79,21 +83,19 @@ async fn reads(store: &Store, workspace: WorkspaceId, keys: &[ConversationKey]) 
         }
         println!("list 50 open {name}: {}", measured.per(READS as u64 / 10, "list"));
     }
-    let quiet = WorkspaceId::from_uuid(Uuid::new_v4());
-    for (name, workspace) in [("of the busy workspace", workspace), ("of a quiet one", quiet)] {
-        let (measured, mut position, mut pages) = (Measured::start(), None, 0);
-        loop {
-            let page = store.series.feed(workspace, position, 500).await.unwrap();
-            (position, pages) = (Some(page.next), pages + 1);
-            if !page.more {
-                break;
-            }
+    let lane = LaneId { incarnation: Incarnation::NONE, lane: 0 };
+    let (measured, mut position, mut pages) = (Measured::start(), JournalPosition::default(), 0);
+    loop {
+        let page = store.log.journal(lane, position, 500).await.unwrap();
+        (position, pages) = (page.next, pages + 1);
+        if page.rest != JournalRest::More {
+            break;
         }
-        println!("the feed {name}: {}", measured.per(pages, "page"));
     }
+    println!("the journal: {}", measured.per(pages, "page"));
 }
 
-async fn begin(log: Arc<dyn EventLog>, workspace: WorkspaceId, n: u64) -> (Conversation, store::Claim) {
+async fn begin(lanes: Arc<dyn Lanes>, workspace: WorkspaceId, n: u64) -> (Conversation, ConversationKey) {
     let start = Start {
         site: SiteId::from_uuid(Uuid::from_u128(7)),
         team: TeamId::from_uuid(Uuid::from_u128(u128::from(n) % TEAMS)),
@@ -118,23 +120,24 @@ async fn begin(log: Arc<dyn EventLog>, workspace: WorkspaceId, n: u64) -> (Conve
     let assigned = Event { seq: Seq(2), at, by: Author::System, request: None, kind };
     conversation.apply(&assigned);
     let key = ConversationKey { workspace, conversation: ConversationId::from_uuid(Uuid::new_v4()) };
-    let made =
-        log.create(key, &Owner("bench#1".into()), &[started, assigned], conversation.head()).await.unwrap();
-    let Created::New(claim) = made else { panic!("{made:?}") };
-    (conversation, claim)
+    let (events, head) = ([started, assigned], conversation.head());
+    let group = Group { key, generation: Generation(1), before: None, events: &events, head };
+    assert_eq!(lanes.append(group).await.unwrap(), Append::Applied);
+    (conversation, key)
 }
 
 /// One event an append, as a busy owner of one quiet conversation has them.
 async fn append_until(
-    log: Arc<dyn EventLog>,
+    lanes: Arc<dyn Lanes>,
     workspace: WorkspaceId,
     n: u64,
     end: Instant,
 ) -> ConversationKey {
-    let (mut conversation, claim) = begin(log.clone(), workspace, n).await;
+    let (mut conversation, key) = begin(lanes.clone(), workspace, n).await;
     let text = MessageText::parse(&"Could you please help me with my order? ".repeat(3), 1000).unwrap();
     while Instant::now() < end {
-        let (tail, visitor) = (conversation.head().last_seq, conversation.head().visitor.clone());
+        let before = conversation.head().clone();
+        let (tail, visitor) = (before.last_seq, before.visitor.clone());
         let client_id = ClientId::parse(&Uuid::new_v4().to_string()).unwrap();
         let posted = Event {
             seq: tail.next(),
@@ -148,10 +151,11 @@ async fn append_until(
             },
         };
         conversation.apply(&posted);
-        let appended = log.append(&claim, tail, &[posted], conversation.head()).await.unwrap();
-        assert_eq!(appended, Append::Applied);
+        let (before, events, head) = (Some(&before), std::slice::from_ref(&posted), conversation.head());
+        let group = Group { key, generation: Generation(1), before, events, head };
+        assert_eq!(lanes.append(group).await.unwrap(), Append::Applied);
     }
-    claim.key
+    key
 }
 
 /// Time and CPU from here on.

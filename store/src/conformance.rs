@@ -3,24 +3,28 @@
 //! A `check` takes a function that gives a store; each of its cases takes one and names conversations and workspaces
 //! of its own, so the stores may also be one and the same. A case that fails panics and says what was promised.
 
+use std::sync::Arc;
+
 use domain::{
     AgentCard, AgentId, Attributes, Author, Conversation, ConversationId, Event, EventKind, Head, Line,
     MessageId, MessageText, Name, Seq, SiteId, Start, TeamId, Timestamp, VisitorCard, VisitorId, WorkspaceId,
 };
 use uuid::Uuid;
 
-use crate::{ConversationKey, Owner};
+use crate::{Append, ConversationKey, EventLog, Generation, Group, Incarnation, Lanes, StoreError};
 
 pub mod blobs;
 pub mod claimants;
 pub mod heads;
+pub mod journal;
 pub mod log;
 pub mod owners;
 pub mod records;
 pub mod rivals;
 pub mod series;
 
-/// A conversation that a case plays, folded as its owner would.
+/// A conversation that a case plays, folded as its owner would. A clone goes on in another way.
+#[derive(Clone)]
 pub(crate) struct Play {
     key: ConversationKey,
     pub(crate) team: TeamId,
@@ -28,6 +32,14 @@ pub(crate) struct Play {
     /// All of it so far.
     pub(crate) events: Vec<Event>,
     state: Conversation,
+    /// As of the last event that was acknowledged; none: none was.
+    stored: Option<Head>,
+}
+
+/// A boot that a case starts.
+pub(crate) struct Boot {
+    lanes: Arc<dyn Lanes>,
+    generation: Generation,
 }
 
 impl Play {
@@ -46,7 +58,7 @@ impl Play {
         let started =
             Event { seq: Seq(1), at, by: by.clone(), request: None, kind: EventKind::Started(start) };
         let state = Conversation::begin(&started).expect("it is a start");
-        let mut play = Self { key, team, visitor, events: vec![started], state };
+        let mut play = Self { key, team, visitor, events: vec![started], state, stored: None };
         play.then(at_ms, by, message("the first"));
         play
     }
@@ -55,12 +67,6 @@ impl Play {
     pub(crate) fn some() -> Self {
         let team = TeamId::from_uuid(Uuid::new_v4());
         Self::start(some_key(), team, VisitorId::from_uuid(Uuid::new_v4()), 1000)
-    }
-
-    /// The same so far, to go on in another way.
-    fn replayed(other: &Self) -> Self {
-        let state = Conversation::replay(&other.events).expect("it began with a start");
-        Self { key: other.key, team: other.team, visitor: other.visitor, events: other.events.clone(), state }
     }
 
     /// The next event.
@@ -87,15 +93,51 @@ impl Play {
     }
 }
 
+impl Boot {
+    /// The first, second ... of a case.
+    pub(crate) async fn start(log: &dyn EventLog, number: u64) -> Self {
+        let opened = log.open(Incarnation(Uuid::new_v4())).await;
+        Self { lanes: opened.expect("nobody sealed it"), generation: Generation(number) }
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.lanes.incarnation()
+    }
+
+    /// Appends what the play has beyond what is stored.
+    async fn append(&self, play: &mut Play) -> Append {
+        self.try_append(play).await.expect("the store is there")
+    }
+
+    async fn try_append(&self, play: &mut Play) -> Result<Append, StoreError> {
+        let head = play.head().clone();
+        self.append_as(play, head).await
+    }
+
+    /// The same, with another head than the play has.
+    async fn append_as(&self, play: &mut Play, head: Head) -> Result<Append, StoreError> {
+        let before = play.stored.as_ref();
+        let tail = before.map_or(0, |before| before.last_seq.0);
+        let events = &play.events[tail as usize..];
+        let group = Group { key: play.key, generation: self.generation, before, events, head: &head };
+        let appended = self.lanes.append(group).await?;
+        if appended == Append::Applied {
+            play.stored = Some(head);
+        }
+        Ok(appended)
+    }
+
+    /// Appends a play that was just started.
+    async fn begin(&self, play: &mut Play) {
+        assert_eq!(self.append(play).await, Append::Applied, "a new log is made");
+    }
+}
+
 fn some_key() -> ConversationKey {
     ConversationKey {
         workspace: WorkspaceId::from_uuid(Uuid::new_v4()),
         conversation: ConversationId::from_uuid(Uuid::new_v4()),
     }
-}
-
-fn owner(name: &str) -> Owner {
-    Owner(format!("{name}#1"))
 }
 
 fn name(text: &str) -> Name {

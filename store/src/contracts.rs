@@ -13,6 +13,6 @@ pub struct Store {
     pub heads: Arc<dyn Heads>,
     /// Versioned documents.
     pub records: Arc<dyn Records>,
-    /// Entries by time, and the feed of the logs.
+    /// Entries by time.
     pub series: Arc<dyn Series>,
 }

@@ -9,13 +9,10 @@ use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter, try_unfold}
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Append, ClaimError, ConversationKey, Created, Dump, DumpPage, DumpPosition, DumpedRecord, Entry,
-    GROUP_BYTES_MAX, GROUP_MAX, Owner, PAGE_MAX, RecordError, RecordKind, SeriesKey, Store, StoreError,
-    envelope,
+    Append, ConversationKey, Dump, DumpPage, DumpPosition, DumpedRecord, Entry, GROUP_BYTES_MAX, GROUP_MAX,
+    Generation, Group, Lanes, PAGE_MAX, RecordError, RecordKind, SeriesKey, Store, StoreError, envelope,
 };
 
-/// The owner of the logs while they are moved.
-const OWNER: &str = "copy#1";
 /// Rows of a page.
 const PAGE: usize = 200;
 /// Conversations, documents and entries that are moved at once.
@@ -30,6 +27,15 @@ pub struct Whole {
     pub store: Store,
     /// All of it.
     pub dump: Arc<dyn Dump>,
+}
+
+/// A boot of the target, which writes there as a node would.
+#[derive(Clone)]
+pub struct Writer {
+    /// Its lanes. The caller closes them afterwards.
+    pub lanes: Arc<dyn Lanes>,
+    /// Higher than that of every boot of the target before.
+    pub generation: Generation,
 }
 
 /// How much there is, and what it comes to.
@@ -79,27 +85,33 @@ pub struct Difference {
     pub to: Tally,
 }
 
-/// Moves everything of `from` to `to`, compares them afterwards, and returns what both hold. `progress` is called with what
+/// Moves everything of `from` to `to`, where `writer` appends, compares them afterwards, and returns what both hold. `progress` is called with what
 /// has been gone through so far, from time to time.
 ///
 /// # Errors
 ///
 /// [`CopyError::Foreign`]: the target must be emptied, or another chosen. [`CopyError::Differ`]: a store was written to
 /// meanwhile. After [`CopyError::Store`] and [`CopyError::Stuck`] the caller may start the move again, and it goes on.
-pub async fn copy(from: &Whole, to: &Whole, progress: impl Fn(&Tally)) -> Result<Tally, CopyError> {
+pub async fn copy(
+    from: &Whole,
+    to: &Whole,
+    writer: &Writer,
+    progress: impl Fn(&Tally),
+) -> Result<Tally, CopyError> {
     let mut done = Tally::default();
     // The installation's keys first: they say whether the target is this installation's.
     for only_keys in [true, false] {
         let mut records = pages(|after| from.dump.records(after, PAGE));
         while let Some(rows) = records.try_next().await? {
-            let rows = rows.into_iter().filter(|row| (row.kind == RecordKind::Key) == only_keys);
+            let rows = rows.into_iter().filter(is_moved);
+            let rows = rows.filter(|row| (row.kind == RecordKind::Key) == only_keys);
             done.records += each(rows, |row| move_record(to, row)).await?;
             progress(&done);
         }
     }
     let mut conversations = pages(|after| from.dump.conversations(after, PAGE));
     while let Some(keys) = conversations.try_next().await? {
-        done.conversations += each(keys, |key| move_conversation(from, to, key)).await?;
+        done.conversations += each(keys, |key| move_conversation(from, to, writer, key)).await?;
         progress(&done);
     }
     let mut series = pages(|after| from.dump.series(after, PAGE));
@@ -142,6 +154,10 @@ async fn each<T, W: Future<Output = Result<(), CopyError>>>(
     Ok(count)
 }
 
+fn is_moved(row: &DumpedRecord) -> bool {
+    row.kind != RecordKind::View
+}
+
 async fn move_record(to: &Whole, row: DumpedRecord) -> Result<(), CopyError> {
     let DumpedRecord { kind, record, unique } = row;
     let what = || format!("the document {} of kind {kind:?}", record.id);
@@ -172,11 +188,16 @@ async fn move_entry(to: &Whole, key: SeriesKey, entry: Entry) -> Result<(), Copy
     Err(CopyError::Stuck { what: format!("the entry {} of a series", entry.id), cause })
 }
 
-async fn move_conversation(from: &Whole, to: &Whole, key: ConversationKey) -> Result<(), CopyError> {
+async fn move_conversation(
+    from: &Whole,
+    to: &Whole,
+    writer: &Writer,
+    key: ConversationKey,
+) -> Result<(), CopyError> {
     let events = read_all(&from.store, key).await?;
     let mut cause = String::new();
     for _ in 0..TRIES {
-        match continue_log(to, key, &events).await {
+        match continue_log(to, writer, key, &events).await {
             Ok(()) => return keep_marks(from, to, key).await,
             Err(Setback::Ours(error)) => return Err(error),
             Err(Setback::Passing(why)) => cause = why,
@@ -200,8 +221,13 @@ impl From<StoreError> for Setback {
 }
 
 /// Appends what the target's log lacks of `events`.
-async fn continue_log(to: &Whole, key: ConversationKey, events: &[Event]) -> Result<(), Setback> {
-    let (log, owner) = (&to.store.log, Owner(OWNER.to_owned()));
+async fn continue_log(
+    to: &Whole,
+    writer: &Writer,
+    key: ConversationKey,
+    events: &[Event],
+) -> Result<(), Setback> {
+    writer.lanes.settled(key).await;
     let there = read_all(&to.store, key).await?;
     if there.len() > events.len() || there != events[..there.len()] {
         let what = format!("the conversation {} has other events", key.conversation);
@@ -209,43 +235,22 @@ async fn continue_log(to: &Whole, key: ConversationKey, events: &[Event]) -> Res
     }
     let nameless =
         || Setback::Ours(StoreError::Corrupt(format!("{} does not begin", key.conversation)).into());
-    let mut rest = groups(&events[there.len()..]).into_iter();
     let mut state = Conversation::replay(&there);
-    if there.len() == events.len() && state.is_some() {
-        return Ok(());
-    }
-    let mut claim = match &state {
-        Some(state) => {
-            let claim = log.claim(key, &owner, None).await.map_err(|error| match error {
-                ClaimError::Store(error) => error.into(),
-                other => Setback::Passing(other.to_string()),
-            })?;
-            to.store.heads.restore(&claim, state.head()).await?;
-            claim
+    for group in groups(&events[there.len()..]) {
+        let before = state.as_ref().map(|state| state.head().clone());
+        match &mut state {
+            Some(state) => group.iter().for_each(|event| state.apply(event)),
+            None => state = Conversation::replay(group),
         }
-        None => {
-            let group = rest.next().ok_or_else(nameless)?;
-            let begun = Conversation::replay(group).ok_or_else(nameless)?;
-            match log.create(key, &owner, group, begun.head()).await? {
-                Created::New(claim) => {
-                    state = Some(begun);
-                    claim
-                }
-                Created::Exists | Created::Unknown => return Err(Setback::Passing("it was not made".into())),
-            }
-        }
-    };
-    let mut state = state.ok_or_else(nameless)?;
-    for group in rest {
-        let tail = state.head().last_seq;
-        group.iter().for_each(|event| state.apply(event));
-        match log.append(&claim, tail, group, state.head()).await? {
-            Append::Applied => claim.last_seq = state.head().last_seq,
-            Append::Fenced { .. } => return Err(Setback::Passing("somebody else claimed it".into())),
+        let head = state.as_ref().ok_or_else(nameless)?.head();
+        let (generation, before) = (writer.generation, before.as_ref());
+        match writer.lanes.append(Group { key, generation, before, events: group, head }).await? {
+            Append::Applied => {}
+            Append::Fenced => return Err(Setback::Passing("another server opened the target".into())),
             Append::Unknown => return Err(Setback::Passing("the outcome of an append is unknown".into())),
         }
     }
-    Ok(log.passivate(claim).await?)
+    state.map(drop).ok_or_else(nameless)
 }
 
 /// As large as an append takes them.
@@ -294,8 +299,10 @@ pub async fn tally(whole: &Whole) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
     let mut records = pages(|after| whole.dump.records(after, PAGE));
     while let Some(rows) = records.try_next().await? {
-        tally.records += rows.len() as u64;
-        rows.iter().for_each(|row| tally.add(record_hash(row)));
+        for row in rows.iter().filter(|row| is_moved(row)) {
+            tally.records += 1;
+            tally.add(record_hash(row));
+        }
     }
     let mut conversations = pages(|after| whole.dump.conversations(after, PAGE));
     while let Some(keys) = conversations.try_next().await? {

@@ -5,7 +5,7 @@ use domain::{
     AgentId, ConversationId, Head, Marks, Seq, State, Tag, TeamId, Timestamp, Unread, VisitorId, WorkspaceId,
 };
 
-use crate::{Claim, ConversationKey, StoreError};
+use crate::{ConversationKey, Generation, StoreError};
 
 /// A list of conversations and its order. Ties are broken by the conversation's id, in the same direction: where the
 /// newest time comes first, so does the greatest id.
@@ -101,8 +101,7 @@ pub struct LiveRow {
     pub last_event_at: Timestamp,
 }
 
-/// Rows derived from logs. [`crate::EventLog::create`] and [`crate::EventLog::append`] write them; only read marks are
-/// written here.
+/// Rows derived from logs. [`crate::Lanes::append`] writes them; only read marks are written here.
 #[async_trait]
 pub trait Heads: Send + Sync + 'static {
     /// The row; none when there is no such conversation. It is never behind what was acknowledged before the call.
@@ -140,6 +139,21 @@ pub trait Heads: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ListedHead>, StoreError>;
 
+    /// Whether at least `count` conversations wait for the team. As current as [`Heads::list`], and cheaper where fewer wait.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Heads::list`].
+    async fn queue_reaches(
+        &self,
+        workspace: WorkspaceId,
+        team: TeamId,
+        count: usize,
+    ) -> Result<bool, StoreError> {
+        let (view, filter) = (HeadView::Queue(Some(vec![team])), HeadFilter::default());
+        Ok(self.list(workspace, &view, &filter, None, count).await?.len() >= count)
+    }
+
     /// The live index: what is not ended, in all workspaces, after `after`, at most `limit` rows, in an order of the
     /// store's own that stays the same. After a crash this index is how conversations are found that no request wakes. Each
     /// page is of its own moment, and may have a row too many: a conversation that has just ended, or was never made (see
@@ -150,24 +164,13 @@ pub trait Heads: Send + Sync + 'static {
     /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
     async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError>;
 
-    /// Writes again all that is derived from `head`, the fold of the whole log after `claim`: an owner that died may have
-    /// appended and written nothing of that. The caller does it before it uses the claim. A store that writes everything
-    /// with the log does nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]: part of it may have been written, and the claim must not be used before another call succeeds.
-    async fn restore(&self, _claim: &Claim, _head: &Head) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    /// Removes a row of the live index for which there is no log, and makes sure that a create which is still on its way
-    /// makes no log without a row. Where there is a log, it does nothing.
+    /// Removes a row of the live index for which there is no log, as the one writer of the conversation: a create of an
+    /// earlier writer can come no more, and one of `generation` makes the row anew. Where there is a log, it does nothing.
     ///
     /// # Errors
     ///
     /// [`StoreError`]: the row may be gone or not, and the caller may call again.
-    async fn remove_ghost(&self, _key: ConversationKey) -> Result<(), StoreError> {
+    async fn remove_ghost(&self, _key: ConversationKey, _generation: Generation) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 //! fails, golden samples) is built with the feature `testing` alone, which no product has.
 //!
 //! Every call names its workspace. An `Err` means that nothing was written; what may or may not have been written is
-//! an outcome of its own ([`Append::Unknown`]). The calls that have no such outcome ([`EventLog::claim`],
-//! [`EventLog::passivate`], the writes of [`Heads`], [`Records::expire`], the writes of [`Series`], [`Blobs::put`],
+//! an outcome of its own ([`Append::Unknown`]). The calls that have no such outcome ([`EventLog::open`],
+//! [`EventLog::seal`], the writes of [`Heads`], [`Records::expire`], the writes of [`Series`], [`Blobs::put`],
 //! [`Blobs::delete`]) may have been written when they give an error, and may be called again.
 
 mod blobs;
@@ -13,6 +13,7 @@ mod contracts;
 mod dump;
 mod error;
 mod heads;
+mod lanes;
 mod log;
 mod records;
 mod series;
@@ -40,14 +41,12 @@ pub use dump::{Dump, DumpPage, DumpPosition, DumpedRecord};
 pub use error::StoreError;
 pub use heads::{HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow};
 pub use log::{
-    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_BYTES_MAX,
-    GROUP_MAX, Owner, PAGE_MAX, Peek,
+    Append, ConversationKey, EventLog, GROUP_BYTES_MAX, GROUP_MAX, Generation, Group, Incarnation,
+    JOURNAL_KEEP_HOURS, JournalEntry, JournalError, JournalPage, JournalPosition, JournalRest, LaneId, Lanes,
+    LanesEnd, NoJournalPosition, OpenLanesError, PAGE_MAX,
 };
 pub use records::{
     Document, INSTALLATION, Record, RecordError, RecordKind, Records, Unique, UniqueScope, Versioned, all,
     change, find, get, insert, list, update,
 };
-pub use series::{
-    Entry, EntryPosition, FEED_KEEP_DAYS, FeedEntry, FeedPage, FeedPosition, NoFeedPosition, Series,
-    SeriesKey, SeriesKind,
-};
+pub use series::{Entry, EntryPosition, Series, SeriesKey, SeriesKind};

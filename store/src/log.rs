@@ -1,10 +1,23 @@
-//! The log of events: the one truth of a conversation, and the fence between two nodes that both believe they own it.
+//! The log of events: the one truth of a conversation. A node appends through its lanes, which nobody else can append to,
+//! and which end for good when they are sealed.
+//!
+//! Who may append to which conversation is agreed beforehand by those who call: a conversation has one writer at a time, and
+//! a new one begins only when the lanes of the one before are sealed, or it has let go. The store fences whole nodes, never a
+//! conversation.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{ConversationId, Event, Head, Seq, WorkspaceId};
 use uuid::Uuid;
 
 use crate::StoreError;
+
+mod in_flight;
+
+pub(crate) use in_flight::{InFlight, OnItsWay};
 
 /// A conversation, with the workspace without which it is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,79 +28,147 @@ pub struct ConversationKey {
     pub conversation: ConversationId,
 }
 
-/// Counts the owners that a log has had. It only rises.
+/// One boot of a node: the one writer of its lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch(pub u64);
+pub struct Incarnation(pub Uuid);
 
-/// A fresh random value for each claim. The owner of a log is the node that knows the stored one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClaimToken(pub Uuid);
+impl Incarnation {
+    /// No boot: names the one lane of a store that keeps one journal for all boots. That lane never ends.
+    pub const NONE: Self = Self(Uuid::nil());
+}
 
-/// A node and its boot, `name#incarnation`; empty after a passivation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Owner(pub String);
+/// Orders the writers of a conversation: each one's is higher than that of the writer before. At most 2^38.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
 
-/// The right to append to a log, until the next claim of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The conversation whose log it is.
+/// What is appended to one log at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// Whose log.
     pub key: ConversationKey,
-    /// The token that appends must show. It is never used again once the log was passivated.
-    pub token: ClaimToken,
-    /// One more than the epoch of the claim before.
-    pub epoch: Epoch,
-    /// The last event when the claim was made.
-    pub last_seq: Seq,
+    /// The caller's.
+    pub generation: Generation,
+    /// The head as of the event before the first of `events`; none: these begin the log, from `seq` 1.
+    pub before: Option<&'a Head>,
+    /// 1 to [`GROUP_MAX`], together at most [`GROUP_BYTES_MAX`], numbered from the event before on.
+    pub events: &'a [Event],
+    /// The head as of the last of them.
+    pub head: &'a Head,
 }
 
-/// What [`EventLog::create`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Created {
-    /// The log is new, durable, and the caller's.
-    New(Claim),
-    /// There is a log already, and nothing was written.
-    Exists,
-    /// The log may have been written, or may yet be: the caller creates it again, and that answer decides.
-    Unknown,
-}
-
-/// What [`EventLog::append`] came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What [`Lanes::append`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
     /// The events are durable, and every node reads them.
     Applied,
-    /// A newer owner exists, or the stored tail is another. Nothing was written: the caller is no owner, and stops.
-    Fenced {
-        /// The newer owner's.
-        epoch: Epoch,
-        /// The newer owner.
-        owner: Owner,
-    },
-    /// The events may have been written, or may yet be: claim again and read before anything else.
+    /// The lanes are sealed, and nothing of the group was written nor will be.
+    Fenced,
+    /// The lanes ended, and the events may have been written: who reads after they were sealed, or after the next start, sees.
     Unknown,
 }
 
-/// The owner of a log now; looking at it changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peek {
-    /// The owner's.
-    pub epoch: Epoch,
-    /// Empty when no node owns the log.
-    pub owner: Owner,
-    /// The last event.
-    pub last_seq: Seq,
+/// Why lanes ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LanesEnd {
+    /// Somebody sealed them: another node writes now.
+    Sealed,
+    /// A write failed in a way that leaves the stored bytes in doubt.
+    Failed,
 }
 
-/// Why a claim was not made.
+/// Why lanes were not opened.
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
-    /// There is no such log.
-    #[error("there is no such log")]
-    Missing,
-    /// Another node claimed the log meanwhile, or the expected token is not the stored one.
-    #[error("somebody else claimed the log")]
-    Lost,
-    /// The store did not answer. The token that was tried is never used.
+pub enum OpenLanesError {
+    /// They were sealed before, and stay so.
+    #[error("somebody sealed the lanes before they were open")]
+    Sealed,
+    /// The store did not answer. The caller may open them again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One lane of one boot; its groups have an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// Whose lane; [`Incarnation::NONE`]: that of all boots.
+    pub incarnation: Incarnation,
+    /// Counted from 0.
+    pub lane: u8,
+}
+
+/// Where a reader of a journal stands in a segment. As a text it is `segment-position`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JournalPosition {
+    /// Counted from 0; the store chooses where one ends.
+    pub segment: u64,
+    /// How far the segment was read, as the store counts; 0 in segment 0 is the beginning of what is kept.
+    pub position: u64,
+}
+
+impl fmt::Display for JournalPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.segment, self.position)
+    }
+}
+
+/// The text is no position in a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no position in a journal")]
+pub struct NoJournalPosition;
+
+impl FromStr for JournalPosition {
+    type Err = NoJournalPosition;
+
+    fn from_str(text: &str) -> Result<Self, NoJournalPosition> {
+        let (segment, position) = text.split_once('-').ok_or(NoJournalPosition)?;
+        let number = |text: &str| text.parse::<u64>().map_err(|_| NoJournalPosition);
+        let position = Self { segment: number(segment)?, position: number(position)? };
+        // One position has one text: no sign, no zeros before it.
+        if position.to_string() == text { Ok(position) } else { Err(NoJournalPosition) }
+    }
+}
+
+/// A log has these events, `first` to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Whose log.
+    pub key: ConversationKey,
+    /// The first of them.
+    pub first: Seq,
+    /// The last of them.
+    pub last: Seq,
+}
+
+/// A piece of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalPage {
+    /// What was appended, in the lane's order.
+    pub entries: Vec<JournalEntry>,
+    /// Where the next page begins.
+    pub next: JournalPosition,
+    /// What to expect there.
+    pub rest: JournalRest,
+}
+
+/// What follows a page of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalRest {
+    /// There was more when the page was read: ask again at once.
+    More,
+    /// Nothing yet: ask again after a while.
+    Later,
+    /// Nothing, ever: the lane is sealed and read to its end.
+    Ended,
+}
+
+/// Why a journal was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// What follows the position is kept no longer, or was of a lane that is gone: the reader reads the logs themselves, then
+    /// the journal from its beginning.
+    #[error("the journal reaches back less far")]
+    Trimmed,
+    /// The store did not answer. The caller may ask again.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -96,67 +177,28 @@ pub enum ClaimError {
 pub const GROUP_MAX: usize = 64;
 /// The most bytes that one append takes, by [`Event::weight`]; one event alone always passes.
 pub const GROUP_BYTES_MAX: u64 = 256 * 1024;
-/// The most events that one read returns.
+/// The most events, or entries of a journal, that one read returns.
 pub const PAGE_MAX: usize = 512;
+/// How long a journal reaches back at least, in hours, unless the store's options say otherwise.
+pub const JOURNAL_KEEP_HOURS: u32 = 72;
 
-/// Conversations' logs. Events of one log have `seq` 1, 2, 3 ... without holes; the caller numbers them, and an
-/// append that does not continue the stored tail is refused.
-///
-/// # Panics
-///
-/// `create` and `append` panic, before anything is written, when the group breaks their rules: a fault of the caller.
+/// Conversations' logs. Events of one log have `seq` 1, 2, 3 ... without holes.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Makes the log with its first `events` (1 to [`GROUP_MAX`], from `seq` 1), all or none, with the derived `head`.
-    /// Of two callers that create the same log one gets [`Created::New`].
+    /// Opens the lanes of a boot, through which its node appends. Each boot has an incarnation of its own.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: nothing was written. The caller may create it again later.
-    async fn create(
-        &self,
-        key: ConversationKey,
-        owner: &Owner,
-        events: &[Event],
-        head: &Head,
-    ) -> Result<Created, StoreError>;
+    /// [`OpenLanesError::Sealed`]: this incarnation is over. [`OpenLanesError::Store`]: the caller opens them again.
+    async fn open(&self, incarnation: Incarnation) -> Result<Arc<dyn Lanes>, OpenLanesError>;
 
-    /// The log's owner; none when there is no such log.
+    /// Ends the lanes of a boot, open or never opened: once this is answered no append through them passes, not even one that
+    /// is still on its way, and what passed before is read by everyone. Sealing twice is harmless.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: nothing is known.
-    async fn peek(&self, key: ConversationKey) -> Result<Option<Peek>, StoreError>;
-
-    /// Takes the log over with a fresh token and the next epoch: from then on no append with an older token passes, not
-    /// even one that is still on its way. With `expected`, only if that is the stored token.
-    ///
-    /// # Errors
-    ///
-    /// [`ClaimError::Missing`]: there is no such log. [`ClaimError::Lost`]: another node was quicker; the caller looks for the
-    /// owner again. [`ClaimError::Store`]: the claim may have been made, and the caller may claim again.
-    async fn claim(
-        &self,
-        key: ConversationKey,
-        owner: &Owner,
-        expected: Option<ClaimToken>,
-    ) -> Result<Claim, ClaimError>;
-
-    /// Appends `events` (1 to [`GROUP_MAX`], at most [`GROUP_BYTES_MAX`]) right after `tail`, all or none, as the
-    /// holder of `claim`. `head` is the row derived from the log up to the last of them; it is written with them, or right
-    /// after.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]: nothing was written. The caller may append the same again. (What is not known to be unwritten is
-    /// [`Append::Unknown`], no error.)
-    async fn append(
-        &self,
-        claim: &Claim,
-        tail: Seq,
-        events: &[Event],
-        head: &Head,
-    ) -> Result<Append, StoreError>;
+    /// [`StoreError`]: some of them may be sealed. The caller seals again before it relies on it.
+    async fn seal(&self, incarnation: Incarnation) -> Result<(), StoreError>;
 
     /// The events after `after`, oldest first, at most `limit` and [`PAGE_MAX`]. Empty beyond the last, and for a log
     /// that does not exist. Everything that was acknowledged before the call is read.
@@ -178,17 +220,76 @@ pub trait EventLog: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Event>, StoreError>;
 
-    /// Records that no node owns the log any more. The token is never used again, whatever the answer.
+    /// The lanes whose journals are kept, of all boots, in an order that stays the same. Together their journals have every
+    /// event that was acknowledged within [`JOURNAL_KEEP_HOURS`].
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: the record may have been made or not. The caller need not repeat it: the next claim does not depend
-    /// on it.
-    async fn passivate(&self, claim: Claim) -> Result<(), StoreError>;
+    /// [`StoreError`]: nothing is known; the caller asks again later.
+    async fn lanes(&self) -> Result<Vec<LaneId>, StoreError>;
+
+    /// What was appended through a lane behind `after`, in its order, at most `limit` and [`PAGE_MAX`] entries. An entry is
+    /// there as soon as its events are acknowledged, and comes once. The entries of one conversation are in its order within
+    /// a lane; where it changed its writer, the older writer's lane was ended first.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`].
+    async fn journal(
+        &self,
+        lane: LaneId,
+        after: JournalPosition,
+        limit: usize,
+    ) -> Result<JournalPage, JournalError>;
 }
 
-/// Holds a caller of `create` and `append` to the contract: a wrong group must never be stored.
-pub(crate) fn check_group(tail: Seq, events: &[Event], head: &Head) {
+/// The lanes of this boot of this node, through which it appends.
+///
+/// # Panics
+///
+/// `append` panics, before anything is written, when the group breaks its rules: a fault of the caller.
+#[async_trait]
+pub trait Lanes: Send + Sync + 'static {
+    /// Whose they are.
+    fn incarnation(&self) -> Incarnation;
+
+    /// Appends the group, all or none. The caller is the one writer of this conversation and appends one group at a time; it
+    /// has read the log after [`Lanes::settled`], or knows it. What is not known is settled before this answers, however long
+    /// that takes; a call that is dropped meanwhile may be carried out all the same. It is on its way, and `settled` waits for
+    /// it, from the first time on that its future is polled.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing was written. The caller may append the same again, or something else.
+    async fn append(&self, group: Group<'_>) -> Result<Append, StoreError>;
+
+    /// Waits until no append to this conversation is on its way, those that were dropped included. A new writer in this
+    /// process calls it before it reads.
+    async fn settled(&self, key: ConversationKey);
+
+    /// Whether the lanes were still open at a moment after the call: then no other node had begun to write by then. Asked
+    /// before an answer that rests on no append. One look serves all who ask meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: nothing is known.
+    async fn confirm(&self) -> Result<bool, StoreError>;
+
+    /// Answers when the lanes have ended without having been closed.
+    async fn ended(&self) -> LanesEnd;
+
+    /// Takes no more groups, finishes those that it has, and seals the lanes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: they may not be sealed; the next boot seals them.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// Holds a caller of `append` to the contract: a wrong group must never be stored.
+pub(crate) fn check_group(group: &Group<'_>) {
+    let Group { before, events, head, .. } = *group;
+    let tail = before.map_or(Seq::ZERO, |before| before.last_seq);
     assert!((1..=GROUP_MAX).contains(&events.len()), "a group has 1 to {GROUP_MAX} events");
     for (place, event) in (tail.0 + 1..).zip(events) {
         assert_eq!(event.seq, Seq(place), "a group is numbered from its tail on");

@@ -52,11 +52,13 @@ pub enum RecordKind {
     Staffing = 15,
     /// How many bytes of uploads a day brought.
     UploadedBytes = 16,
+    /// Which boot of a node may write, kept under [`INSTALLATION`].
+    View = 17,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 16] = [
+    pub const ALL: [RecordKind; 17] = [
         Self::Workspace,
         Self::Site,
         Self::Team,
@@ -73,6 +75,7 @@ impl RecordKind {
         Self::KnownAddresses,
         Self::Staffing,
         Self::UploadedBytes,
+        Self::View,
     ];
 
     /// The kind that is stored as this number.
@@ -95,7 +98,8 @@ impl RecordKind {
             | Self::SpentRefresh
             | Self::KnownAddresses
             | Self::Staffing
-            | Self::UploadedBytes => false,
+            | Self::UploadedBytes
+            | Self::View => false,
         }
     }
 }

@@ -1,11 +1,7 @@
-//! Series: entries that are only ever added, and read by time: the audit, page views, revocations. And the feed, from which
-//! readers of conversations' events (search, webhooks, reports) learn which logs grew.
-
-use std::fmt;
-use std::str::FromStr;
+//! Series: entries that are only ever added, and read by time: the audit, page views, revocations.
 
 use async_trait::async_trait;
-use domain::{ConversationId, Seq, Timestamp, WorkspaceId};
+use domain::{Timestamp, WorkspaceId};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -83,91 +79,6 @@ pub struct EntryPosition {
     pub id: Uuid,
 }
 
-/// A log has these events, `first` to `last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedEntry {
-    /// Whose log.
-    pub conversation: ConversationId,
-    /// The first of them.
-    pub first: Seq,
-    /// The last of them.
-    pub last: Seq,
-}
-
-/// A piece of a feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeedPage {
-    /// What was appended; maybe nothing, also when there is more.
-    pub entries: Vec<FeedEntry>,
-    /// Where the next page begins. It moves also when nothing was found, so the reader keeps it in any case.
-    pub next: FeedPosition,
-    /// Whether there was more when the page was read: then the reader asks again at once, otherwise after a while.
-    pub more: bool,
-}
-
-/// Where a reader of a feed stands. Opaque; as a text it is short and can be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedPosition(pub(crate) Standing);
-
-/// The content of a position, which each backend chooses for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// In the order of commits: behind this many.
-    Place(u64),
-    /// In the order of clocks: behind this entry.
-    Moment {
-        at: Timestamp,
-        conversation: Uuid,
-        last: Seq,
-        /// Nothing before this time changes any more.
-        settled: Timestamp,
-    },
-}
-
-/// The longest text of a position.
-const POSITION_BYTES_MAX: usize = 102;
-
-impl fmt::Display for FeedPosition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Standing::Place(place) => write!(f, "place-{place}"),
-            Standing::Moment { at, conversation, last, settled } => {
-                let (at, last, settled) = (at.as_ms(), last.0, settled.as_ms());
-                write!(f, "moment-{at}-{}-{last}-{settled}", conversation.simple())
-            }
-        }
-    }
-}
-
-/// The text is no position of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no position of a feed")]
-pub struct NoFeedPosition;
-
-impl FromStr for FeedPosition {
-    type Err = NoFeedPosition;
-
-    fn from_str(text: &str) -> Result<Self, NoFeedPosition> {
-        if text.len() > POSITION_BYTES_MAX {
-            return Err(NoFeedPosition);
-        }
-        let number = |text: &str| text.parse::<u64>().map_err(|_| NoFeedPosition);
-        let time = |text: &str| number(text).map(Timestamp::from_ms);
-        let position = match text.split('-').collect::<Vec<_>>()[..] {
-            ["place", place] => Self(Standing::Place(number(place)?)),
-            ["moment", at, conversation, last, settled] => Self(Standing::Moment {
-                at: time(at)?,
-                conversation: Uuid::try_parse(conversation).map_err(|_| NoFeedPosition)?,
-                last: Seq(number(last)?),
-                settled: time(settled)?,
-            }),
-            _ => return Err(NoFeedPosition),
-        };
-        // One position has one text: no sign, no zeros before it.
-        if position.to_string() == text { Ok(position) } else { Err(NoFeedPosition) }
-    }
-}
-
 /// Entries that are added by time and never changed.
 #[async_trait]
 pub trait Series: Send + Sync + 'static {
@@ -206,27 +117,6 @@ pub trait Series: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError>;
 
-    /// What was appended to the workspace's conversations after `after`, or as far back as it is kept, at most `limit`
-    /// and [`PAGE_MAX`](crate::PAGE_MAX) entries. The feed has every event that was acknowledged, at least once, soon after
-    /// that, and keeps it for [`FEED_KEEP_DAYS`] at least: a reader that is further behind starts again from the logs. An
-    /// entry may come again. Where many nodes append, this holds while their clocks are at most 4 s apart.
-    ///
-    /// The entries of one conversation come in its order. Only if its owner died, or an append took many seconds, an entry
-    /// may come before an earlier one. So a reader that must neither miss an event nor see one out of order reads the log
-    /// from the last event that it knows, or from `first`, to `last`.
-    ///
-    /// A position that another kind of store gave counts as none.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]: nothing is known; the caller tries again later, unless the store is [`StoreError::Corrupt`].
-    async fn feed(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<FeedPosition>,
-        limit: usize,
-    ) -> Result<FeedPage, StoreError>;
-
     /// Removes at most `limit` entries that need not be kept at `now`, and returns how many it removed. A backend whose
     /// entries go by themselves returns 0.
     ///
@@ -236,47 +126,9 @@ pub trait Series: Send + Sync + 'static {
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 }
 
-/// How long a feed is kept at least.
-pub const FEED_KEEP_DAYS: u32 = 14;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_position_is_read_as_it_is_written_and_nothing_else_is() {
-        let (first, last) = (Timestamp::from_ms(0), Timestamp::from_ms(u64::MAX));
-        let some = [
-            Standing::Place(0),
-            Standing::Place(u64::MAX),
-            Standing::Moment { at: first, conversation: Uuid::nil(), last: Seq::ZERO, settled: first },
-            Standing::Moment { at: last, conversation: Uuid::max(), last: Seq(u64::MAX), settled: last },
-        ];
-        for position in some.map(FeedPosition) {
-            assert_eq!(position.to_string().parse(), Ok(position));
-        }
-        let nil = Uuid::nil().simple();
-        let wrong = [
-            "",
-            "place",
-            "place-",
-            "place-01",
-            "place-+1",
-            "place--1",
-            "place-1 ",
-            "place-1-1",
-            "place-18446744073709551616",
-            "moment-1",
-            &format!("moment-1-{nil}-1"),
-            &format!("moment-1-{nil}-1-01"),
-            &format!("moment-1-{nil}-1-1-1"),
-            &format!("moment-1-{{{nil}}}-1-1"),
-            &format!("x-1-{nil}-1-1"),
-        ];
-        for text in wrong {
-            assert_eq!(text.parse::<FeedPosition>(), Err(NoFeedPosition), "{text:?}");
-        }
-    }
 
     #[test]
     fn what_is_kept_is_counted_in_days() {

@@ -3,16 +3,20 @@
 //! Writes go through one thread ([`writer`]), reads through connections of their own ([`readers`]). Every commit is
 //! fsync'd (`synchronous=FULL` on a write-ahead log) before its writers are answered.
 
+mod boots;
 mod database;
 mod dump;
 mod error;
 mod fault;
 mod heads;
+mod journal;
+mod lanes;
 mod log;
 mod options;
 mod readers;
 mod records;
 mod row;
+mod rows;
 mod series;
 mod shared;
 mod writer;

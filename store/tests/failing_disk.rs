@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use domain::{ConversationId, Seq, Timestamp, WorkspaceId};
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
-use store::{Append, ConversationKey, EventLog, Owner, Record, RecordError, RecordKind, StoreError};
+use store::{Append, ConversationKey, EventLog, LanesEnd, Record, RecordError, RecordKind, StoreError};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use play::Play;
 
 #[path = "it/play.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod play;
 
 /// Of 512 bytes (1,024 where `sh` counts so): some hundred pages of write-ahead log.
@@ -47,6 +48,7 @@ async fn a_failed_write_stops_the_store_and_loses_nothing_acknowledged() {
 
     let store = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
     let log = store.store().log;
+    let lanes = play::open(&log).await;
     let acknowledged = String::from_utf8(output.stdout).unwrap();
     assert_eq!(acknowledged.lines().count(), 8, "{acknowledged}");
     for line in acknowledged.lines() {
@@ -54,12 +56,11 @@ async fn a_failed_write_stops_the_store_and_loses_nothing_acknowledged() {
         let conversation: ConversationId = conversation.parse().unwrap();
         let last: usize = last.parse().unwrap();
         let key = ConversationKey { workspace: WORKSPACE, conversation };
-        let claim = log.claim(key, &Owner("after#1".into()), None).await.unwrap();
         let events = log.read(key, Seq::ZERO, 500).await.unwrap();
         assert!((last..=last + 1).contains(&events.len()), "{last} acknowledged, {} there", events.len());
         let head = store.store().heads.get(key).await.unwrap().unwrap();
-        assert_eq!(head.last_seq, claim.last_seq, "the head is its log's");
-        let mut play = Play { log: log.clone(), key, claim, head, events };
+        assert_eq!(head.last_seq, Seq(events.len() as u64), "the head is its log's");
+        let mut play = Play { log: log.clone(), lanes: lanes.clone(), key, head, events };
         assert_eq!(play.post("it goes on").await.unwrap(), Append::Applied);
         play.assert_kept().await;
     }
@@ -72,8 +73,9 @@ async fn write_until_it_fails(dir: &Path) {
     let log = sqlite.store().log;
     let mut failed = sqlite.failed();
     let mut plays = Vec::new();
+    let lanes = play::open(&log).await;
     for _ in 0..8 {
-        plays.push(Play::start(&log, WORKSPACE).await.unwrap());
+        plays.push(Play::start_in(&log, &lanes, WORKSPACE).await.unwrap());
     }
     let mut unknown = 0;
     while unknown == 0 {
@@ -96,6 +98,10 @@ async fn write_until_it_fails(dir: &Path) {
         assert!(plays[0].events.len() < 500, "the limit was never reached");
     }
     tokio::time::timeout(Duration::from_secs(10), failed.wait_for(|failed| *failed)).await.unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), lanes.ended()).await;
+    assert_eq!(ended.unwrap(), LanesEnd::Failed, "the node is told");
+    assert!(!lanes.confirm().await.unwrap(), "nothing rests on lanes that have ended");
+    log.seal(lanes.incarnation()).await.unwrap();
     nothing_is_written_and_all_is_read(&log, &sqlite, &mut plays).await;
     for play in &plays {
         println!("{} {}", play.key.conversation, play.events.len());

@@ -18,6 +18,7 @@ struct AgentActor;
 /// # Errors
 /// [`Rejection::NotFound`] when there is no such agent; otherwise nothing was done, and the caller may ask again.
 pub(crate) async fn activate(node: &Arc<Context>, key: AgentKey) -> Result<AgentHandle, ExecuteError> {
+    node.check_lives()?;
     let records = &*node.store.records;
     let record = store::get::<Agent>(records, key.workspace, &key.agent.to_string()).await?;
     let agent = record.ok_or(Rejection::NotFound)?.document;
@@ -33,11 +34,9 @@ pub(crate) async fn activate(node: &Arc<Context>, key: AgentKey) -> Result<Agent
         presence: Arc::clone(&presence),
     };
     let supervisor = node.supervisor.get_cell();
-    let (actor, _) =
-        AgentActor::spawn_linked(None, AgentActor, opened, supervisor).await.map_err(|error| {
-            tracing::warn!(%error, "an agent's actor was not started");
-            ExecuteError::Overloaded
-        })?;
+    let (actor, _) = AgentActor::spawn_linked(None, AgentActor, opened, supervisor)
+        .await
+        .map_err(|error| ExecuteError::not_started(&error))?;
     Ok(AgentHandle::new(actor, node.settings.mailbox_places, presence))
 }
 
@@ -76,7 +75,7 @@ impl Actor for AgentActor {
                 }
             }
             AgentMessage::Attach(Asked { ask, reply, permit: _permit }) => {
-                agent.attach(ask.session, ask.sender);
+                agent.attach(ask.session);
                 if reply.send(Ok(agent.view())).is_err() {
                     agent.detach(ask.session);
                 }
@@ -109,6 +108,10 @@ impl Actor for AgentActor {
             AgentMessage::Reconcile => agent.reconcile(&myself),
             AgentMessage::Failed => agent.reconcile_soon(&myself),
             AgentMessage::Held { before, listed } => agent.compare(&before, &listed),
+            #[cfg(any(test, feature = "testing"))]
+            AgentMessage::Inspect(reply) => {
+                let _ = reply.send(agent.load.clone());
+            }
         }
         agent.publish();
         Ok(())

@@ -10,10 +10,12 @@ use domain::{
 
 use super::announced::Announced;
 use super::offers::{Misses, Offers};
-use crate::hub::PushSender;
+use super::sessions::Sessions;
 use crate::mail::AgentPresence;
 use crate::runtime::Context;
-use crate::words::{AgentKey, AgentReport, AgentView, Loss, Notice, Push, QueueNews, ReserveFor, TeamKey};
+use crate::words::{
+    AgentKey, AgentPublication, AgentReport, AgentView, Loss, Notice, Push, QueueNews, ReserveFor, TeamKey,
+};
 
 /// An agent in memory.
 pub(super) struct LiveAgent {
@@ -28,7 +30,7 @@ pub(super) struct LiveAgent {
     pub(super) surplus: BTreeSet<ConversationId>,
     /// Reservations that were not settled yet.
     pub(super) reservations: usize,
-    sessions: Vec<(u64, PushSender)>,
+    sessions: Sessions,
     pub(super) presence: Arc<AgentPresence>,
     teams: Vec<TeamId>,
     pub(super) offers: Offers,
@@ -64,16 +66,18 @@ impl LiveAgent {
                 surplus.push((conversation, epoch));
             }
         }
+        let key = AgentKey { workspace, agent: agent.id };
+        let sessions = Sessions::new(key, Arc::clone(&node.hub));
         let mut live = Self {
             node,
-            key: AgentKey { workspace, agent: agent.id },
+            key,
             status: agent.status,
             capacity: agent.capacity,
             disabled: agent.disabled,
             load,
             surplus: BTreeSet::new(),
             reservations: 0,
-            sessions: Vec::new(),
+            sessions,
             presence,
             teams,
             offers: Offers::default(),
@@ -93,7 +97,7 @@ impl LiveAgent {
     /// Shows what changed to those who do not ask, and reports to the routers of the agent's teams.
     pub(super) fn publish(&mut self) {
         let status = if self.disabled { Status::Offline } else { self.status };
-        self.presence.show(status, self.sessions.len(), self.shown_load(), self.capacity);
+        self.presence.show(status, self.sessions.count(), self.shown_load(), self.capacity);
         let seen = self.presence.look(self.node.uptime_ms(), self.node.settings.agent_grace);
         self.announced.tell(self.key.agent, status, seen.present);
         let reports: Vec<(TeamId, AgentReport)> =
@@ -132,17 +136,13 @@ impl LiveAgent {
         self.reported.retain(|(reported, _)| team.is_some_and(|team| team != *reported));
     }
 
-    pub(super) fn attach(&mut self, session: u64, sender: PushSender) {
-        for news in self.queues.values() {
-            // A failure is an overflow, which the socket sees by itself.
-            let _ = sender.push(Push::Queue(*news));
-        }
-        self.sessions.push((session, sender));
+    pub(super) fn attach(&mut self, session: u64) {
+        self.sessions.add(session, self.queues.values().copied().collect());
         self.publish();
     }
 
     pub(super) fn detach(&mut self, session: u64) {
-        self.sessions.retain(|(other, _)| *other != session);
+        self.sessions.remove(session);
         self.presence.seen(self.node.uptime_ms());
     }
 
@@ -153,7 +153,7 @@ impl LiveAgent {
 
     pub(super) fn queue_moved(&mut self, news: QueueNews) {
         self.queues.insert(news.team, news);
-        self.push(&Push::Queue(news));
+        self.push(Push::Queue(news));
     }
 
     /// The agent is there.
@@ -217,7 +217,7 @@ impl LiveAgent {
             // The agent left while it was being written.
             self.give_back(conversation, epoch, reason);
         }
-        self.push(&Push::Assigned { conversation, head });
+        self.push(Push::Assigned { conversation, head });
     }
 
     /// Says whether it is more than the agent may hold.
@@ -227,14 +227,14 @@ impl LiveAgent {
 
     pub(super) fn lost(&mut self, conversation: ConversationId, epoch: u64, why: Loss) {
         self.load.drop_held(conversation, epoch);
-        self.push(&Push::Unassigned { conversation, why });
+        self.push(Push::Unassigned { conversation, why });
     }
 
     pub(super) fn set_status(&mut self, status: Status) {
         if std::mem::replace(&mut self.status, status) == status {
             return;
         }
-        self.push(&Push::Status(status));
+        self.push(Push::Status(status));
         if status == Status::Offline {
             self.give_all_back(ReleaseReason::Offline);
         }
@@ -260,8 +260,8 @@ impl LiveAgent {
     }
 
     /// To all sockets of the agent.
-    pub(super) fn push(&mut self, push: &Push) {
-        self.sessions.retain(|(_, sender)| sender.push(push.clone()).is_ok());
+    pub(super) fn push(&self, push: Push) {
+        self.sessions.publish(AgentPublication::Push(push));
     }
 
     fn give_back_surplus(&mut self, conversation: ConversationId, epoch: u64) {

@@ -24,19 +24,19 @@ impl LiveAgent {
             return;
         }
         self.offers.put(conversation, Offered { by: team, since: Instant::now(), expires_at });
-        self.push(&Push::Offer { conversation, position, expires_at });
+        self.push(Push::Offer { conversation, position, expires_at });
     }
 
     /// The conversation looks different from what the offer showed.
     pub(super) fn show_offer_again(&mut self, conversation: ConversationId, position: QueuePosition) {
         if let Some(expires_at) = self.offers.get(conversation).map(|offered| offered.expires_at) {
-            self.push(&Push::Offer { conversation, position, expires_at });
+            self.push(Push::Offer { conversation, position, expires_at });
         }
     }
 
     pub(super) fn offer_ended(&mut self, team: TeamId, conversation: ConversationId, why: OfferEnd) {
         let Some(offered) = self.offers.take(conversation, team) else { return };
-        self.push(&Push::OfferEnded { conversation, why });
+        self.push(Push::OfferEnded { conversation, why });
         match why {
             OfferEnd::Accepted | OfferEnd::Declined => self.misses.answer(),
             OfferEnd::Taken | OfferEnd::Withdrawn => {}

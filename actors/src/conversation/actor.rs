@@ -1,24 +1,22 @@
-//! The actor of one conversation: it owns the log's claim, decides on the draft, appends in groups, answers and publishes. It
+//! The actor of one conversation: the log's one writer. It decides on the draft, appends in groups, answers and publishes. It
 //! waits for nothing inside a handler; an append's outcome comes back as a message.
 
 use std::sync::Arc;
 
-use domain::{Conversation, Event};
+use domain::Conversation;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use store::Claim;
+use store::ConversationKey;
 
 use super::live::LiveConversation;
 use crate::mail::{Activity, Asked, ConversationMessage};
-use crate::runtime::{Context, LastTold};
+use crate::runtime::Context;
 
 /// A conversation in memory, ready to be an actor.
 pub(super) struct Loaded {
     pub(super) node: Arc<Context>,
-    pub(super) claim: Claim,
+    pub(super) key: ConversationKey,
     pub(super) conversation: Conversation,
     pub(super) activity: Arc<Activity>,
-    /// What an earlier owner did not know to be written, and so notified nobody of.
-    pub(super) unsettled: Option<(LastTold, Vec<Event>)>,
 }
 
 pub(super) struct ConversationActor;
@@ -33,12 +31,8 @@ impl Actor for ConversationActor {
         _: ActorRef<Self::Msg>,
         loaded: Loaded,
     ) -> Result<LiveConversation, ActorProcessingErr> {
-        let Loaded { node, claim, conversation, activity, unsettled } = loaded;
-        let mut live = LiveConversation::new(node, claim, conversation, activity);
-        if let Some((told, events)) = unsettled {
-            live.notify_rest(told, &events);
-        }
-        Ok(live)
+        let Loaded { node, key, conversation, activity } = loaded;
+        Ok(LiveConversation::new(node, key, conversation, activity))
     }
 
     async fn handle(
@@ -49,11 +43,12 @@ impl Actor for ConversationActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ConversationMessage::Execute(Asked { ask, reply, permit }) => {
-                live.execute(&myself, &ask.request, false, reply, permit);
+                live.execute(&ask.request, false, reply, permit);
             }
             ConversationMessage::Probe(Asked { ask, reply, permit }) => {
-                live.execute(&myself, &ask.request, true, reply, permit);
+                live.execute(&ask.request, true, reply, permit);
             }
+            ConversationMessage::Settle(Asked { reply, permit, .. }) => live.settle(reply, permit),
             ConversationMessage::Subscribe(asked) => live.subscribe(&myself, asked),
             ConversationMessage::Viewing(asked) => {
                 let answer = live.view(asked.ask);
@@ -64,9 +59,9 @@ impl Actor for ConversationActor {
                 asked.answer(answer);
             }
             ConversationMessage::Read(asked) => live.read(&myself, asked),
-            ConversationMessage::Unsubscribe(listener) => live.subscribers.remove(listener),
+            ConversationMessage::Unsubscribe(listener) => live.listeners.remove(listener),
             ConversationMessage::Appended(appended) => live.appended(*appended),
-            ConversationMessage::Overtaken => live.overtaken(),
+            ConversationMessage::LanesEnded => live.leave(),
             ConversationMessage::MarksWritten => live.marks_written(&myself),
             ConversationMessage::TypingDue => live.typing_due(&myself),
             ConversationMessage::Passivate { only_idle } => live.passivate(only_idle),

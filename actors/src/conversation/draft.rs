@@ -1,6 +1,7 @@
 //! The draft: the state as if all that is staged were written, and the callers that wait for it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use domain::{Conversation, Event, Head, Rejection, Seq, Side};
 use store::{GROUP_BYTES_MAX, GROUP_MAX};
@@ -28,23 +29,27 @@ impl Waiter {
 }
 
 /// Events that go out in one append.
-pub(super) struct Group {
-    pub(super) tail: Seq,
+pub(super) struct DraftedGroup {
+    /// The head before them.
+    pub(super) before: Arc<Head>,
     pub(super) events: Vec<Event>,
-    pub(super) head: Head,
+    /// The head after them.
+    pub(super) head: Arc<Head>,
 }
 
 #[derive(Default)]
 struct Staged {
     events: Vec<Event>,
     weight: u64,
-    /// The state after these events, kept when a later group was begun.
-    head: Option<Head>,
+    /// The head after these events, kept when a later group was begun.
+    head: Option<Arc<Head>>,
     waiters: Vec<Waiter>,
 }
 
 pub(super) struct Draft {
     conversation: Conversation,
+    /// The head as of the last event that is known to be durable.
+    durable: Arc<Head>,
     /// The callers that wait for the append in flight; none: nothing is in flight.
     in_flight: Option<Vec<Waiter>>,
     staged: VecDeque<Staged>,
@@ -52,12 +57,18 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(conversation: Conversation) -> Self {
-        Self { conversation, in_flight: None, staged: VecDeque::new() }
+        let durable = Arc::new(conversation.head().clone());
+        Self { conversation, durable, in_flight: None, staged: VecDeque::new() }
     }
 
     /// As if all that is staged were written.
     pub(super) fn conversation(&self) -> &Conversation {
         &self.conversation
+    }
+
+    /// As of the last event that is known to be durable.
+    pub(super) fn durable(&self) -> &Arc<Head> {
+        &self.durable
     }
 
     pub(super) fn mark(&mut self, side: Side, seq: Seq) -> bool {
@@ -80,7 +91,7 @@ impl Draft {
         };
         if !self.staged.back().is_some_and(fits) {
             if let Some(full) = self.staged.back_mut() {
-                full.head = Some(self.conversation.head().clone());
+                full.head = Some(Arc::new(self.conversation.head().clone()));
             }
             self.staged.push_back(Staged::default());
         }
@@ -103,25 +114,36 @@ impl Draft {
     }
 
     /// The next group, unless one is in flight.
-    pub(super) fn take_group(&mut self) -> Option<Group> {
+    pub(super) fn take_group(&mut self) -> Option<DraftedGroup> {
         if self.in_flight.is_some() {
             return None;
         }
         let Staged { events, head, waiters, .. } = self.staged.pop_front()?;
         self.in_flight = Some(waiters);
-        let tail = Seq(events.first().map_or(0, |event| event.seq.0 - 1));
-        Some(Group { tail, events, head: head.unwrap_or_else(|| self.conversation.head().clone()) })
+        let head = head.unwrap_or_else(|| Arc::new(self.conversation.head().clone()));
+        Some(DraftedGroup { before: Arc::clone(&self.durable), events, head })
     }
 
-    /// The group in flight is durable.
+    /// The group in flight is durable; `head` is the one after it.
+    pub(super) fn make_durable(&mut self, head: Arc<Head>) {
+        self.durable = head;
+    }
+
+    /// Answers those who waited for the group in flight; the next one may go.
     pub(super) fn answer_group(&mut self) {
         self.in_flight.take().into_iter().flatten().for_each(Waiter::answer);
     }
 
-    /// Nothing of it may have been written.
-    pub(super) fn refuse_all(&mut self, refusal: impl Fn() -> Refusal) {
-        let staged = self.staged.drain(..).flat_map(|group| group.waiters);
-        for waiter in self.in_flight.take().into_iter().flatten().chain(staged) {
+    /// What is staged and not in flight will not be written.
+    pub(super) fn refuse_staged(&mut self, refusal: impl Fn() -> Refusal) {
+        for waiter in self.staged.drain(..).flat_map(|group| group.waiters) {
+            waiter.refuse(refusal());
+        }
+    }
+
+    /// The group in flight is over, with an outcome that answers none of those who wait for it.
+    pub(super) fn refuse_group(&mut self, refusal: impl Fn() -> Refusal) {
+        for waiter in self.in_flight.take().into_iter().flatten() {
             waiter.refuse(refusal());
         }
     }

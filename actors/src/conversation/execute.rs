@@ -4,26 +4,19 @@ use std::sync::Arc;
 
 use domain::{Answer, Command, Event, EventKind, Head, Request};
 use ractor::{ActorRef, ActorStatus};
-use store::{Append, StoreError};
+use store::Append;
 
 use super::draft::Waiter;
 use super::live::LiveConversation;
 use super::{append, confirm, notify};
 use crate::mail::{Appended, ConversationMessage, Permit, Refusal, Reply};
 use crate::runtime::{Stats, Witness};
-use crate::words::{ExecuteError, Outcome};
+use crate::words::{ExecuteError, Outcome, SharedEvent};
 
 impl LiveConversation {
     /// Decides on the draft, as if everything staged were written. The answer, also a refusal, waits for what it was
     /// decided on. With `probe` nothing is staged.
-    pub(super) fn execute(
-        &mut self,
-        myself: &ActorRef<ConversationMessage>,
-        request: &Request,
-        probe: bool,
-        reply: Reply<Outcome>,
-        permit: Permit,
-    ) {
+    pub(super) fn execute(&mut self, request: &Request, probe: bool, reply: Reply<Outcome>, permit: Permit) {
         if self.closing {
             let _ = reply.send(Err(Refusal::Moved));
             return;
@@ -53,9 +46,23 @@ impl LiveConversation {
             head: wants_head.then(|| Arc::new(self.draft.conversation().head().clone())),
         });
         witness.dismiss();
-        let waiter = Waiter { reply, answer, _permit: permit };
+        self.answer_when_durable(Waiter { reply, answer, _permit: permit });
+    }
+
+    /// Answers with the head as soon as everything that was asked before is durable or refused.
+    pub(super) fn settle(&mut self, reply: Reply<Outcome>, permit: Permit) {
+        if self.closing {
+            let _ = reply.send(Err(Refusal::Moved));
+            return;
+        }
+        let head = Some(Arc::new(self.draft.conversation().head().clone()));
+        let answer = Ok(Outcome { answer: Answer::Done { repeated: false }, head });
+        self.answer_when_durable(Waiter { reply, answer, _permit: permit });
+    }
+
+    fn answer_when_durable(&mut self, waiter: Waiter) {
         if self.draft.is_settled() {
-            confirm::answer_if_owner(&self.node.store, Arc::clone(&self.claim), waiter, myself.clone());
+            confirm::answer_if_open(&self.node, waiter);
         } else {
             self.draft.wait(waiter);
         }
@@ -64,64 +71,60 @@ impl LiveConversation {
     /// At most one append is in flight; what is staged meanwhile goes out together when it is back.
     pub(super) fn flush_when_idle(&mut self, myself: &ActorRef<ConversationMessage>) {
         if let Some(group) = self.draft.take_group() {
-            append::spawn(&self.node.store, Arc::clone(&self.claim), group, myself.clone());
+            append::begin(&self.node, self.key, group, myself.clone());
         }
     }
 
-    pub(super) fn appended(&mut self, appended: Appended) {
-        match appended.outcome {
+    pub(super) fn appended(&mut self, Appended { events, head, outcome, took }: Appended) {
+        match outcome {
             Ok(Append::Applied) => {
-                self.node.stats.appended(appended.events.len(), appended.took);
-                let head = Arc::new(appended.head);
-                let released = appended.events.iter().rev().find_map(notify::released);
+                self.node.stats.appended(events.len(), took);
+                self.draft.make_durable(Arc::clone(&head));
+                let released = events.iter().rev().find_map(notify::released);
                 self.notify_router(&head, released);
-                for event in appended.events {
-                    self.publish(Arc::new(event), &head);
+                for event in events {
+                    self.publish(event, &head);
                 }
                 self.draft.answer_group();
             }
-            Ok(Append::Fenced { epoch, owner }) => {
-                tracing::info!(conversation = %self.key.conversation, epoch = epoch.0, owner = owner.0, "a newer owner");
-                self.give_up(&GivenUp::Unknown);
+            Ok(Append::Fenced) => self.give_up(|| ExecuteError::Moved, || ExecuteError::Moved),
+            // Nothing of what was staged behind it was written.
+            Ok(Append::Unknown) => self.give_up(|| ExecuteError::Unknown, || ExecuteError::Moved),
+            Err(error) => {
+                let error = || ExecuteError::Unavailable(error.clone());
+                self.give_up(error, error);
             }
-            Ok(Append::Unknown) => {
-                if !self.closing {
-                    self.node.unsettled.put(self.key, self.last_told());
-                }
-                self.give_up(&GivenUp::Unknown);
-            }
-            Err(error) => self.give_up(&GivenUp::Store(error)),
         }
     }
 
     /// Pushes a durable event to all listeners, and notifies the agents concerned. Never waits.
-    fn publish(&mut self, event: Arc<Event>, head: &Arc<Head>) {
-        self.durable = event.seq;
+    fn publish(&mut self, event: Event, head: &Arc<Head>) {
         self.notify_agents(&event, head);
         if let Some(author) = self.typists.stop_of(&event.by) {
-            self.subscribers.typing(&author, false, None);
+            self.listeners.typing(author, false, None);
         }
-        self.subscribers.publish(&event);
-        if matches!(
+        let moves_sight = matches!(
             event.kind,
             EventKind::Assigned { .. }
                 | EventKind::Released { .. }
                 | EventKind::Reopened
                 | EventKind::Transferred { .. }
                 | EventKind::Identified { .. }
-        ) {
-            self.subscribers.drop_those_who_lost_sight(head);
-        }
+        );
+        self.listeners.event(Arc::new(SharedEvent::new(event)), moves_sight.then_some(head));
     }
 
-    pub(super) fn overtaken(&mut self) {
-        self.give_up(&GivenUp::Unknown);
-    }
-
-    /// The state may not be what the log says, so nobody reads it any more: the next question reads the log anew.
-    fn give_up(&mut self, cause: &GivenUp) {
+    /// The draft is not what the log says, so nobody reads it any more: the next question reads the log anew.
+    fn give_up(&mut self, of_group: impl Fn() -> ExecuteError, of_staged: impl Fn() -> ExecuteError) {
         Stats::add(&self.node.stats.appends_failed, 1);
-        self.draft.refuse_all(|| Refusal::Error(cause.error()));
+        self.draft.refuse_group(|| Refusal::Error(of_group()));
+        self.draft.refuse_staged(|| Refusal::Error(of_staged()));
+        self.close();
+    }
+
+    /// The lanes have ended: what is in flight learns its outcome, and nothing else can be written.
+    pub(super) fn leave(&mut self) {
+        self.draft.refuse_staged(|| Refusal::Error(ExecuteError::Moved));
         self.close();
     }
 
@@ -130,14 +133,16 @@ impl LiveConversation {
         self.closing = true;
         self.node.conversations.forget(&self.key, &self.activity);
         self.publish_departures();
-        self.subscribers.lose_owner();
+        self.listeners.lose_owner();
     }
 
     pub(super) fn passivate(&mut self, only_idle: bool) {
-        let busy = !self.draft.is_settled() || !self.subscribers.is_empty() || !self.marks.is_settled();
+        let busy = !self.draft.is_settled() || !self.listeners.is_empty() || !self.marks.is_settled();
         if self.closing || (only_idle && busy) {
             return;
         }
+        // The next actor waits for the append in flight and for nothing behind it.
+        self.draft.refuse_staged(|| Refusal::Moved);
         self.close();
     }
 
@@ -150,27 +155,5 @@ impl LiveConversation {
         Stats::add(&self.node.stats.passivations, 1);
         // An actor that is ending already cannot be drained again; it ends all the same.
         let _ = myself.drain();
-        let (store, claim) = (self.node.store.clone(), (*self.claim).clone());
-        tokio::spawn(async move {
-            let key = claim.key;
-            if let Err(error) = store.log.passivate(claim).await {
-                tracing::debug!(conversation = %key.conversation, %error, "the log still names this owner");
-            }
-        });
-    }
-}
-
-/// Why an owner gave up, as each of many callers is told.
-enum GivenUp {
-    Unknown,
-    Store(StoreError),
-}
-
-impl GivenUp {
-    fn error(&self) -> ExecuteError {
-        match self {
-            GivenUp::Unknown => ExecuteError::Unknown,
-            GivenUp::Store(error) => ExecuteError::Store(error.clone()),
-        }
     }
 }

@@ -7,17 +7,15 @@ use ractor::ActorRef;
 
 use super::confirm;
 use super::live::LiveConversation;
-use super::subscribers::Subscriber;
-use crate::mail::{Asked, ConversationMessage, Refusal, Subscribe};
-use crate::words::{PresenceState, Typing, Viewing};
+use crate::mail::{Asked, ConversationMessage, Refusal};
+use crate::words::{PresenceState, Subscribe, Typing, Viewing};
 
 impl LiveConversation {
     pub(super) fn subscribe(&mut self, myself: &ActorRef<ConversationMessage>, asked: Asked<Subscribe>) {
         self.touch();
-        if !self.closing && asked.ask.after > self.durable {
-            // Only another owner can have pushed those events.
-            let claim = Arc::clone(&self.claim);
-            return confirm::subscribe_if_owner(&self.node.store, claim, asked, myself.clone());
+        if !self.closing && asked.ask.after > self.durable() {
+            // Only another node can have pushed those events.
+            return confirm::subscribe_if_open(&self.node, asked, myself.clone());
         }
         let listener = asked.ask.listener;
         let answer = if self.closing {
@@ -25,14 +23,11 @@ impl LiveConversation {
         } else if let Err(rejection) = may(self.draft.conversation().standing(&asked.ask.who), Action::Read) {
             Err(rejection.into())
         } else {
-            let Subscribe { listener, who, sender, .. } = asked.ask.clone();
-            let subscriber = Subscriber { id: listener, who, sender, viewing: false };
-            self.subscribers.greet(&subscriber, &self.attendance);
-            self.subscribers.add(subscriber);
-            Ok(self.durable)
+            self.listeners.add(listener, Arc::clone(&asked.ask.who), &self.attendance);
+            Ok(self.durable())
         };
         if !asked.answer(answer) {
-            self.subscribers.remove(listener);
+            self.listeners.remove(listener);
         }
     }
 
@@ -41,7 +36,7 @@ impl LiveConversation {
         if self.closing {
             return Err(Refusal::Moved);
         }
-        self.subscribers.view(listener, viewing);
+        self.listeners.view(listener, viewing);
         Ok(())
     }
 
@@ -63,31 +58,31 @@ impl LiveConversation {
         // What an agent is typing is shown to nobody.
         let preview = preview.filter(|_| who.audience() == Audience::Visitor);
         self.typists.set(author.clone(), typing, myself);
-        self.subscribers.typing(&author, typing, preview);
+        self.listeners.typing(author, typing, preview);
         Ok(())
     }
 
     pub(super) fn typing_due(&mut self, myself: &ActorRef<ConversationMessage>) {
         for author in self.typists.take_due(myself) {
-            self.subscribers.typing(&author, false, None);
+            self.listeners.typing(author, false, None);
         }
     }
 
     /// Pushes to the agents who listen who came, does something else, or went.
     pub(super) fn publish_presence(&mut self) {
-        if !(self.subscribers.take_moved() | self.typists.take_moved()) || self.closing {
+        if !(self.listeners.take_moved() | self.typists.take_moved()) || self.closing {
             return;
         }
-        let now = self.subscribers.there().chain(self.typists.replying());
+        let now = self.listeners.there().chain(self.typists.replying());
         for (by, state) in self.attendance.change(now) {
-            self.subscribers.presence(&by, state);
+            self.listeners.presence(by, state);
         }
     }
 
     /// For these listeners all are gone; the next owner greets those who come to it.
     pub(super) fn publish_departures(&mut self) {
         for (by, _) in self.attendance.change(std::iter::empty()) {
-            self.subscribers.presence(&by, PresenceState::Gone);
+            self.listeners.presence(by, PresenceState::Gone);
         }
     }
 }

@@ -4,29 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::{AgentId, Conversation, Digest, Seq, State};
-use store::{Claim, ConversationKey};
+use store::ConversationKey;
 
 use super::draft::Draft;
+use super::listeners::Listeners;
 use super::marks::MarkWrites;
 use super::presence::Attendance;
-use super::subscribers::Subscribers;
+use super::standing::Standing;
 use super::typing::Typists;
 use crate::mail::Activity;
-use crate::runtime::{Context, LastTold, Standing};
+use crate::runtime::Context;
 
 /// A conversation in memory.
 pub(super) struct LiveConversation {
     pub(super) node: Arc<Context>,
     pub(super) key: ConversationKey,
-    pub(super) claim: Arc<Claim>,
     pub(super) draft: Draft,
-    /// The last event that is known to be durable.
-    pub(super) durable: Seq,
     /// The agent who has it, by what is durable, and since which assignment.
     pub(super) holder: Option<(AgentId, u64)>,
     /// Where it stood as others were last told.
     pub(super) standing: Standing,
-    pub(super) subscribers: Subscribers,
+    pub(super) listeners: Listeners,
     pub(super) attendance: Attendance,
     pub(super) typists: Typists,
     pub(super) marks: MarkWrites,
@@ -40,24 +38,22 @@ pub(super) struct LiveConversation {
 impl LiveConversation {
     pub(super) fn new(
         node: Arc<Context>,
-        claim: Claim,
+        key: ConversationKey,
         conversation: Conversation,
         activity: Arc<Activity>,
     ) -> Self {
         let head = conversation.head();
         let holder = head.assignee.as_ref().filter(|_| head.state == State::Assigned);
         Self {
-            key: claim.key,
-            durable: head.last_seq,
+            key,
             holder: holder.map(|agent| (agent.id, head.assignment_epoch)),
             standing: Standing::of(head),
-            refused: node.crashes.refused(&claim.key),
-            subscribers: Subscribers::new(claim.key.conversation, Arc::clone(&activity)),
+            refused: node.crashes.refused(&key),
+            listeners: Listeners::new(key, Arc::clone(&node.hub), Arc::clone(&activity)),
             attendance: Attendance::default(),
             typists: Typists::default(),
             marks: MarkWrites::default(),
             draft: Draft::new(conversation),
-            claim: Arc::new(claim),
             node,
             activity,
             closing: false,
@@ -69,7 +65,8 @@ impl LiveConversation {
         self.activity.used_ms.store(self.node.uptime_ms(), Ordering::Relaxed);
     }
 
-    pub(super) fn last_told(&self) -> LastTold {
-        LastTold { last_seq: self.durable, standing: self.standing, holder: self.holder }
+    /// The last event that is known to be durable.
+    pub(super) fn durable(&self) -> Seq {
+        self.draft.durable().last_seq
     }
 }

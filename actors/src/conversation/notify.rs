@@ -6,21 +6,10 @@ use std::sync::Arc;
 use domain::{AgentId, AssignReason, Event, EventKind, Head, ReleaseReason};
 
 use super::live::LiveConversation;
-use crate::runtime::{LastTold, Standing};
+use super::standing::Standing;
 use crate::words::{AgentKey, Before, Joined, Loss, Notice, TeamKey};
 
 impl LiveConversation {
-    /// Notifies those concerned by `events`, which an earlier owner wrote after `told` without knowing it.
-    pub(super) fn notify_rest(&mut self, told: LastTold, events: &[Event]) {
-        (self.standing, self.holder) = (told.standing, told.holder);
-        let head = Arc::new(self.draft.conversation().head().clone());
-        self.notify_router(&head, events.iter().rev().find_map(released));
-        for event in events {
-            self.notify_agents(event, &head);
-        }
-        self.node.unsettled.forget(&self.key);
-    }
-
     pub(super) fn notify_agents(&mut self, event: &Event, head: &Arc<Head>) {
         let (next, why) = match &event.kind {
             EventKind::Assigned { agent, assignment_epoch, reason, .. } => {
@@ -55,14 +44,14 @@ impl LiveConversation {
     pub(super) fn notify_router(&mut self, head: &Arc<Head>, released: Option<(AgentId, ReleaseReason)>) {
         let now = Standing::of(head);
         let before = std::mem::replace(&mut self.standing, now);
-        self.node.watchers.changed(self.key, (before.team, before.assignee), head);
+        self.node.hub.lists.changed(self.key, (before.team, before.assignee), head);
         if before == now {
             return;
         }
         let (workspace, conversation) = (self.key.workspace, self.key.conversation);
         if before.queued && !(now.queued && now.team == before.team) {
             let team = TeamKey { workspace, team: before.team };
-            self.node.watchers.left_queue(workspace, before.visitor, conversation);
+            self.node.hub.lists.left_queue(workspace, before.visitor, conversation);
             self.node.outbox.put(Notice::Left { team, conversation, taken: now.holder });
         }
         if now.queued {

@@ -40,10 +40,10 @@ impl LiveConversation {
             | Standing::Stranger => return Ok(false),
         };
         // What is staged has been shown to nobody.
-        let seq = seq.min(self.durable);
+        let seq = seq.min(self.durable());
         let moved = self.draft.mark(side, seq);
         if moved {
-            self.subscribers.read(who.author(), seq);
+            self.listeners.read(who.author(), seq);
         }
         Ok(moved)
     }
@@ -68,7 +68,7 @@ impl LiveConversation {
 
     pub(super) fn marks_written(&mut self, myself: &ActorRef<ConversationMessage>) {
         self.marks.written();
-        self.node.watchers.touch(self.key, self.standing.team, self.standing.assignee);
+        self.node.hub.lists.touch(self.key, self.standing.team, self.standing.assignee);
         self.write_marks(myself);
     }
 }

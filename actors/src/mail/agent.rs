@@ -6,10 +6,7 @@ use domain::{ConversationId, Head, TeamId, Timestamp};
 
 use super::mailbox::{Asked, Handle};
 use super::presence::AgentPresence;
-use crate::hub::PushSender;
-use crate::words::{
-    AgentKey, AgentView, Ask, Loss, OfferEnd, QueueNews, QueuePosition, Reserve, SetStatus, ViewAgent,
-};
+use crate::words::{Attach, Loss, OfferEnd, QueueNews, QueuePosition, Reserve, SetStatus, ViewAgent};
 
 pub(crate) type AgentHandle = Handle<AgentMessage, AgentPresence>;
 
@@ -77,18 +74,8 @@ pub(crate) enum AgentMessage {
         before: Vec<(ConversationId, u64)>,
         listed: Vec<(ConversationId, u64)>,
     },
-}
-
-/// A socket of the agent's opens; the answer is the agent as it begins.
-#[derive(Clone)]
-pub(crate) struct Attach {
-    pub(crate) session: u64,
-    pub(crate) sender: PushSender,
-}
-
-impl Ask for Attach {
-    type Key = AgentKey;
-    type Answer = AgentView;
+    #[cfg(any(test, feature = "testing"))]
+    Inspect(tokio::sync::oneshot::Sender<domain::Load>),
 }
 
 impl From<Asked<ViewAgent>> for AgentMessage {

@@ -4,26 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use domain::{Event, Head, Principal, Seq};
-use store::{Append, ConversationKey, StoreError};
+use domain::{Event, Head};
+use store::{Append, StoreError};
 
 use super::mailbox::{Asked, Handle};
-use crate::hub::PushSender;
-use crate::words::{Ask, Execute, ListenerId, Probe, Read, Typing, Viewing};
+use crate::words::{Execute, ListenerId, Probe, Read, Settle, Subscribe, Typing, Viewing};
 
 pub(crate) type ConversationHandle = Handle<ConversationMessage, Activity>;
 
 pub(crate) enum ConversationMessage {
     Execute(Asked<Execute>),
     Probe(Asked<Probe>),
+    Settle(Asked<Settle>),
     Subscribe(Asked<Subscribe>),
     Viewing(Asked<Viewing>),
     Typing(Asked<Typing>),
     Read(Asked<Read>),
     Unsubscribe(ListenerId),
     Appended(Box<Appended>),
-    /// The log has a newer owner.
-    Overtaken,
+    /// Nothing can be appended on this node any more.
+    LanesEnded,
     MarksWritten,
     TypingDue,
     Passivate {
@@ -33,25 +33,11 @@ pub(crate) enum ConversationMessage {
     Inspect(tokio::sync::oneshot::Sender<domain::Conversation>),
 }
 
-/// Push what is durable to this socket from now on; the answer is the last durable event.
-#[derive(Clone)]
-pub(crate) struct Subscribe {
-    pub(crate) listener: ListenerId,
-    pub(crate) who: Arc<Principal>,
-    pub(crate) sender: PushSender,
-    /// The last event that the listener has, or claims to have.
-    pub(crate) after: Seq,
-}
-
-impl Ask for Subscribe {
-    type Key = ConversationKey;
-    type Answer = Seq;
-}
-
 /// What came of an append.
 pub(crate) struct Appended {
     pub(crate) events: Vec<Event>,
-    pub(crate) head: Head,
+    /// The head after them.
+    pub(crate) head: Arc<Head>,
     pub(crate) outcome: Result<Append, StoreError>,
     pub(crate) took: Duration,
 }
@@ -61,7 +47,7 @@ pub(crate) struct Appended {
 pub(crate) struct Activity {
     /// When it was last asked for something, in milliseconds of the node's uptime.
     pub(crate) used_ms: AtomicU64,
-    pub(crate) subscribers: AtomicUsize,
+    pub(crate) listeners: AtomicUsize,
 }
 
 impl From<Asked<Execute>> for ConversationMessage {
@@ -73,6 +59,12 @@ impl From<Asked<Execute>> for ConversationMessage {
 impl From<Asked<Probe>> for ConversationMessage {
     fn from(asked: Asked<Probe>) -> Self {
         Self::Probe(asked)
+    }
+}
+
+impl From<Asked<Settle>> for ConversationMessage {
+    fn from(asked: Asked<Settle>) -> Self {
+        Self::Settle(asked)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ractor::Message;
-use store::ConversationKey;
+use store::{ConversationKey, StoreError};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::local::Node;
 use crate::mail::{
@@ -26,6 +27,9 @@ pub(crate) trait Address: Copy + Send + Sync {
     /// A question whose answer was dropped has changed nothing: the actor keeps nothing that is stored.
     const IS_MEMORY: bool;
 
+    /// The actor, if it lives.
+    fn find(self, node: &Node) -> Option<Handle<Self::Message, Self::Shown>>;
+
     /// The living actor; started when there is none.
     fn reach(
         self,
@@ -39,6 +43,10 @@ impl Address for ConversationKey {
 
     const IS_MEMORY: bool = false;
 
+    fn find(self, node: &Node) -> Option<Handle<ConversationMessage, Activity>> {
+        node.context.conversations.get(&self)
+    }
+
     async fn reach(self, node: &Node) -> Result<Handle<ConversationMessage, Activity>, ExecuteError> {
         let context = &node.context;
         context.conversations.get_or_start(self, || conversation::activate(context, self)).await
@@ -51,6 +59,10 @@ impl Address for AgentKey {
 
     const IS_MEMORY: bool = true;
 
+    fn find(self, node: &Node) -> Option<Handle<AgentMessage, AgentPresence>> {
+        node.context.agents.get(&self)
+    }
+
     async fn reach(self, node: &Node) -> Result<Handle<AgentMessage, AgentPresence>, ExecuteError> {
         node.context.agents.get_or_start(self, || agent::activate(&node.context, self)).await
     }
@@ -61,6 +73,10 @@ impl Address for TeamKey {
     type Shown = QueueGauges;
 
     const IS_MEMORY: bool = true;
+
+    fn find(self, node: &Node) -> Option<Handle<TeamMessage, QueueGauges>> {
+        node.context.teams.get(&self)
+    }
 
     async fn reach(self, node: &Node) -> Result<Handle<TeamMessage, QueueGauges>, ExecuteError> {
         node.context.teams.get_or_start(self, || team::start(&node.context, self)).await
@@ -85,7 +101,7 @@ where
     <A::Key as Address>::Message: From<Asked<A>>,
 {
     async fn put_to(self, node: &Node, key: Self::Key) -> Result<Self::Answer, ExecuteError> {
-        node.ask_which(key, self).await.map(|(answer, _)| answer)
+        node.follow(key, self).await
     }
 }
 
@@ -106,34 +122,39 @@ impl Node {
     ///
     /// # Errors
     /// [`ExecuteError::Unknown`]: the answer did not come within [`Settings::deadline`](crate::Settings::deadline), or its
-    /// actor crashed; what was asked may have been done. [`ExecuteError::Overloaded`]: nothing was done, ask again soon. The
-    /// others as the actor answers.
+    /// actor crashed; what was asked may have been done. [`ExecuteError::Rejected`]: the actor says no. The others: nothing was
+    /// done; ask again soon.
     pub async fn ask<A: Question>(&self, key: A::Key, ask: A) -> Result<A::Answer, ExecuteError> {
         ask.put_to(self, key).await
     }
 
-    /// As [`Self::ask`]; gives also the way to the actor that answered.
-    pub(super) async fn ask_which<A>(
-        &self,
-        key: A::Key,
-        ask: A,
-    ) -> Result<(A::Answer, HandleOf<A>), ExecuteError>
+    /// Asks one actor after the other, as long as what is asked for moves on.
+    async fn follow<A>(&self, key: A::Key, ask: A) -> Result<A::Answer, ExecuteError>
     where
         A: Ask,
         A::Key: Address,
         <A::Key as Address>::Message: From<Asked<A>>,
     {
         for _ in 0..HOPS_MAX {
-            let handle = key.reach(self).await?;
+            let handle = match key.find(self) {
+                Some(handle) => handle,
+                None => self.reach_in_time(key).await?,
+            };
             match self.put(&handle, ask.clone(), self.context.settings.deadline).await {
-                Ok(answer) => return Ok((answer, handle)),
+                Ok(answer) => return Ok(answer),
                 Err(Missed::Moved) => {}
                 Err(Missed::Dropped) if A::Key::IS_MEMORY => {}
                 Err(Missed::Dropped | Missed::Late) => return Err(ExecuteError::Unknown),
                 Err(Missed::Refused(error)) => return Err(error),
             }
         }
-        Err(ExecuteError::Overloaded)
+        Err(ExecuteError::Contended)
+    }
+
+    /// An actor that takes the place of another one waits for what that one was appending, which may take long.
+    async fn reach_in_time<K: Address>(&self, key: K) -> Result<Handle<K::Message, K::Shown>, ExecuteError> {
+        let late = || StoreError::Unavailable("no actor was started in time".into());
+        timeout(self.context.settings.deadline, key.reach(self)).await.map_err(|_| late())?
     }
 
     /// Asks this actor alone.
@@ -156,7 +177,7 @@ impl Node {
             // The actor ended between the look and the message, which it never saw.
             return Err(Missed::Moved);
         }
-        match tokio::time::timeout(within, answer).await {
+        match timeout(within, answer).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(Refusal::Moved))) => Err(Missed::Moved),
             Ok(Ok(Err(Refusal::Error(error)))) => Err(Missed::Refused(error)),
@@ -165,6 +186,3 @@ impl Node {
         }
     }
 }
-
-/// The way to the actors that answer `A`.
-type HandleOf<A> = Handle<<<A as Ask>::Key as Address>::Message, <<A as Ask>::Key as Address>::Shown>;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Head, Rejection, Request, State};
+use domain::{Request, State};
 use store::{ConversationKey, LiveRow};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::ask::Address;
 use super::local::Node;
@@ -20,20 +20,13 @@ impl Node {
     /// As [`Node::ask`].
     pub async fn create(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
         let mut created: Option<Outcome> = None;
-        let made = self
-            .context
-            .conversations
-            .get_or_start(key, || async {
-                match conversation::create(&self.context, key, &request).await? {
-                    Some((handle, outcome)) => {
-                        created = Some(outcome);
-                        Ok(handle)
-                    }
-                    None => conversation::activate(&self.context, key).await,
-                }
-            })
-            .await;
-        made?;
+        let made = self.context.conversations.get_or_start(key, || async {
+            let (handle, outcome) = conversation::create(&self.context, key, &request).await?;
+            created = outcome;
+            Ok::<_, ExecuteError>(handle)
+        });
+        // An append that was given up is carried out all the same, and the next one to look waits for it.
+        timeout(self.context.settings.deadline, made).await.map_err(|_| ExecuteError::Unknown)??;
         match created {
             Some(outcome) => Ok(outcome),
             None => self.execute(key, request).await,
@@ -46,16 +39,6 @@ impl Node {
     /// As [`Node::ask`].
     pub async fn execute(&self, key: ConversationKey, request: Request) -> Result<Outcome, ExecuteError> {
         self.ask(key, Execute { request: Arc::new(request) }).await
-    }
-
-    /// The head that a fresh claim finds: no append before this call can change it any more.
-    ///
-    /// # Errors
-    /// As [`Node::ask`]; [`Rejection::NotFound`] when there is no such conversation.
-    pub async fn settled_head(&self, key: ConversationKey) -> Result<Head, ExecuteError> {
-        // After an unknown outcome the conversation has left the registry: this activates it anew.
-        key.reach(self).await?;
-        Ok(self.context.store.heads.get(key).await?.ok_or(Rejection::NotFound)?)
     }
 
     /// Starts what a live conversation needs: the router of one that waits, the actor of the agent who has it.

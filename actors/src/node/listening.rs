@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use domain::{Principal, Seq};
-use ractor::{ActorRef, ActorStatus};
 use store::ConversationKey;
 
-use super::local::Node;
+use super::local::{Node, WeakNode};
 use crate::hub::PushSender;
-use crate::mail::{AgentMessage, Attach, ConversationMessage, Subscribe};
-use crate::words::{AgentKey, AgentView, ExecuteError, ListenerId};
+use crate::mail::{AgentMessage, ConversationMessage};
+use crate::words::{AgentKey, AgentView, Attach, ExecuteError, ListenerId, Subscribe};
 
 /// The right to be pushed what happens in a conversation; it ends when this is dropped.
 pub struct Subscription {
-    id: ListenerId,
-    actor: ActorRef<ConversationMessage>,
+    entry: Listening,
     /// The last durable event when it began: what comes after is pushed.
     pub last_seq: Seq,
 }
@@ -22,36 +20,56 @@ pub struct Subscription {
 impl Subscription {
     /// Names it to the conversation.
     pub fn id(&self) -> ListenerId {
-        self.id
+        self.entry.id
     }
 }
 
-impl Drop for Subscription {
+/// A listener in the hub.
+struct Listening {
+    node: WeakNode,
+    key: ConversationKey,
+    id: ListenerId,
+}
+
+impl Drop for Listening {
     fn drop(&mut self) {
-        // An actor that ended has no subscribers left.
-        let _ = self.actor.cast(ConversationMessage::Unsubscribe(self.id));
+        let Some(node) = self.node.upgrade() else { return };
+        node.context.hub.listeners.leave(self.key, self.id);
+        if let Some(handle) = node.context.conversations.get(&self.key) {
+            // An actor that ends has no listeners left.
+            handle.tell(ConversationMessage::Unsubscribe(self.id));
+        }
     }
 }
 
 /// An agent's open socket; the agent's actor counts it until this is dropped.
 pub struct Attachment {
-    actor: ActorRef<AgentMessage>,
-    session: u64,
+    entry: Attached,
     /// The agent as the socket begins.
     pub view: AgentView,
 }
 
 impl Attachment {
-    /// The agent's actor knows of the socket; otherwise attach anew.
+    /// The actor that counts the socket has not ended; otherwise attach anew.
     pub fn lives(&self) -> bool {
-        self.actor.get_status() < ActorStatus::Draining
+        let Attached { node, key, session } = &self.entry;
+        node.upgrade().is_some_and(|node| node.context.hub.sessions.has(*key, *session))
     }
 }
 
-impl Drop for Attachment {
+/// An agent's socket in the hub.
+struct Attached {
+    node: WeakNode,
+    key: AgentKey,
+    session: u64,
+}
+
+impl Drop for Attached {
     fn drop(&mut self) {
+        let Some(node) = self.node.upgrade() else { return };
+        node.context.hub.sessions.leave(self.key, self.session);
         // An actor that ended has no sessions left.
-        let _ = self.actor.cast(AgentMessage::Detach { session: self.session });
+        node.tell_agent(self.key, AgentMessage::Detach { session: self.session });
     }
 }
 
@@ -60,7 +78,7 @@ impl Node {
     /// `after`: the last event that the listener has, or claims to have.
     ///
     /// # Errors
-    /// As [`Node::ask`]; after [`ExecuteError::Unknown`] nothing is pushed.
+    /// As [`Node::ask`]; after an error nothing is pushed.
     pub async fn subscribe(
         &self,
         key: ConversationKey,
@@ -69,8 +87,11 @@ impl Node {
         after: Seq,
     ) -> Result<Subscription, ExecuteError> {
         let id = ListenerId(self.context.next_id());
-        let (last_seq, handle) = self.ask_which(key, Subscribe { listener: id, who, sender, after }).await?;
-        Ok(Subscription { id, actor: handle.actor, last_seq })
+        self.context.hub.listeners.enter(key, id, Arc::clone(&who), sender);
+        // Leaves whatever happens, also when the caller waits no longer.
+        let entry = Listening { node: self.downgrade(), key, id };
+        let last_seq = self.ask(key, Subscribe { listener: id, who, after }).await?;
+        Ok(Subscription { entry, last_seq })
     }
 
     /// Counts a socket of the agent's as open while the attachment is kept; `sender` is pushed what concerns the agent.
@@ -79,7 +100,9 @@ impl Node {
     /// As [`Node::ask`].
     pub async fn attach(&self, key: AgentKey, sender: PushSender) -> Result<Attachment, ExecuteError> {
         let session = self.context.next_id();
-        let (view, handle) = self.ask_which(key, Attach { session, sender }).await?;
-        Ok(Attachment { actor: handle.actor, session, view })
+        self.context.hub.sessions.enter(key, session, sender);
+        let entry = Attached { node: self.downgrade(), key, session };
+        let view = self.ask(key, Attach { session }).await?;
+        Ok(Attachment { entry, view })
     }
 }

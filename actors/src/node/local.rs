@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::{VisitorId, WorkspaceId};
-use store::{Clock, Store};
+use store::{Clock, Generation, Store};
 
 use crate::hub::Watcher;
 use crate::runtime::{Context, StatsView};
@@ -41,6 +41,16 @@ impl Node {
         &self.context.store
     }
 
+    /// Its lanes have ended: it writes nothing any more, and has no conversations.
+    pub fn is_over(&self) -> bool {
+        self.context.check_lives().is_err()
+    }
+
+    /// As which its actors write.
+    pub fn generation(&self) -> Generation {
+        self.context.generation
+    }
+
     /// The clock that its actors use.
     pub fn clock(&self) -> &Clock {
         &self.context.clock
@@ -48,7 +58,7 @@ impl Node {
 
     /// One that watches lists of this workspace; at first none.
     pub fn watcher(&self, workspace: WorkspaceId) -> Watcher {
-        self.context.watchers.watcher(workspace)
+        self.context.hub.lists.watcher(workspace)
     }
 
     /// The visitor asked for something, and is there for a minute.

@@ -33,7 +33,7 @@ impl Node {
     /// and so is the agent who is offered it.
     pub async fn touched(&self, key: ConversationKey, head: &Head) {
         let assignee = head.assignee.as_ref().map(|agent| agent.id);
-        self.context.watchers.touch(key, head.team, assignee);
+        self.context.hub.lists.touch(key, head.team, assignee);
         if head.state != State::Queued {
             return;
         }

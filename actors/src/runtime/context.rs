@@ -1,11 +1,11 @@
 //! What all actors of a node share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
-use store::{Clock, ConversationKey, Owner, Store, StoreError};
+use store::{Clock, ConversationKey, Generation, Lanes, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -14,11 +14,10 @@ use super::outbox::Outbox;
 use super::registry::Registry;
 use super::stats::Stats;
 use super::supervisor::{Supervisor, SupervisorMessage};
-use super::unsettled::Unsettled;
 use super::visitors::VisitorsSeen;
-use crate::hub::Watchers;
+use crate::hub::Hub;
 use crate::mail::{Activity, AgentMessage, AgentPresence, ConversationMessage, QueueGauges, TeamMessage};
-use crate::words::{AgentKey, Notice, TeamKey};
+use crate::words::{AgentKey, ExecuteError, Notice, TeamKey};
 
 /// What can be set of a node.
 #[derive(Clone, Debug)]
@@ -39,7 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             mailbox_places: 256,
-            deadline: Duration::from_secs(10),
+            deadline: Duration::from_secs(5),
             passivate_after: Duration::from_secs(60),
             agent_grace: Duration::from_secs(20),
             accept_timeout: Duration::from_secs(30),
@@ -47,22 +46,34 @@ impl Default for Settings {
     }
 }
 
+/// What lets a node write. Dropping it seals nothing.
+#[derive(Clone)]
+pub struct Authority {
+    /// The node's own, open.
+    pub lanes: Arc<dyn Lanes>,
+    /// Higher than that of every node which wrote before.
+    pub generation: Generation,
+}
+
 /// The store, the clock, the registries of the living, and the ways from one actor to others.
 pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
-    pub(crate) owner: Owner,
+    /// All that is appended goes through these, as the one writer of each conversation of this generation.
+    pub(crate) lanes: Arc<dyn Lanes>,
+    pub(crate) generation: Generation,
     pub(crate) settings: Settings,
     pub(crate) conversations: Registry<ConversationKey, ConversationMessage, Activity>,
     pub(crate) agents: Registry<AgentKey, AgentMessage, AgentPresence>,
     pub(crate) teams: Registry<TeamKey, TeamMessage, QueueGauges>,
-    pub(crate) watchers: Watchers,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) visitors: VisitorsSeen,
     pub(crate) supervisor: ActorRef<SupervisorMessage>,
     pub(crate) outbox: Outbox,
     pub(crate) stats: Arc<Stats>,
     pub(crate) crashes: Crashes,
-    pub(crate) unsettled: Unsettled,
+    /// The lanes have ended.
+    over: AtomicBool,
     started: Instant,
     next_id: AtomicU64,
 }
@@ -70,6 +81,24 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn uptime_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    /// # Errors
+    /// [`ExecuteError::Moved`] once the lanes have ended.
+    pub(crate) fn check_lives(&self) -> Result<(), ExecuteError> {
+        if self.over.load(Ordering::Relaxed) { Err(ExecuteError::Moved) } else { Ok(()) }
+    }
+
+    /// The lanes have ended: no actor stays, and none is started any more. A conversation first hears what became of what it
+    /// was appending.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        for (_, handle) in self.conversations.living() {
+            // An actor that ended has left already.
+            handle.tell(ConversationMessage::LanesEnded);
+        }
+        self.agents.living().iter().for_each(|(_, handle)| handle.actor.stop(None));
+        self.teams.living().iter().for_each(|(_, handle)| handle.actor.stop(None));
     }
 
     /// A number that this node gives once.
@@ -85,7 +114,7 @@ impl Context {
 pub(crate) async fn start(
     store: Store,
     clock: Clock,
-    owner: Owner,
+    authority: Authority,
     settings: Settings,
 ) -> Result<(Arc<Context>, mpsc::Receiver<Notice>), StoreError> {
     let stats = Arc::new(Stats::default());
@@ -96,18 +125,19 @@ pub(crate) async fn start(
     let context = Context {
         store,
         clock,
-        owner,
+        lanes: authority.lanes,
+        generation: authority.generation,
         settings,
         conversations: Registry::new(),
         agents: Registry::new(),
         teams: Registry::new(),
-        watchers: Watchers::default(),
+        hub: Arc::default(),
         visitors: VisitorsSeen::default(),
         supervisor,
         outbox,
         stats,
         crashes: Crashes::default(),
-        unsettled: Unsettled::default(),
+        over: AtomicBool::new(false),
         started: Instant::now(),
         next_id: AtomicU64::new(1),
     };

@@ -14,16 +14,15 @@ struct RouterActor;
 /// Starts the router of `key`; it reads its team by itself.
 ///
 /// # Errors
-/// [`ExecuteError::Overloaded`] when no actor could be started; ask again soon.
+/// [`ExecuteError::Unavailable`] when no actor could be started; ask again soon.
 pub(crate) async fn start(node: &Arc<Context>, key: TeamKey) -> Result<TeamHandle, ExecuteError> {
+    node.check_lives()?;
     let supervisor = node.supervisor.get_cell();
     let gauges = Arc::new(QueueGauges::default());
     let opened = (Arc::clone(node), key, Arc::clone(&gauges));
-    let (actor, _) =
-        RouterActor::spawn_linked(None, RouterActor, opened, supervisor).await.map_err(|error| {
-            tracing::warn!(%error, "a team's router was not started");
-            ExecuteError::Overloaded
-        })?;
+    let (actor, _) = RouterActor::spawn_linked(None, RouterActor, opened, supervisor)
+        .await
+        .map_err(|error| ExecuteError::not_started(&error))?;
     Ok(TeamHandle::new(actor, node.settings.mailbox_places, gauges))
 }
 

@@ -16,6 +16,8 @@ use crate::words::{Decline, Given, Notice, OfferEnd};
 const GIVING_MAX: usize = 64;
 /// An assignment whose outcome was not told for so long is tried again: longer than its reservation and its append may take.
 const GIVING_FOR: Duration = Duration::from_secs(30);
+/// How long a conversation that could not be given is left alone: a store that fails fails often at once.
+const REST: Duration = Duration::from_secs(1);
 
 impl Router {
     /// Offers or gives, from the front of the queue, as long as some agent is free.
@@ -76,7 +78,7 @@ impl Router {
             position,
             expires_at,
         });
-        self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
+        self.node.hub.lists.touch(self.key_of(conversation), self.key.team, None);
     }
 
     fn accept_timeout(&self) -> Duration {
@@ -117,7 +119,7 @@ impl Router {
             }
             // Its own notice says where it went, or the next reading does.
             Given::Moved => drop(self.queue.remove(conversation)),
-            Given::Failed => waiting.step = Step::Free,
+            Given::Failed => waiting.step = Step::Resting(Instant::now() + REST),
         }
         self.members.let_go(agent);
         if given != Given::Refused {
@@ -130,11 +132,24 @@ impl Router {
     pub(super) fn expire_gifts(&mut self, now: Instant) {
         let since = |waiting: &Waiting| match waiting.step {
             Step::Giving { agent, since } if now >= since + GIVING_FOR => Some((waiting.conversation, agent)),
-            Step::Giving { .. } | Step::Looking | Step::Free | Step::Offered(_) => None,
+            Step::Giving { .. } | Step::Looking | Step::Free | Step::Resting(_) | Step::Offered(_) => None,
         };
         let lost: Vec<(ConversationId, AgentId)> = self.queue.iter().filter_map(since).collect();
         for (conversation, agent) in lost {
             self.given(conversation, agent, Given::Failed);
+        }
+    }
+
+    /// Those that have rested may be given again.
+    pub(super) fn end_rests(&mut self, now: Instant) {
+        let rested = |waiting: &&mut Waiting| matches!(waiting.step, Step::Resting(until) if now >= until);
+        let mut any = false;
+        for waiting in self.queue.iter_mut().filter(rested) {
+            waiting.step = Step::Free;
+            any = true;
+        }
+        if any {
+            self.route_soon();
         }
     }
 
@@ -204,7 +219,7 @@ impl Router {
         }
         self.members.let_go(agent);
         self.end_offer(agent, conversation, why);
-        self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
+        self.node.hub.lists.touch(self.key_of(conversation), self.key.team, None);
         self.route_soon();
     }
 

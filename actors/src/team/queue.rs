@@ -29,6 +29,8 @@ pub(super) enum Step {
     Looking,
     /// It waits for an agent who may have it.
     Free,
+    /// It could not be given, and is not tried again before then: what failed at once may fail so again.
+    Resting(Instant),
     Offered(Offer),
     /// The assignment to this agent is being written, since then.
     Giving {
@@ -93,7 +95,7 @@ impl Waiting {
     /// The agent that it is offered or being given to.
     pub(super) fn with(&self) -> Option<AgentId> {
         match &self.step {
-            Step::Looking | Step::Free => None,
+            Step::Looking | Step::Free | Step::Resting(_) => None,
             Step::Offered(offer) => Some(offer.agent),
             Step::Giving { agent, .. } => Some(*agent),
         }
@@ -102,7 +104,7 @@ impl Waiting {
     pub(super) fn offer(&self) -> Option<&Offer> {
         match &self.step {
             Step::Offered(offer) => Some(offer),
-            Step::Looking | Step::Free | Step::Giving { .. } => None,
+            Step::Looking | Step::Free | Step::Resting(_) | Step::Giving { .. } => None,
         }
     }
 }

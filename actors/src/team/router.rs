@@ -152,7 +152,7 @@ impl Router {
         }
         self.visitors_due = true;
         // It has a position now, which sockets that were shown the conversation may not have seen.
-        self.node.watchers.touch(self.key_of(conversation), self.key.team, None);
+        self.node.hub.lists.touch(self.key_of(conversation), self.key.team, None);
         self.answer_questions();
         self.route_soon();
     }
@@ -219,6 +219,7 @@ impl Router {
         let now = Instant::now();
         self.expire_offers(now);
         self.expire_gifts(now);
+        self.end_rests(now);
         self.questions.drop_gone();
         if self.visitors_due && now >= self.visitors_told + TELL_VISITORS {
             self.visitors_due = false;
@@ -244,7 +245,7 @@ impl Router {
             let expected_wait_s = pace.expected_wait_s(position).filter(|_| there);
             if waiting.told.replace((position, expected_wait_s)) != Some((position, expected_wait_s)) {
                 let place = QueuePosition { position, expected_wait_s, offered_to: None };
-                node.watchers.place(key.workspace, waiting.visitor, waiting.conversation, place);
+                node.hub.lists.place(key.workspace, waiting.visitor, waiting.conversation, place);
             }
         }
     }

@@ -25,18 +25,32 @@ pub enum ExecuteError {
     /// The rules said no; nothing was written.
     #[error(transparent)]
     Rejected(#[from] domain::Rejection),
-    /// Too much waits already; nothing was written. Try again soon.
+    /// Too much waits for the same actor already; nothing was written. Ask again soon.
     #[error("too many requests wait for this conversation")]
     Overloaded,
+    /// This node may write no more; nothing was written. Ask again: the node that may answers.
+    #[error("another node has taken over")]
+    Moved,
+    /// One actor after the other ended before it took the question up; nothing was written. Ask again soon.
+    #[error("what was asked for moved again and again")]
+    Contended,
     /// It may have been written. Ask again with the same `client_id`: the answer then tells.
     #[error("the outcome is unknown")]
     Unknown,
     /// The command crashed its conversation again and again and is refused; nothing was written.
     #[error("this request cannot be carried out")]
     Poisoned,
-    /// The store could not; nothing was written.
+    /// The store could not, or no actor could be started; nothing was written.
     #[error(transparent)]
-    Store(#[from] store::StoreError),
+    Unavailable(#[from] store::StoreError),
+}
+
+impl ExecuteError {
+    /// No actor could be started, because of `cause`.
+    pub(crate) fn not_started(cause: &dyn std::error::Error) -> Self {
+        tracing::warn!(error = %cause, "an actor was not started");
+        Self::Unavailable(store::StoreError::Unavailable(format!("no actor could be started: {cause}")))
+    }
 }
 
 /// What a command came to.
@@ -74,6 +88,31 @@ pub struct Probe {
 impl Ask for Probe {
     type Key = ConversationKey;
     type Answer = Outcome;
+}
+
+/// How does the conversation stand, once everything that was asked before is durable or refused? The outcome has a head.
+#[derive(Clone, Copy, Debug)]
+pub struct Settle;
+
+impl Ask for Settle {
+    type Key = ConversationKey;
+    type Answer = Outcome;
+}
+
+/// Let this listener be pushed what is durable from now on; the answer is the last durable event.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscribe {
+    /// Names the listener, which the hub of its node knows.
+    pub(crate) listener: ListenerId,
+    /// Who listens.
+    pub(crate) who: Arc<Principal>,
+    /// The last event that the listener has, or claims to have.
+    pub(crate) after: Seq,
+}
+
+impl Ask for Subscribe {
+    type Key = ConversationKey;
+    type Answer = Seq;
 }
 
 /// An agent who listens opens the conversation, or looks away.
@@ -118,6 +157,18 @@ pub struct Read {
 impl Ask for Read {
     type Key = ConversationKey;
     type Answer = ();
+}
+
+/// Count this socket of the agent's as open; the answer is the agent as it begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attach {
+    /// Names the socket, which the hub of its node knows.
+    pub(crate) session: u64,
+}
+
+impl Ask for Attach {
+    type Key = AgentKey;
+    type Answer = AgentView;
 }
 
 /// How is the agent?

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::{Author, ConversationId, Event, Head, Seq, Status, Timestamp};
+use domain::{Author, ConversationId, Head, Seq, Status, Timestamp};
 
 use super::notice::Loss;
 use super::queue::{OfferEnd, QueueNews, QueuePosition};
+use super::shown::SharedEvent;
 
 /// One thing that a socket is told. A soft one may be dropped: it is out of date soon.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub enum Push {
         /// The event's conversation.
         conversation: ConversationId,
         /// Shared by all listeners.
-        event: Arc<Event>,
+        event: Arc<SharedEvent>,
     },
     /// Somebody of the other side types, or stopped. Soft.
     Typing {
@@ -47,6 +48,8 @@ pub enum Push {
         /// The conversation.
         conversation: ConversationId,
     },
+    /// To an agent: their actor is gone, attach anew.
+    AgentLost,
     /// To an agent, who has a conversation now.
     Assigned {
         /// The conversation.
@@ -115,6 +118,7 @@ impl Push {
             Push::Read { .. }
             | Push::SightLost { .. }
             | Push::OwnerLost { .. }
+            | Push::AgentLost
             | Push::Unassigned { .. }
             | Push::Status(_)
             | Push::OfferEnded { .. }

@@ -8,7 +8,9 @@ use domain::{
 };
 
 use actors::testing::{agent, agent_key, card, id, key, supervisor, team, team_key, visitor};
-use actors::{Attachment, OfferEnd, Push, PushReceiver, ViewAgent, window};
+use actors::{Attachment, ExecuteError, OfferEnd, Push, PushReceiver, ViewAgent, window};
+
+use store::faulty::Fault;
 
 use crate::testing::Office;
 
@@ -287,4 +289,32 @@ async fn what_is_idle_ends_unless_its_visitor_is_there() {
     assert_eq!(gone.end_reason.unwrap().as_str(), "idle");
     let reopened = office.cluster.reopen(key(1), supervisor(1), None).await.unwrap();
     assert_eq!(reopened.head.unwrap().state, State::Queued);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_given_is_left_alone_for_a_moment() {
+    let office = Office::open(vec![team(1, [1], AssignmentMode::Auto)], [(1, 5)]).await;
+    office.start(1, 1, 1).await.unwrap();
+    // As with a full disk: each write fails at once, reads go on.
+    office.log.script(std::iter::repeat_n(Fault::Unavailable, 5));
+    let _socket = Socket::open(&office, 1).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let failed = office.cluster.stats().appends_failed;
+    assert!((2..=4).contains(&failed), "{failed} tries in three seconds");
+    office.until(async |office| office.holder(1).await == Some(id(1))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_overtaken_lets_go_of_everything() {
+    let mut office = Office::open(vec![team(1, [1], AssignmentMode::Auto)], [(1, 4)]).await;
+    let mut socket = Socket::open(&office, 1).await;
+    office.start(1, 1, 1).await.unwrap();
+    office.until(async |office| office.holder(1).await == Some(id(1))).await;
+    let before = office.node.clone();
+    office.overtake(7).await;
+    while !matches!(socket.pushes.next().await, Some(Push::AgentLost)) {}
+    office.until(async |_| before.living().is_empty()).await;
+    let refused = office.overtaken().unwrap().ask(agent_key(1), ViewAgent).await;
+    assert!(matches!(refused, Err(ExecuteError::Moved)), "{refused:?}");
+    assert_eq!(office.cluster.ask(agent_key(1), ViewAgent).await.unwrap().load, 1);
 }

@@ -146,6 +146,7 @@ async fn wait_for_event(
                 Push::Event { .. }
                 | Push::Typing { .. }
                 | Push::Read { .. }
+                | Push::AgentLost
                 | Push::Assigned { .. }
                 | Push::Unassigned { .. }
                 | Push::Status(_)

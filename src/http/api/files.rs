@@ -251,10 +251,10 @@ fn percent_encoded(byte: u8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        AgentCard, AgentId, Author, ClientId, ConversationId, Head, MessageId, Mime, Name, Timestamp,
-    };
-    use store::{Append, Claim, ClaimError, ClaimToken, Created, Owner, Peek};
+    use domain::{AgentCard, AgentId, Author, ClientId, ConversationId, MessageId, Mime, Name, Timestamp};
+    use std::sync::Arc;
+
+    use store::{Incarnation, JournalError, JournalPage, JournalPosition, LaneId, Lanes, OpenLanesError};
 
     use super::*;
 
@@ -290,31 +290,22 @@ mod tests {
         async fn read_before(&self, _: ConversationKey, _: Seq, _: usize) -> Result<Vec<Event>, StoreError> {
             unreachable!("it is read forwards")
         }
-        async fn create(
-            &self,
-            _: ConversationKey,
-            _: &Owner,
-            _: &[Event],
-            _: &Head,
-        ) -> Result<Created, StoreError> {
+        async fn open(&self, _: Incarnation) -> Result<Arc<dyn Lanes>, OpenLanesError> {
             unreachable!("nothing is written")
         }
-        async fn append(&self, _: &Claim, _: Seq, _: &[Event], _: &Head) -> Result<Append, StoreError> {
+        async fn seal(&self, _: Incarnation) -> Result<(), StoreError> {
             unreachable!("nothing is written")
         }
-        async fn peek(&self, _: ConversationKey) -> Result<Option<Peek>, StoreError> {
-            unreachable!("its owner is not asked for")
+        async fn lanes(&self) -> Result<Vec<LaneId>, StoreError> {
+            unreachable!("a log is read, and no journal")
         }
-        async fn claim(
+        async fn journal(
             &self,
-            _: ConversationKey,
-            _: &Owner,
-            _: Option<ClaimToken>,
-        ) -> Result<Claim, ClaimError> {
-            unreachable!("it is not claimed")
-        }
-        async fn passivate(&self, _: Claim) -> Result<(), StoreError> {
-            unreachable!("it is not claimed")
+            _: LaneId,
+            _: JournalPosition,
+            _: usize,
+        ) -> Result<JournalPage, JournalError> {
+            unreachable!("a log is read, and no journal")
         }
     }
 

@@ -33,7 +33,7 @@ use crate::http::engine::trace_context;
 use crate::http::judge::existence::Existence;
 use crate::http::judge::{Judgement, Noticed, judge};
 use crate::http::table::paths::Paths;
-use crate::http::table::{Params, Rate, Route};
+use crate::http::table::{Params, Rate, Route, Who};
 use crate::rates::reads;
 use crate::rates::{Key, RATELIMIT, RATELIMIT_POLICY};
 
@@ -99,6 +99,9 @@ async fn respond(
     let (parts, body) = request.into_parts();
     let address = app.peers.client_address(peer, &parts.headers);
     let (route, caller, params) = match judge(app, paths, address, &parts, noticed).await {
+        Ok(Judgement::Handle { route, .. }) if route.row.who != Who::Open && app.cluster.is_over() => {
+            return refuse(app, &ApiError::unavailable("another server opened this store"), request_id);
+        }
         Ok(Judgement::Handle { route, caller, params }) => (route, caller, params),
         Ok(Judgement::Answer(reply)) => return reply.into_response(),
         Err(error) => return refuse(app, &error, request_id),

@@ -9,43 +9,35 @@ use domain::{
 use uuid::Uuid;
 
 use crate::{
-    Append, Claim, ConversationKey, Created, EventLog, HeadFilter, HeadPosition, HeadView, Heads, LiveRow,
+    Append, ConversationKey, EventLog, Generation, HeadFilter, HeadPosition, HeadView, Heads, LiveRow,
 };
 
-use super::{Play, card, owner, some_key};
+use super::{Boot, Play, card, some_key};
 
 /// Checks the whole contract; `fresh` gives a store.
 pub async fn check(fresh: impl AsyncFn() -> (Arc<dyn EventLog>, Arc<dyn Heads>)) {
     let fresh = async || {
         let (log, heads) = fresh().await;
-        Stores { log, heads }
+        let boot = Boot::start(&*log, 1).await;
+        Stores { log, heads, boot }
     };
     a_head_follows_its_log(&fresh().await).await;
+    a_head_is_that_of_the_last_boot(&fresh().await).await;
     marks_only_rise(&fresh().await).await;
     a_conversation_moves_from_list_to_list(&fresh().await).await;
     every_view_has_its_rows_in_its_order(&fresh().await).await;
     the_live_index_has_what_is_not_ended_of_all_workspaces(&fresh().await).await;
+    a_ghost_goes_and_a_conversation_stays(&fresh().await).await;
 }
 
 struct Stores {
     log: Arc<dyn EventLog>,
     heads: Arc<dyn Heads>,
+    /// Writes, unless a case says otherwise.
+    boot: Boot,
 }
 
 impl Stores {
-    async fn create(&self, play: &Play, head: &Head) -> Claim {
-        match self.log.create(play.key, &owner("a"), &play.events, head).await {
-            Ok(Created::New(claim)) => claim,
-            other => panic!("a new log is made, not {other:?}"),
-        }
-    }
-
-    /// Appends what the play has beyond `tail`.
-    async fn append(&self, claim: &Claim, tail: Seq, play: &Play) -> Append {
-        let events = &play.events[tail.0 as usize..];
-        self.log.append(claim, tail, events, play.head()).await.expect("the store is there")
-    }
-
     async fn get(&self, key: ConversationKey) -> Option<Head> {
         self.heads.get(key).await.expect("the store is there")
     }
@@ -87,6 +79,20 @@ impl Stores {
         }
     }
 
+    /// The whole live index, read in pages of `limit`.
+    async fn live(&self, limit: usize) -> Vec<LiveRow> {
+        let (mut rows, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.heads.live(after, limit).await.expect("the store is there");
+            after = page.last().map(|row| row.key);
+            let full = page.len() == limit;
+            rows.extend(page);
+            if !full {
+                return rows;
+            }
+        }
+    }
+
     async fn all(&self, workspace: WorkspaceId, view: &HeadView) -> Vec<ConversationId> {
         self.list(workspace, view, &HeadFilter::default(), 100).await
     }
@@ -97,25 +103,64 @@ fn reading((visitor, agent): (u64, u64), (visitor_unread, agent_unread): (u32, u
     (marks, Unread { visitor: visitor_unread, agent: agent_unread })
 }
 
+fn assigned(agent: AgentId) -> EventKind {
+    EventKind::Assigned { agent: card(agent), assignment_epoch: 1, reason: AssignReason::Accept, why: None }
+}
+
 async fn a_head_follows_its_log(stores: &Stores) {
     let mut play = Play::some();
     assert_eq!(stores.get(play.key).await, None, "no log, no head");
-    let claim = stores.create(&play, play.head()).await;
+    stores.boot.begin(&mut play).await;
     assert_eq!(stores.get(play.key).await.as_ref(), Some(play.head()), "with the log");
     let elsewhere = ConversationKey { workspace: WorkspaceId::from_uuid(Uuid::new_v4()), ..play.key };
     assert_eq!(stores.get(elsewhere).await, None, "another workspace does not see it");
 
-    let tail = play.tail();
     play.says(2000, 3);
-    assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "the owner appends");
+    assert_eq!(stores.boot.append(&mut play).await, Append::Applied, "it goes on");
     assert_eq!(stores.get(play.key).await.as_ref(), Some(play.head()), "with the append");
 
-    stores.log.claim(play.key, &owner("b"), None).await.expect("a log can be claimed");
-    let written = play.head().clone();
-    let tail = play.tail();
-    play.says(3000, 1);
-    assert!(matches!(stores.append(&claim, tail, &play).await, Append::Fenced { .. }), "the older claim");
-    assert_eq!(stores.get(play.key).await, Some(written), "a fenced append leaves the head alone");
+    stores.log.seal(stores.boot.incarnation()).await.expect("the store is there");
+    let mut late = play.clone();
+    late.says(3000, 1);
+    assert_eq!(stores.boot.append(&mut late).await, Append::Fenced, "the boot is over");
+    assert_eq!(
+        stores.get(play.key).await.as_ref(),
+        Some(play.head()),
+        "what is fenced leaves the head alone"
+    );
+}
+
+async fn a_head_is_that_of_the_last_boot(stores: &Stores) {
+    let mut play = Play::some();
+    stores.boot.begin(&mut play).await;
+    let (first, agent) = (play.team, AgentId::from_uuid(Uuid::new_v4()));
+    stores.log.seal(stores.boot.incarnation()).await.expect("the store is there");
+    for (number, kind) in [
+        (2, EventKind::Transferred { to: TransferTo::Team(TeamId::from_uuid(Uuid::new_v4())) }),
+        (3, EventKind::Transferred { to: TransferTo::Team(first) }),
+        (4, assigned(agent)),
+        (5, EventKind::Ended { reason: None }),
+        (6, EventKind::Reopened),
+    ] {
+        let boot = Boot::start(&*stores.log, number).await;
+        play.then(1000 + number, Author::System, kind);
+        assert_eq!(boot.append(&mut play).await, Append::Applied, "the next boot goes on");
+        assert_eq!(stores.get(play.key).await.as_ref(), Some(play.head()), "as of its last event");
+        let team = play.head().team;
+        for view in [
+            HeadView::Open(Some(vec![first])),
+            HeadView::Queue(Some(vec![first])),
+            HeadView::Open(Some(vec![team])),
+            HeadView::Ended(None),
+            HeadView::HeldBy(agent),
+            HeadView::OfVisitor(play.visitor),
+        ] {
+            let listed = view.time_of(play.head()).map(|_| play.key.conversation);
+            let rows = stores.all(play.key.workspace, &view).await;
+            assert_eq!(rows, Vec::from_iter(listed), "boot {number}: {view:?}");
+        }
+        stores.log.seal(boot.incarnation()).await.expect("the store is there");
+    }
 }
 
 async fn marks_only_rise(stores: &Stores) {
@@ -123,11 +168,10 @@ async fn marks_only_rise(stores: &Stores) {
     assert_eq!(stores.mark(key, (1, 1), (0, 0)).await, None, "a mark makes no conversation");
 
     let mut play = Play::some();
-    let claim = stores.create(&play, play.head()).await;
+    stores.boot.begin(&mut play).await;
     let key = play.key;
-    let tail = play.tail();
     play.says(2000, 8);
-    stores.append(&claim, tail, &play).await;
+    stores.boot.append(&mut play).await;
     let before = stores.get(key).await.expect("it is there");
     // The visitor's own words moved their mark; the agents have read nothing.
     assert_eq!((before.read, before.unread), reading((10, 0), (0, 9)), "as the head of the append");
@@ -140,9 +184,8 @@ async fn marks_only_rise(stores: &Stores) {
     assert_eq!(rest, before, "nothing else changes");
 
     // The owner does not know of the agent's mark: its head says 0.
-    let tail = play.tail();
     play.then(3000, Author::System, super::message("the system's words are nobody's"));
-    assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "a mark fences nobody");
+    assert_eq!(stores.boot.append(&mut play).await, Append::Applied, "a mark is in nobody's way");
     let head = stores.get(key).await.expect("it is there");
     assert_eq!(head.read, reading((10, 9), (0, 0)).0, "nor does an append lower a mark");
     assert_eq!(head.last_seq, play.tail(), "although the rest is new");
@@ -150,17 +193,11 @@ async fn marks_only_rise(stores: &Stores) {
 
 async fn a_conversation_moves_from_list_to_list(stores: &Stores) {
     let mut play = Play::some();
-    let claim = stores.create(&play, play.head()).await;
+    stores.boot.begin(&mut play).await;
     let (workspace, visitor) = (play.key.workspace, play.visitor);
     let (team, other_team) = (play.team, TeamId::from_uuid(Uuid::new_v4()));
     let agent = AgentId::from_uuid(Uuid::new_v4());
     let by = Author::Agent(card(agent));
-    let accepted = EventKind::Assigned {
-        agent: card(agent),
-        assignment_epoch: 1,
-        reason: AssignReason::Accept,
-        why: None,
-    };
     let released = EventKind::Released { agent: card(agent), reason: ReleaseReason::Transfer };
     let given = EventKind::Transferred { to: TransferTo::Team(other_team) };
     let ended = EventKind::Ended { reason: None };
@@ -176,7 +213,7 @@ async fn a_conversation_moves_from_list_to_list(stores: &Stores) {
     };
     let steps = [
         ("queued", vec![], [true, true, false, false], team),
-        ("assigned", vec![accepted], [false, true, false, true], team),
+        ("assigned", vec![assigned(agent)], [false, true, false, true], team),
         ("transferred", vec![released, given], [true, true, false, false], other_team),
         ("ended", vec![ended], [false, false, true, false], other_team),
     ];
@@ -186,7 +223,7 @@ async fn a_conversation_moves_from_list_to_list(stores: &Stores) {
             play.then(2000, by.clone(), kind);
         }
         if play.tail() > tail {
-            assert_eq!(stores.append(&claim, tail, &play).await, Append::Applied, "{step}");
+            assert_eq!(stores.boot.append(&mut play).await, Append::Applied, "{step}");
         }
         let listed = vec![play.key.conversation];
         for (view, has) in views(team_now).iter().zip(expected) {
@@ -228,12 +265,7 @@ async fn populate(stores: &Stores) -> Town {
         agent: pair(103).map(AgentId::from_uuid),
         visitor: pair(105).map(VisitorId::from_uuid),
     };
-    let assigned = |agent: usize| EventKind::Assigned {
-        agent: card(town.agent[agent]),
-        assignment_epoch: 1,
-        reason: AssignReason::Auto,
-        why: None,
-    };
+    let assigned = |agent: usize| assigned(town.agent[agent]);
     let to_second_team = || EventKind::Transferred { to: TransferTo::Team(town.team[1]) };
     let ended = || EventKind::Ended { reason: None };
     let words = || super::message("more");
@@ -259,11 +291,13 @@ async fn populate(stores: &Stores) -> Town {
             play.then(at, Author::System, kind);
         }
         let tags = tags.iter().map(|tag| Line::parse(tag).expect("a tag of a case is a line")).collect();
-        stores.create(&play, &Head { tags, ..play.head().clone() }).await;
+        let head = Head { tags, ..play.head().clone() };
+        let appended = stores.boot.append_as(&mut play, head).await.expect("the store is there");
+        assert_eq!(appended, Append::Applied, "a new log is made");
     }
     // The same people in another workspace: no list of this one shows them.
-    let play = Play::start(some_key(), town.team[0], town.visitor[0], 100);
-    stores.create(&play, play.head()).await;
+    let mut play = Play::start(some_key(), town.team[0], town.visitor[0], 100);
+    stores.boot.begin(&mut play).await;
     town
 }
 
@@ -271,17 +305,7 @@ async fn the_live_index_has_what_is_not_ended_of_all_workspaces(stores: &Stores)
     let Town { workspace, team, agent, .. } = populate(stores).await;
     let mut pages = Vec::new();
     for limit in [1, 3, 1000] {
-        let (mut rows, mut after) = (Vec::new(), None);
-        loop {
-            let page = stores.heads.live(after, limit).await.expect("the store is there");
-            after = page.last().map(|row| row.key);
-            let full = page.len() == limit;
-            rows.extend(page);
-            if !full {
-                break;
-            }
-        }
-        pages.push(rows);
+        pages.push(stores.live(limit).await);
     }
     let of_workspace = |rows: &[LiveRow]| -> Vec<LiveRow> {
         rows.iter().filter(|row| row.key.workspace == workspace).copied().collect()
@@ -301,6 +325,30 @@ async fn the_live_index_has_what_is_not_ended_of_all_workspaces(stores: &Stores)
     let row = held.expect("it is open");
     assert_eq!((row.state, row.team, row.assignee), (head.state, head.team, Some(agent[1])));
     assert!(team.contains(&row.team) && row.last_event_at == head.last_event_at);
+}
+
+async fn a_ghost_goes_and_a_conversation_stays(stores: &Stores) {
+    let is_live = async |key| stores.live(1000).await.iter().any(|row| row.key == key);
+    let remove = async |key, generation| {
+        let removed = stores.heads.remove_ghost(key, Generation(generation)).await;
+        removed.expect("the store is there");
+    };
+    let (mut there, mut ghost) = (Play::some(), Play::some());
+    stores.boot.begin(&mut there).await;
+    stores.log.seal(stores.boot.incarnation()).await.expect("the store is there");
+    // It may leave a row, and no log.
+    assert_eq!(stores.boot.append(&mut ghost).await, Append::Fenced, "the boot is over");
+    assert_eq!(stores.get(ghost.key).await, None, "no log, no head");
+    for _ in 0..2 {
+        remove(ghost.key, 2).await;
+        assert!(!is_live(ghost.key).await, "what has no log is not live");
+        remove(there.key, 2).await;
+        assert!(is_live(there.key).await, "what has a log stays");
+    }
+    let boot = Boot::start(&*stores.log, 2).await;
+    boot.begin(&mut ghost).await;
+    assert!(is_live(ghost.key).await, "and is live when its log is made after all");
+    assert_eq!(stores.get(ghost.key).await.as_ref(), Some(ghost.head()), "with its head");
 }
 
 async fn every_view_has_its_rows_in_its_order(stores: &Stores) {

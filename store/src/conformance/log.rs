@@ -1,197 +1,96 @@
-//! What every [`EventLog`] promises.
+//! What every [`EventLog`] promises; its journals are checked in [`super::journal`].
 
 use std::sync::Arc;
 
 use domain::{Author, Event, MessageText, Seq, WorkspaceId};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use uuid::Uuid;
 
 use crate::{
-    Append, Claim, ClaimError, ClaimToken, ConversationKey, Created, Epoch, EventLog, GROUP_MAX, Owner,
-    PAGE_MAX, Peek,
+    Append, ConversationKey, EventLog, GROUP_MAX, Group, Incarnation, LanesEnd, OpenLanesError, PAGE_MAX,
 };
 
-use super::{Play, message, owner, some_key};
+use super::{Boot, Play, message, some_key};
 
 /// Checks the whole contract; `fresh` gives a store.
 pub async fn check(fresh: impl AsyncFn() -> Arc<dyn EventLog>) {
-    a_log_is_made_once(&*fresh().await).await;
-    of_two_creators_one_makes_it(fresh().await).await;
-    what_is_not_there_is_not_there(&*fresh().await).await;
+    what_was_appended_is_read(&*fresh().await).await;
+    what_is_not_there_has_no_events(&*fresh().await).await;
     workspaces_are_apart(&*fresh().await).await;
-    a_claim_fences_older_ones(&*fresh().await).await;
-    an_expected_token_must_be_the_stored_one(&*fresh().await).await;
-    an_append_continues_the_tail_or_is_refused(&*fresh().await).await;
-    of_two_appends_to_one_tail_one_passes(fresh().await).await;
     a_whole_group_is_kept_as_given(&*fresh().await).await;
     pages_are_dense_and_bounded(&*fresh().await).await;
-    a_passivated_log_has_no_owner(&*fresh().await).await;
-}
-
-async fn create(log: &dyn EventLog, play: &Play, by: &Owner) -> Claim {
-    match log.create(play.key, by, &play.events, play.head()).await {
-        Ok(Created::New(claim)) => claim,
-        other => panic!("a new log is made, not {other:?}"),
-    }
-}
-
-/// Lets the visitor say `times` things and appends them.
-async fn append(log: &dyn EventLog, claim: &Claim, play: &mut Play, times: usize) -> Append {
-    let tail = play.tail();
-    let events = play.says(2000, times);
-    log.append(claim, tail, &events, play.head()).await.expect("the store is there")
+    lanes_may_be_opened_again_and_are_of_their_boot(&*fresh().await).await;
+    sealed_lanes_take_nothing_and_stay_so(&*fresh().await).await;
+    lanes_that_were_never_opened_can_be_sealed(&*fresh().await).await;
+    the_next_boot_goes_on_where_the_sealed_one_stopped(&*fresh().await).await;
+    a_seal_leaves_other_boots_alone(&*fresh().await).await;
+    a_seal_fences_what_is_on_its_way(&*fresh().await).await;
+    a_dropped_append_is_settled(&*fresh().await).await;
+    closed_lanes_are_finished_and_sealed(&*fresh().await).await;
+    a_wrong_group_is_refused_before_anything_is_written(&*fresh().await).await;
+    super::journal::check(&fresh).await;
 }
 
 async fn read_all(log: &dyn EventLog, key: ConversationKey) -> Vec<Event> {
     log.read(key, Seq::ZERO, PAGE_MAX).await.expect("the store is there")
 }
 
-async fn peek(log: &dyn EventLog, key: ConversationKey) -> Option<Peek> {
-    log.peek(key).await.expect("the store is there")
+async fn seal(log: &dyn EventLog, boot: &Boot) {
+    log.seal(boot.incarnation()).await.expect("the store is there");
 }
 
-async fn a_log_is_made_once(log: &dyn EventLog) {
-    let play = Play::some();
-    let claim = create(log, &play, &owner("a")).await;
-    assert_eq!((claim.key, claim.epoch, claim.last_seq), (play.key, Epoch(1), Seq(2)), "the first claim");
-    assert_eq!(read_all(log, play.key).await, play.events, "the events are as given");
-    let expected = Peek { epoch: Epoch(1), owner: owner("a"), last_seq: Seq(2) };
-    assert_eq!(peek(log, play.key).await, Some(expected.clone()), "the creator owns it");
-
-    let other = Play::start(play.key, play.team, play.visitor, 9000);
-    let again = log.create(play.key, &owner("b"), &other.events, other.head()).await;
-    assert_eq!(again.expect("the store is there"), Created::Exists, "there is one already");
-    assert_eq!(read_all(log, play.key).await, play.events, "nothing was written");
-    assert_eq!(peek(log, play.key).await, Some(expected), "nor claimed");
+async fn confirm(boot: &Boot) -> bool {
+    boot.lanes.confirm().await.expect("the store is there")
 }
 
-async fn of_two_creators_one_makes_it(log: Arc<dyn EventLog>) {
-    for _ in 0..20 {
-        let play = Play::some();
-        let (a, b) = (owner("a"), owner("b"));
-        let (a, b) = tokio::join!(
-            log.create(play.key, &a, &play.events, play.head()),
-            log.create(play.key, &b, &play.events, play.head()),
-        );
-        let new = [a, b].into_iter().filter(|made| matches!(made, Ok(Created::New(_)))).count();
-        assert_eq!(new, 1, "one of two creators makes the log");
+async fn what_was_appended_is_read(log: &dyn EventLog) {
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    assert_eq!(boot.append(&mut play).await, Append::Applied, "a log begins");
+    assert_eq!(read_all(log, play.key).await, play.events, "as given");
+    for times in [1, 3] {
+        play.says(2000, times);
+        assert_eq!(boot.append(&mut play).await, Append::Applied, "it goes on");
+        assert_eq!(read_all(log, play.key).await, play.events, "right after its tail");
     }
 }
 
-async fn what_is_not_there_is_not_there(log: &dyn EventLog) {
+async fn what_is_not_there_has_no_events(log: &dyn EventLog) {
     let key = some_key();
-    assert_eq!(peek(log, key).await, None, "nobody owns what is not there");
     assert_eq!(read_all(log, key).await, [], "a log that is not there has no events");
-    let claimed = log.claim(key, &owner("a"), None).await;
-    assert!(matches!(claimed, Err(ClaimError::Missing)), "what is not there cannot be claimed: {claimed:?}");
+    let before = log.read_before(key, Seq(9), 9).await.expect("the store is there");
+    assert_eq!(before, [], "backwards neither");
 }
 
 async fn workspaces_are_apart(log: &dyn EventLog) {
-    let play = Play::some();
-    create(log, &play, &owner("a")).await;
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    boot.begin(&mut play).await;
     let elsewhere = ConversationKey { workspace: WorkspaceId::from_uuid(Uuid::new_v4()), ..play.key };
-    assert_eq!(peek(log, elsewhere).await, None, "another workspace does not see it");
-    assert_eq!(read_all(log, elsewhere).await, [], "nor reads it");
-    assert!(
-        matches!(log.claim(elsewhere, &owner("b"), None).await, Err(ClaimError::Missing)),
-        "nor claims it"
-    );
+    assert_eq!(read_all(log, elsewhere).await, [], "another workspace does not read it");
 
-    let namesake = Play::start(elsewhere, play.team, play.visitor, 5000);
-    create(log, &namesake, &owner("b")).await;
+    let mut namesake = Play::start(elsewhere, play.team, play.visitor, 5000);
+    boot.begin(&mut namesake).await;
     assert_eq!(read_all(log, play.key).await, play.events, "two workspaces may use one id");
     assert_eq!(read_all(log, elsewhere).await, namesake.events, "two workspaces may use one id");
 }
 
-async fn a_claim_fences_older_ones(log: &dyn EventLog) {
-    let mut play = Play::some();
-    let first = create(log, &play, &owner("a")).await;
-    assert_eq!(append(log, &first, &mut play, 1).await, Append::Applied, "the owner appends");
-    let second = log.claim(play.key, &owner("b"), None).await.expect("a log can be claimed");
-    assert_eq!((second.epoch, second.last_seq), (Epoch(2), Seq(3)), "the next epoch, at the log's end");
-    assert_ne!(second.token, first.token, "a fresh token");
-    let expected = Peek { epoch: Epoch(2), owner: owner("b"), last_seq: Seq(3) };
-    assert_eq!(peek(log, play.key).await, Some(expected), "who claimed owns it");
-
-    let written = play.events.clone();
-    let mut late = Play::replayed(&play);
-    let fenced = append(log, &first, &mut late, 2).await;
-    assert_eq!(fenced, Append::Fenced { epoch: Epoch(2), owner: owner("b") }, "an older token does not pass");
-    assert_eq!(read_all(log, play.key).await, written, "nothing of a fenced append is written");
-    assert_eq!(append(log, &second, &mut play, 2).await, Append::Applied, "the newer token passes");
-    assert_eq!(read_all(log, play.key).await, play.events, "after what was there");
-
-    // The same owner as well: it is the token that counts.
-    let third = log.claim(play.key, &owner("b"), None).await.expect("a log can be claimed");
-    let fenced = append(log, &second, &mut Play::replayed(&play), 1).await;
-    assert_eq!(
-        fenced,
-        Append::Fenced { epoch: third.epoch, owner: owner("b") },
-        "its own older token neither"
-    );
-}
-
-async fn an_expected_token_must_be_the_stored_one(log: &dyn EventLog) {
-    let play = Play::some();
-    let first = create(log, &play, &owner("a")).await;
-    let wrong = Some(ClaimToken(Uuid::new_v4()));
-    let lost = log.claim(play.key, &owner("b"), wrong).await;
-    assert!(matches!(lost, Err(ClaimError::Lost)), "another token than expected: {lost:?}");
-    let expected = Peek { epoch: Epoch(1), owner: owner("a"), last_seq: Seq(2) };
-    assert_eq!(peek(log, play.key).await, Some(expected), "a lost claim changes nothing");
-    let second =
-        log.claim(play.key, &owner("b"), Some(first.token)).await.expect("the expected token is stored");
-    assert_eq!(second.epoch, Epoch(2), "the next epoch");
-    let lost = log.claim(play.key, &owner("c"), Some(first.token)).await;
-    assert!(matches!(lost, Err(ClaimError::Lost)), "of two with one expectation one claims: {lost:?}");
-}
-
-async fn an_append_continues_the_tail_or_is_refused(log: &dyn EventLog) {
-    let mut play = Play::some();
-    let claim = create(log, &play, &owner("a")).await;
-    let refused = Append::Fenced { epoch: Epoch(1), owner: owner("a") };
-
-    let mut ahead = Play::replayed(&play);
-    ahead.says(2000, 1);
-    assert_eq!(append(log, &claim, &mut ahead, 1).await, refused, "a hole is refused");
-
-    let (tail, events) = (play.tail(), play.says(2000, 2));
-    let repeat = || log.append(&claim, tail, &events, play.head());
-    assert_eq!(repeat().await.expect("the store is there"), Append::Applied, "right after the tail");
-    assert_eq!(repeat().await.expect("the store is there"), refused, "the same again is refused");
-    assert_eq!(read_all(log, play.key).await, play.events, "nothing twice, nothing of a refused one");
-    let last = peek(log, play.key).await.map(|peek| peek.last_seq);
-    assert_eq!(last, Some(Seq(4)), "the stored tail is that of what was applied");
-}
-
-async fn of_two_appends_to_one_tail_one_passes(log: Arc<dyn EventLog>) {
-    let mut play = Play::some();
-    let claim = create(&*log, &play, &owner("a")).await;
-    for _ in 0..20 {
-        let (mut left, mut right) = (Play::replayed(&play), Play::replayed(&play));
-        let (a, b) = tokio::join!(append(&*log, &claim, &mut left, 3), append(&*log, &claim, &mut right, 2));
-        assert_ne!(a == Append::Applied, b == Append::Applied, "one of two: {a:?}, {b:?}");
-        play = if a == Append::Applied { left } else { right };
-    }
-    assert_eq!(read_all(&*log, play.key).await, play.events, "whole groups of the one that passed");
-}
-
 async fn a_whole_group_is_kept_as_given(log: &dyn EventLog) {
-    let mut play = Play::some();
-    let claim = create(log, &play, &owner("a")).await;
-    assert_eq!(append(log, &claim, &mut play, GROUP_MAX).await, Append::Applied, "the largest group");
-    let tail = play.tail();
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    boot.begin(&mut play).await;
+    play.says(2000, GROUP_MAX);
+    assert_eq!(boot.append(&mut play).await, Append::Applied, "the largest group");
     let words = "\"\\\n\u{1f469}\u{200d}\u{1f467} ".repeat(MessageText::BYTES_MAX / 16);
-    let largest = play.then(3000, Author::System, message(&words));
-    let applied = log.append(&claim, tail, &[largest], play.head()).await.expect("the store is there");
-    assert_eq!(applied, Append::Applied, "the longest message");
+    play.then(3000, Author::System, message(&words));
+    assert_eq!(boot.append(&mut play).await, Append::Applied, "the longest message");
     assert_eq!(read_all(log, play.key).await, play.events, "as given");
 }
 
 async fn pages_are_dense_and_bounded(log: &dyn EventLog) {
-    let mut play = Play::some();
-    let claim = create(log, &play, &owner("a")).await;
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    boot.begin(&mut play).await;
     while play.events.len() <= PAGE_MAX + 10 {
-        assert_eq!(append(log, &claim, &mut play, GROUP_MAX).await, Append::Applied, "the owner appends");
+        play.says(2000, GROUP_MAX);
+        assert_eq!(boot.append(&mut play).await, Append::Applied, "it goes on");
     }
     let (all, last) = (&play.events, play.tail());
     let count = all.len();
@@ -224,20 +123,203 @@ async fn pages_are_dense_and_bounded(log: &dyn EventLog) {
     }
 }
 
-async fn a_passivated_log_has_no_owner(log: &dyn EventLog) {
-    let mut play = Play::some();
-    let first = create(log, &play, &owner("a")).await;
-    log.passivate(first.clone()).await.expect("the store is there");
-    let nobody = Peek { epoch: Epoch(1), owner: Owner(String::new()), last_seq: Seq(2) };
-    assert_eq!(peek(log, play.key).await, Some(nobody), "nobody has it");
+async fn lanes_may_be_opened_again_and_are_of_their_boot(log: &dyn EventLog) {
+    let incarnation = Incarnation(Uuid::new_v4());
+    // As a caller does whose first call was not answered.
+    drop(log.open(incarnation).await.expect("it is new"));
+    let lanes = log.open(incarnation).await.expect("nobody sealed it");
+    assert_eq!(lanes.incarnation(), incarnation, "they say whose they are");
+    let (boot, mut play) = (Boot { lanes, generation: crate::Generation(1) }, Play::some());
+    boot.begin(&mut play).await;
+    assert!(confirm(&boot).await, "they are open");
+    assert_eq!(boot.lanes.ended().now_or_never(), None, "and have not ended");
+}
 
-    let second = log.claim(play.key, &owner("b"), None).await.expect("it can be claimed");
-    assert_eq!(second.epoch, Epoch(2), "the next epoch");
-    log.passivate(first).await.expect("the store is there");
-    assert_eq!(
-        peek(log, play.key).await.map(|peek| peek.owner),
-        Some(owner("b")),
-        "an older claim ends nothing"
-    );
-    assert_eq!(append(log, &second, &mut play, 1).await, Append::Applied, "nor fences anybody");
+async fn sealed_lanes_take_nothing_and_stay_so(log: &dyn EventLog) {
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    boot.begin(&mut play).await;
+    for time in ["once", "twice, which is harmless"] {
+        seal(log, &boot).await;
+        assert!(!confirm(&boot).await, "sealed {time}, they are not open");
+        let mut late = play.clone();
+        late.says(2000, 2);
+        assert_eq!(boot.append(&mut late).await, Append::Fenced, "and take nothing that goes on a log");
+        assert_eq!(boot.append(&mut Play::some()).await, Append::Fenced, "nor a new one");
+        assert_eq!(read_all(log, play.key).await, play.events, "nothing of it is written");
+        let again = log.open(boot.incarnation()).await.map(drop);
+        assert!(matches!(again, Err(OpenLanesError::Sealed)), "nor are they opened again: {again:?}");
+    }
+    assert_eq!(boot.lanes.ended().await, LanesEnd::Sealed, "their node is told");
+}
+
+async fn lanes_that_were_never_opened_can_be_sealed(log: &dyn EventLog) {
+    let incarnation = Incarnation(Uuid::new_v4());
+    for _ in 0..2 {
+        log.seal(incarnation).await.expect("the store is there");
+        let opened = log.open(incarnation).await.map(drop);
+        assert!(matches!(opened, Err(OpenLanesError::Sealed)), "that boot never begins: {opened:?}");
+    }
+}
+
+async fn the_next_boot_goes_on_where_the_sealed_one_stopped(log: &dyn EventLog) {
+    let mut boot = Boot::start(log, 1).await;
+    let mut plays = [Play::some(), Play::some(), Play::some()];
+    for play in &mut plays {
+        boot.begin(play).await;
+    }
+    for number in 2..5 {
+        seal(log, &boot).await;
+        boot = Boot::start(log, number).await;
+        for (place, play) in plays.iter_mut().enumerate() {
+            // One of them is not continued by each boot.
+            if place as u64 != number - 2 {
+                assert_eq!(read_all(log, play.key).await, play.events, "what passed before the seal is read");
+                play.says(2000, 3);
+                assert_eq!(boot.append(play).await, Append::Applied, "and gone on with");
+            }
+        }
+    }
+    for play in &plays {
+        assert_eq!(read_all(log, play.key).await, play.events, "of all boots, in order");
+        for seq in 0..=play.tail().0 {
+            let expected = &play.events[seq as usize..play.events.len().min(seq as usize + 4)];
+            let page = log.read(play.key, Seq(seq), 4).await.expect("the store is there");
+            assert_eq!(page, expected, "wherever a page begins: after {seq}");
+            let expected = &play.events[(seq as usize).saturating_sub(4)..seq as usize];
+            let page = log.read_before(play.key, Seq(seq + 1), 4).await.expect("the store is there");
+            assert_eq!(page, expected, "or ends: before {seq} + 1");
+        }
+    }
+}
+
+async fn a_seal_leaves_other_boots_alone(log: &dyn EventLog) {
+    let (one, other) = (Boot::start(log, 1).await, Boot::start(log, 1).await);
+    let (mut of_one, mut of_other) = (Play::some(), Play::some());
+    one.begin(&mut of_one).await;
+    other.begin(&mut of_other).await;
+    seal(log, &one).await;
+    of_other.says(2000, 1);
+    assert_eq!(other.append(&mut of_other).await, Append::Applied, "another boot writes on");
+    assert!(confirm(&other).await, "and is open");
+    assert_eq!(other.lanes.ended().now_or_never(), None, "and was not ended");
+    // It may go on with what the sealed one had.
+    of_one.says(2000, 1);
+    assert_eq!(other.append(&mut of_one).await, Append::Applied, "also with the sealed one's");
+    assert_eq!(read_all(log, of_one.key).await, of_one.events, "after all that it wrote");
+}
+
+async fn a_seal_fences_what_is_on_its_way(log: &dyn EventLog) {
+    const PLAYS: usize = 16;
+    for round in 0..8 {
+        let boot = Boot::start(log, 1).await;
+        let mut plays: Vec<Play> = (0..PLAYS).map(|_| Play::some()).collect();
+        join_all(plays.iter_mut().map(|play| boot.begin(play))).await;
+        let before: Vec<Vec<Event>> = plays.iter().map(|play| play.events.clone()).collect();
+        let keys: Vec<ConversationKey> = plays.iter().map(|play| play.key).collect();
+        let appends = plays.iter_mut().map(|play| {
+            play.says(2000, 2);
+            boot.append(play)
+        });
+        let sealed = async {
+            for _ in 0..round {
+                tokio::task::yield_now().await;
+            }
+            seal(log, &boot).await;
+            join_all(keys.iter().map(|key| read_all(log, *key))).await
+        };
+        let (appended, at_the_seal) = tokio::join!(join_all(appends), sealed);
+        for (place, appended) in appended.into_iter().enumerate() {
+            let expected = match appended {
+                Append::Applied => &plays[place].events,
+                Append::Fenced => &before[place],
+                Append::Unknown => panic!("a seal leaves nothing unknown"),
+            };
+            assert_eq!(at_the_seal[place], *expected, "{appended:?}, and so it was once they were sealed");
+            assert_eq!(read_all(log, keys[place]).await, *expected, "{appended:?}, and so it stays");
+        }
+    }
+}
+
+async fn a_dropped_append_is_settled(log: &dyn EventLog) {
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    boot.begin(&mut play).await;
+    boot.lanes.settled(play.key).await;
+    boot.lanes.settled(some_key()).await;
+    for polls in 0..12 {
+        let mut dropped = play.clone();
+        dropped.says(2000, 2);
+        // The caller gives it up at some point, and never learns what came of it.
+        tokio::select! {
+            biased;
+            appended = boot.append(&mut dropped) => assert_eq!(appended, Append::Applied, "it came in time"),
+            () = turns(polls) => {}
+        }
+        boot.lanes.settled(play.key).await;
+        let there = read_all(log, play.key).await;
+        assert!(there == play.events || there == dropped.events, "all of a group or none");
+        if there == dropped.events {
+            let stored = Some(dropped.head().clone());
+            play = Play { stored, ..dropped };
+        }
+        play.says(3000, 1);
+        assert_eq!(boot.append(&mut play).await, Append::Applied, "the next one goes on after what is there");
+        assert_eq!(read_all(log, play.key).await, play.events, "and nothing comes later");
+    }
+}
+
+/// So many turns of the others.
+async fn turns(count: usize) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn closed_lanes_are_finished_and_sealed(log: &dyn EventLog) {
+    const PLAYS: usize = 8;
+    let boot = Boot::start(log, 1).await;
+    let mut plays: Vec<Play> = (0..PLAYS).map(|_| Play::some()).collect();
+    join_all(plays.iter_mut().map(|play| boot.begin(play))).await;
+    let written: Vec<Vec<Event>> = plays.iter().map(|play| play.events.clone()).collect();
+    let appends = plays.iter_mut().map(|play| {
+        play.says(2000, 1);
+        boot.try_append(play)
+    });
+    let closed = async {
+        tokio::task::yield_now().await;
+        boot.lanes.close().await.expect("the store is there");
+    };
+    let (appended, ()) = tokio::join!(join_all(appends), closed);
+    for (place, appended) in appended.into_iter().enumerate() {
+        let expected = match appended {
+            Ok(Append::Applied) => &plays[place].events,
+            Ok(Append::Fenced) | Err(_) => &written[place],
+            Ok(Append::Unknown) => panic!("an end in order leaves nothing unknown"),
+        };
+        assert_eq!(read_all(log, plays[place].key).await, *expected, "finished, or refused");
+    }
+    let refused = boot.try_append(&mut Play::some()).await;
+    assert!(matches!(refused, Ok(Append::Fenced) | Err(_)), "no more groups are taken: {refused:?}");
+    assert_eq!(boot.lanes.ended().now_or_never(), None, "an end that was wanted is not told");
+    let again = log.open(boot.incarnation()).await.map(drop);
+    assert!(matches!(again, Err(OpenLanesError::Sealed)), "they are sealed: {again:?}");
+}
+
+async fn a_wrong_group_is_refused_before_anything_is_written(log: &dyn EventLog) {
+    let (boot, mut play) = (Boot::start(log, 1).await, Play::some());
+    boot.begin(&mut play).await;
+    let before = play.head().clone();
+    let more = play.says(2000, GROUP_MAX + 1);
+    let head = |last: u64| domain::Head { last_seq: Seq(last), ..before.clone() };
+    for (wrong, events, head) in [
+        ("nothing", &more[..0], head(2)),
+        ("too much", &more[..], head(2 + GROUP_MAX as u64 + 1)),
+        ("a hole", &more[1..2], head(3)),
+        ("another head", &more[..1], head(4)),
+    ] {
+        let key = play.key;
+        let group = Group { key, generation: boot.generation, before: Some(&before), events, head: &head };
+        let refused = std::panic::AssertUnwindSafe(boot.lanes.append(group)).catch_unwind().await;
+        assert!(refused.is_err(), "{wrong} is a fault of the caller: {refused:?}");
+        assert_eq!(read_all(log, play.key).await, play.events[..2], "{wrong} is not written");
+    }
 }

@@ -1,40 +1,48 @@
-//! Which pointers follow from a conversation: pure. A pointer is put before it is needed and removed after it is not,
-//! so that there may be one too many and never one too few.
+//! Which rows of lists follow from a conversation's head: pure. They are put before the append that needs them and removed
+//! after the one that does not, so that there may be one too many and never one too few.
+//!
+//! All that a list goes by is in a row's key. A row that were one of its conversation and written over in place could hide
+//! it: the row is put for an append which then does not happen, and the list looks for it where it never came to be.
 
-use domain::{AgentId, Event, EventKind, Head, Seq, State, TeamId, Timestamp, VisitorId};
+use domain::{AgentId, Head, Seq, State, TeamId, Timestamp, VisitorId};
 
-use crate::Epoch;
+use crate::Generation;
 
 /// Milliseconds of a week.
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// How coarse the list of what is not ended is, in milliseconds. A busy conversation has a message every 20 s, so at five
+/// minutes one of fifteen moves its row. A list must ask the heads of all rows of the step in which its page ends: of
+/// whatever is alive at all, few more are so within five minutes than within one.
+pub(super) const STEP_MS: u64 = 5 * 60 * 1000;
+/// Where a stamp's generation begins, in bits: a log has at most 10,000 events, and each takes two numbers.
+const GENERATION_SHIFT: u32 = 24;
+/// Into how many partitions the live index is cut.
+pub(super) const SHARDS: u16 = 256;
 
-/// Where a stamp's epoch begins, in bits: a log has at most 10,000 events, and each takes two numbers.
-const EPOCH_SHIFT: u32 = 24;
-
-/// The time stamp of a derived row, made of its writer's epoch and of the tail that the writer knows; no clock is in it. A
-/// newer owner's row wins over an older owner's, and one owner's later row over its earlier one; of a put and a removal
-/// after the same event the put wins.
+/// The time stamp of a row, made of its writer's generation and of a `seq`; no clock is in it. A newer writer's row wins over
+/// an older one's, and of one writer the later row over the earlier one; of a put and a removal after the same event the put
+/// wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp(i64);
 
 impl Stamp {
-    /// For rows that stand after the event `seq` of a log in its `epoch`.
-    pub(super) fn put(epoch: Epoch, seq: Seq) -> Self {
-        Self::of(epoch, seq, 1)
+    /// For rows that stand when a log of this writer has the event `seq`.
+    pub(super) fn put(generation: Generation, seq: Seq) -> Self {
+        Self::of(generation, seq, 1)
     }
 
     /// For rows that are gone after it.
-    pub(super) fn removal(epoch: Epoch, seq: Seq) -> Self {
-        Self::of(epoch, seq, 0)
+    pub(super) fn removal(generation: Generation, seq: Seq) -> Self {
+        Self::of(generation, seq, 0)
     }
 
-    fn of(epoch: Epoch, seq: Seq, put: u64) -> Self {
-        Self(((epoch.0 << EPOCH_SHIFT) | (2 * seq.0 + put)) as i64)
+    fn of(generation: Generation, seq: Seq, put: u64) -> Self {
+        Self(((generation.0 << GENERATION_SHIFT) | (2 * seq.0 + put)) as i64)
     }
 
-    /// The event that the row stands after.
+    /// The event that the row belongs to.
     pub(super) fn seq(self) -> Seq {
-        Seq((self.0 as u64 & ((1 << EPOCH_SHIFT) - 1)) / 2)
+        Seq((self.0 as u64 & ((1 << GENERATION_SHIFT) - 1)) / 2)
     }
 
     /// From the number in a column.
@@ -46,13 +54,21 @@ impl Stamp {
     pub(super) fn number(self) -> i64 {
         self.0
     }
+
+    /// Whether a row with this stamp, which the head denies, is over: a put that comes after the head's last event has
+    /// a higher stamp. A row that was put for an append which is still on its way is not over.
+    pub(super) fn is_over(self, head: &Head) -> bool {
+        self.seq() <= head.last_seq
+    }
 }
 
-/// A pointer to the conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pointer {
-    /// In the live index.
-    Live(LivePointer),
+/// A row of a list, by which the conversation is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Row {
+    /// Among what is not ended, in a team; the time is that of a step.
+    Open(TeamId, Timestamp),
+    /// Among what is queued, in a team.
+    Waiting(TeamId, Timestamp),
     /// Among what the agent holds.
     Held(AgentId),
     /// Among the visitor's.
@@ -63,122 +79,99 @@ pub(super) enum Pointer {
     EndedWith(AgentId, Timestamp),
 }
 
-/// What the live index says of a conversation.
+/// All rows that a conversation with this head has, beside that of the live index.
+pub(super) fn rows(head: &Head) -> Vec<Row> {
+    let assignee = head.assignee.as_ref().map(|agent| agent.id);
+    let mut rows = vec![Row::OfVisitor(head.visitor.id, head.created_at)];
+    if head.state == State::Ended {
+        let at = head.ended_at.unwrap_or(head.last_event_at);
+        rows.push(Row::EndedInTeam(head.team, at));
+        rows.extend(assignee.map(|agent| Row::EndedWith(agent, at)));
+        return rows;
+    }
+    rows.push(Row::Open(head.team, moment(head.last_event_at)));
+    match head.state {
+        State::Queued => rows.push(Row::Waiting(head.team, head.queued_at)),
+        State::Assigned => rows.extend(assignee.map(Row::Held)),
+        State::Bot | State::Ended => {}
+    }
+    rows
+}
+
+/// What the live index says of a conversation. A sure one's state, team and assignee are those of the head; its time may be
+/// older by a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LivePointer {
-    pub(super) team: TeamId,
+pub(super) struct Hint {
     pub(super) state: State,
+    pub(super) team: TeamId,
     pub(super) assignee: Option<AgentId>,
-    pub(super) queued_at: Timestamp,
     pub(super) last_event_at: Timestamp,
 }
 
-impl LivePointer {
-    fn of(head: &Head) -> Self {
-        Self {
-            team: head.team,
-            state: head.state,
-            assignee: head.assignee.as_ref().map(|agent| agent.id),
-            queued_at: head.queued_at,
-            last_event_at: head.last_event_at,
-        }
+impl Hint {
+    /// None: it has ended, and has no row there.
+    pub(super) fn of(head: &Head) -> Option<Self> {
+        let assignee = head.assignee.as_ref().map(|agent| agent.id);
+        let Head { state, team, last_event_at, .. } = *head;
+        (state != State::Ended).then_some(Self { state, team, assignee, last_event_at })
     }
-}
 
-/// A pointer that goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
-    /// From the live index.
-    Live,
-    /// From what the agent held.
-    Held(AgentId),
+    fn standing(self) -> (State, TeamId, Option<AgentId>) {
+        (self.state, self.team, self.assignee)
+    }
 }
 
 /// What an append changes beside the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Derived {
-    /// Stands before the append.
-    pub(super) before: Vec<Pointer>,
-    /// Stands before it is answered.
-    pub(super) beside: Vec<Pointer>,
-    /// Goes after all else stands.
-    pub(super) after: Vec<Gone>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The stamp of what is put, and of a hint that is sure.
+    pub(super) put: Stamp,
+    /// The stamp of what goes, and of a hint that is not sure.
+    pub(super) removal: Stamp,
+    /// Stand before the append.
+    pub(super) puts: Vec<Row>,
+    /// Stands in the live index before the append, where there was no row or the hint will be wrong.
+    pub(super) unsure: Option<Hint>,
+    /// Go after it.
+    pub(super) removals: Vec<Row>,
+    /// Stands in the live index after it: a sure hint is of what is written, never of what may be.
+    pub(super) sure: Option<Hint>,
+    /// The conversation leaves the live index after it.
+    pub(super) ends: bool,
 }
 
-impl Derived {
-    /// Of events that lead to `head`.
-    pub(super) fn of(events: &[Event], head: &Head) -> Self {
-        let assignee = head.assignee.as_ref().map(|agent| agent.id);
-        let holder = assignee.filter(|_| head.state == State::Assigned);
-        let mut derived = Self::default();
-        let mut opens = false;
-        for event in events {
-            match &event.kind {
-                EventKind::Started(_) => {
-                    opens = true;
-                    derived.before.push(Pointer::OfVisitor(head.visitor.id, head.created_at));
-                }
-                EventKind::Reopened => opens = true,
-                EventKind::Identified { .. } => {
-                    derived.before.push(Pointer::OfVisitor(head.visitor.id, head.created_at));
-                }
-                EventKind::Assigned { agent, .. } if holder == Some(agent.id) => {
-                    derived.before.push(Pointer::Held(agent.id));
-                }
-                EventKind::Assigned { agent, .. } | EventKind::Released { agent, .. } => {
-                    derived.after.push(Gone::Held(agent.id));
-                }
-                EventKind::Ended { .. } => {
-                    if let Some(agent) = assignee {
-                        derived.after.push(Gone::Held(agent));
-                    }
-                    derived.beside.extend(ended(head));
-                }
-                EventKind::MessagePosted { .. }
-                | EventKind::NotePosted { .. }
-                | EventKind::Transferred { .. }
-                | EventKind::Rated(_)
-                | EventKind::Tagged { .. } => {}
-            }
+impl Change {
+    /// Of an append by the writer of `generation`, from one head to the next.
+    pub(super) fn of(generation: Generation, before: Option<&Head>, head: &Head) -> Self {
+        let (old, new) = (before.map(rows).unwrap_or_default(), rows(head));
+        let without = |rows: &[Row], others: &[Row]| -> Vec<Row> {
+            rows.iter().filter(|row| !others.contains(row)).copied().collect()
+        };
+        let puts = without(&new, &old);
+        let (old_hint, hint) = (before.and_then(Hint::of), Hint::of(head));
+        // Also before it ends: a row that is left by mistake then says nothing false.
+        let changes = old_hint.map(Hint::standing) != hint.map(Hint::standing);
+        let moves = puts.iter().any(|row| matches!(row, Row::Open(..)));
+        Self {
+            put: Stamp::put(generation, head.last_seq),
+            removal: Stamp::removal(generation, head.last_seq),
+            unsure: hint.or(old_hint).filter(|_| changes),
+            removals: without(&old, &new),
+            sure: hint.filter(|_| changes || moves),
+            ends: old_hint.is_some() && hint.is_none(),
+            puts,
         }
-        derived.after.retain(|gone| holder.is_none_or(|agent| *gone != Gone::Held(agent)));
-        let ends = events.iter().any(|event| matches!(event.kind, EventKind::Ended { .. }));
-        if head.state != State::Ended {
-            let live = Pointer::Live(LivePointer::of(head));
-            if opens { derived.before.push(live) } else { derived.beside.push(live) }
-        } else if ends {
-            derived.after.push(Gone::Live);
-        }
-        derived
     }
 
-    /// All pointers of a conversation: its last owner may have left some undone.
-    pub(super) fn restored(head: &Head) -> Self {
-        let mut derived = Self::default();
-        derived.beside.push(Pointer::OfVisitor(head.visitor.id, head.created_at));
-        let assignee = head.assignee.as_ref().map(|agent| agent.id);
-        match head.state {
-            State::Queued | State::Bot => derived.beside.push(Pointer::Live(LivePointer::of(head))),
-            State::Assigned => {
-                derived.beside.push(Pointer::Live(LivePointer::of(head)));
-                derived.beside.extend(assignee.map(Pointer::Held));
-            }
-            State::Ended => {
-                derived.beside.extend(ended(head));
-                derived.after.extend(assignee.map(Gone::Held));
-                derived.after.push(Gone::Live);
-            }
-        }
-        derived
+    /// Whether something is to be done after the append.
+    pub(super) fn has_follow_up(&self) -> bool {
+        !self.removals.is_empty() || self.sure.is_some() || self.ends
     }
 }
 
-fn ended(head: &Head) -> impl Iterator<Item = Pointer> {
-    let (team, agent) = (head.team, head.assignee.as_ref().map(|agent| agent.id));
-    head.ended_at.into_iter().flat_map(move |at| {
-        let with = agent.map(|agent| Pointer::EndedWith(agent, at));
-        std::iter::once(Pointer::EndedInTeam(team, at)).chain(with)
-    })
+/// The step in which a time is.
+pub(super) fn moment(at: Timestamp) -> Timestamp {
+    Timestamp::from_ms(at.as_ms() / STEP_MS * STEP_MS)
 }
 
 /// The partition of what ended then.
@@ -187,123 +180,4 @@ pub(super) fn week(at: Timestamp) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::{AgentCard, AssignReason, Author, Line, ReleaseReason, TransferTo};
-    use uuid::Uuid;
-
-    use crate::conformance::Play;
-
-    use super::*;
-
-    fn agent(n: u8) -> AgentId {
-        AgentId::from_uuid(Uuid::from_bytes([n; 16]))
-    }
-
-    fn card(n: u8) -> AgentCard {
-        AgentCard { id: agent(n), name: Line::parse("Ann").unwrap() }
-    }
-
-    fn assigned(n: u8) -> EventKind {
-        let (assignment_epoch, reason) = (1, AssignReason::Accept);
-        EventKind::Assigned { agent: card(n), assignment_epoch, reason, why: None }
-    }
-
-    fn released(n: u8) -> EventKind {
-        EventKind::Released { agent: card(n), reason: ReleaseReason::Released }
-    }
-
-    /// What follows from `kinds`, after a start and `first`.
-    fn after(first: Vec<EventKind>, kinds: Vec<EventKind>) -> (Play, Derived) {
-        let mut play = Play::some();
-        for kind in first {
-            play.then(2_000, Author::System, kind);
-        }
-        let events: Vec<Event> =
-            kinds.into_iter().map(|kind| play.then(3_000, Author::System, kind)).collect();
-        let derived = Derived::of(&events, play.head());
-        (play, derived)
-    }
-
-    fn live(play: &Play) -> Pointer {
-        Pointer::Live(LivePointer::of(play.head()))
-    }
-
-    #[test]
-    fn a_start_stands_before_its_log_and_a_message_beside_it() {
-        let play = Play::some();
-        let derived = Derived::of(&play.events, play.head());
-        let visitor = Pointer::OfVisitor(play.head().visitor.id, play.head().created_at);
-        assert_eq!(derived, Derived { before: vec![visitor, live(&play)], ..Derived::default() });
-
-        let (play, derived) = after(vec![], vec![EventKind::Tagged { added: vec![], removed: vec![] }]);
-        assert_eq!(derived, Derived { beside: vec![live(&play)], ..Derived::default() });
-    }
-
-    #[test]
-    fn who_gets_it_has_it_before_and_who_loses_it_afterwards() {
-        let ended = || EventKind::Ended { reason: None };
-        let to_team = EventKind::Transferred { to: TransferTo::Team(TeamId::from_uuid(Uuid::nil())) };
-        let held = |n| vec![Pointer::Held(agent(n))];
-        let gone = |n| vec![Gone::Held(agent(n))];
-        type Case = (Vec<EventKind>, Vec<EventKind>, Vec<Pointer>, Vec<Gone>);
-        let cases: Vec<Case> = vec![
-            (vec![], vec![assigned(1)], held(1), vec![]),
-            (vec![assigned(1)], vec![released(1)], vec![], gone(1)),
-            (vec![assigned(1)], vec![to_team, released(1)], vec![], gone(1)),
-            (vec![assigned(1)], vec![released(1), assigned(2)], held(2), gone(1)),
-            // The agent may have had it before this group, so a pointer that goes does no harm.
-            (vec![], vec![assigned(1), released(1)], vec![], [gone(1), gone(1)].concat()),
-            (vec![], vec![assigned(1), released(1), assigned(1)], [held(1), held(1)].concat(), vec![]),
-            (vec![assigned(1)], vec![ended()], vec![], [gone(1), vec![Gone::Live]].concat()),
-            (vec![], vec![ended()], vec![], vec![Gone::Live]),
-        ];
-        for (first, kinds, before, gone) in cases {
-            let said = format!("{first:?}, then {kinds:?}");
-            let (_, derived) = after(first, kinds);
-            assert_eq!((derived.before, derived.after), (before, gone), "{said}");
-        }
-    }
-
-    #[test]
-    fn what_ended_is_among_the_ended_before_it_leaves_the_live() {
-        let (play, derived) = after(vec![assigned(1)], vec![EventKind::Ended { reason: None }]);
-        let at = play.head().ended_at.unwrap();
-        let ended = vec![Pointer::EndedInTeam(play.team, at), Pointer::EndedWith(agent(1), at)];
-        assert_eq!(derived.beside, ended);
-        let restored = Derived::restored(play.head());
-        assert_eq!(restored.beside[1..], ended);
-        assert_eq!(restored.after, [Gone::Held(agent(1)), Gone::Live]);
-    }
-
-    #[test]
-    fn what_is_reopened_is_live_before_its_log_says_so() {
-        let (play, derived) =
-            after(vec![EventKind::Ended { reason: None }], vec![EventKind::Reopened, assigned(2)]);
-        assert_eq!(derived.before, [Pointer::Held(agent(2)), live(&play)]);
-        assert_eq!(derived.beside, []);
-        // In one group nothing of the end is left.
-        let (play, derived) = after(vec![], vec![EventKind::Ended { reason: None }, EventKind::Reopened]);
-        assert_eq!(derived, Derived { before: vec![live(&play)], ..Derived::default() });
-        // A rating of what has ended moves nothing.
-        let rating = EventKind::Tagged { added: vec![], removed: vec![] };
-        let (_, derived) = after(vec![EventKind::Ended { reason: None }], vec![rating]);
-        assert_eq!(derived, Derived::default());
-    }
-
-    #[test]
-    fn newer_words_win_over_older_ones() {
-        let put = |epoch, seq| Stamp::put(Epoch(epoch), Seq(seq));
-        let removal = |epoch, seq| Stamp::removal(Epoch(epoch), Seq(seq));
-        let rising = [
-            put(1, 2),
-            removal(1, 3),
-            put(1, 3),
-            removal(1, 10_000),
-            put(1, 10_000),
-            removal(2, 0),
-            put(2, 2),
-        ];
-        assert!(rising.is_sorted_by(|a, b| a < b), "{rising:?}");
-        assert_eq!([put(7, 10_000).seq(), removal(7, 10_000).seq()], [Seq(10_000); 2]);
-    }
-}
+mod tests;

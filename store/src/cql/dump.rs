@@ -8,19 +8,21 @@ use domain::{ConversationId, Timestamp, WorkspaceId};
 use uuid::Uuid;
 
 use crate::{
-    ConversationKey, Dump, DumpPage, DumpPosition, DumpedRecord, Entry, EventLog, Record, RecordKind,
-    SeriesKey, SeriesKind, StoreError, Unique, UniqueScope,
+    ConversationKey, Dump, DumpPage, DumpPosition, DumpedRecord, Entry, Record, RecordKind, SeriesKey,
+    SeriesKind, StoreError, Unique, UniqueScope,
 };
 
 use super::OpenError;
 use super::session::{Statement, Way, unreadable};
 use super::shared::{CqlStore, Shared};
-use super::value::{id, number};
+use super::value::{id, ids, number};
 
 /// The whole of a store.
 pub(super) struct CqlDump {
     shared: Arc<Shared>,
-    conversations: Statement,
+    /// What is in segments, then what is at home, where much of the former is as well.
+    conversations: [Statement; 2],
+    pointed: Statement,
     records: Statement,
     /// In the order of [`SeriesKind::ALL`].
     series: Vec<Statement>,
@@ -46,7 +48,15 @@ impl CqlStore {
             series.push(prepare("dump_series", &text).await?);
         }
         Ok(Arc::new(CqlDump {
-            conversations: prepare("dump_log", "SELECT DISTINCT workspace, conversation FROM log").await?,
+            conversations: [
+                prepare("dump_pointers", "SELECT DISTINCT workspace, conversation FROM conversation_segment").await?,
+                prepare("dump_homes", "SELECT DISTINCT workspace, conversation FROM home").await?,
+            ],
+            pointed: prepare(
+                "dump_pointed",
+                "SELECT segment FROM conversation_segment WHERE workspace = ? AND conversation = ? LIMIT 1",
+            )
+            .await?,
             records: prepare(
                 "dump_record",
                 "SELECT workspace, kind, id, version, created_at, updated_at, expires_at, keys, body FROM record",
@@ -98,6 +108,31 @@ fn record(columns: RecordColumns) -> Result<Option<DumpedRecord>, StoreError> {
     Ok(Some(DumpedRecord { kind, record, unique }))
 }
 
+/// Which of several tables, and where in it.
+fn table_and_place(after: Option<DumpPosition>) -> (usize, Option<Vec<u8>>) {
+    let Some(DumpPosition(bytes)) = after else { return (0, None) };
+    match bytes.split_first() {
+        Some((&table, [])) => (usize::from(table), None),
+        Some((&table, place)) => (usize::from(table), Some(place.to_vec())),
+        None => (0, None),
+    }
+}
+
+/// Where the next page of several tables begins.
+fn next_of(table: usize, place: Option<Vec<u8>>, tables: usize) -> Option<DumpPosition> {
+    match place {
+        Some(place) => Some(DumpPosition([&[table as u8], &place[..]].concat())),
+        None if table + 1 < tables => Some(DumpPosition(vec![table as u8 + 1])),
+        None => None,
+    }
+}
+
+impl CqlDump {
+    async fn is_pointed(&self, key: ConversationKey) -> Result<bool, StoreError> {
+        Ok(self.shared.cql.read(&self.pointed, ids(key)).await?.rows_num() > 0)
+    }
+}
+
 #[async_trait]
 impl Dump for CqlDump {
     async fn conversations(
@@ -105,8 +140,11 @@ impl Dump for CqlDump {
         after: Option<DumpPosition>,
         limit: usize,
     ) -> Result<DumpPage<ConversationKey>, StoreError> {
-        let after = after.map(|position| position.0);
-        let (found, next) = self.shared.cql.page(&self.conversations, after, limit).await?;
+        let (table, after) = table_and_place(after);
+        let Some(statement) = self.conversations.get(table) else {
+            return Ok(DumpPage { rows: Vec::new(), next: None });
+        };
+        let (found, next) = self.shared.cql.page(statement, after, limit).await?;
         let mut rows = Vec::with_capacity(found.rows_num());
         for row in found.rows::<(Uuid, Uuid)>().map_err(unreadable)? {
             let (workspace, conversation) = row.map_err(unreadable)?;
@@ -114,12 +152,13 @@ impl Dump for CqlDump {
                 workspace: WorkspaceId::from_uuid(workspace),
                 conversation: ConversationId::from_uuid(conversation),
             };
-            // A partition may be there that is sealed, and no log.
-            if self.shared.peek(key).await?.is_some() {
+            let was_told = table > 0 && self.is_pointed(key).await?;
+            // There may be a pointer to what was never written.
+            if !was_told && self.shared.stored_head(key).await?.is_some() {
                 rows.push(key);
             }
         }
-        Ok(DumpPage { rows, next: next.map(DumpPosition) })
+        Ok(DumpPage { rows, next: next_of(table, next, self.conversations.len()) })
     }
 
     async fn records(
@@ -141,15 +180,7 @@ impl Dump for CqlDump {
         after: Option<DumpPosition>,
         limit: usize,
     ) -> Result<DumpPage<(SeriesKey, Entry)>, StoreError> {
-        // The table's place, and where in it.
-        let (table, after) = match after {
-            None => (0, None),
-            Some(DumpPosition(bytes)) => match bytes.split_first() {
-                Some((&table, [])) => (usize::from(table), None),
-                Some((&table, rest)) => (usize::from(table), Some(rest.to_vec())),
-                None => (0, None),
-            },
-        };
+        let (table, after) = table_and_place(after);
         let (Some(statement), Some(kind)) = (self.series.get(table), SeriesKind::ALL.get(table)) else {
             return Ok(DumpPage { rows: Vec::new(), next: None });
         };
@@ -160,11 +191,6 @@ impl Dump for CqlDump {
             let key = SeriesKey { workspace: WorkspaceId::from_uuid(workspace), kind: *kind, subject };
             rows.push((key, Entry { at: Timestamp::from_ms(number(at)?), id: id(bytes)?, body }));
         }
-        let next = match next {
-            Some(state) => Some([&[table as u8], &state[..]].concat()),
-            None if table + 1 < self.series.len() => Some(vec![table as u8 + 1]),
-            None => None,
-        };
-        Ok(DumpPage { rows, next: next.map(DumpPosition) })
+        Ok(DumpPage { rows, next: next_of(table, next, self.series.len()) })
     }
 }

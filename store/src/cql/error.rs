@@ -34,6 +34,13 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: i32,
     },
+    /// A program from before the first release made the tables.
+    #[error(
+        "the keyspace {0} has the form of a development version, in which each conversation was a partition with a claim: \
+         nothing leads from there to this form, and nothing was changed. Give store.cql.keyspace another name, or drop the \
+         keyspace if nobody needs what it holds"
+    )]
+    OldForm(String),
     /// Another process has been changing the schema for longer than we wait.
     #[error("another process is changing the schema of the keyspace {0}")]
     Locked(String),

@@ -1,30 +1,17 @@
-//! Heads, which lie in the static part of their logs, read marks beside them, and lists: pointers that are followed.
-//!
-//! A page is made of candidates in the list's order, and the head of each says whether it belongs there. So an outdated
-//! pointer costs a read, and a list never shows a conversation whose head denies it.
-
-use std::cmp::Reverse;
+//! Heads, which lie beside their logs' events, and read marks beside them.
 
 use async_trait::async_trait;
-use domain::{AgentId, ConversationId, Head, Marks, Seq, State, TeamId, Timestamp, Unread, WorkspaceId};
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use uuid::Uuid;
+use domain::{Head, Marks, Seq, TeamId, Unread, WorkspaceId};
 
 use crate::{
-    Claim, ConversationKey, HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow, StoreError,
+    ConversationKey, Generation, HeadFilter, HeadPosition, HeadView, Heads, ListedHead, LiveRow, StoreError,
     envelope,
 };
 
-use super::derived::{Derived, Gone, Stamp};
-use super::pointers::{Pointed, SHARDS, shard};
+use super::lists::Page;
 use super::session::{Statement, unreadable};
 use super::shared::Shared;
-use super::value::{bigint, ids, number};
-
-/// Heads that one call reads at once.
-const AT_ONCE: usize = 32;
-/// Candidates that are read at once, at least: a short page may need many.
-const CANDIDATES_MIN: usize = 20;
+use super::value::{bigint, ids, number, rows};
 
 /// A side's mark as it is kept beside the log, and the last event that its count knew.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,30 +37,22 @@ impl Mark {
     }
 }
 
-/// Where candidates of a list come from, newest first.
-#[derive(Clone, Copy)]
-enum Stream {
-    OfVisitor(domain::VisitorId),
-    EndedInTeam(TeamId),
-    EndedWith(AgentId),
-}
-
 impl Shared {
     async fn marks(&self, key: ConversationKey) -> Result<[Mark; 2], StoreError> {
         type Columns = (Option<i64>, Option<i32>, Option<i64>, Option<i64>, Option<i32>, Option<i64>);
-        let rows = self.cql.read(&self.heads.marks, ids(key)).await?;
+        let rows = self.cql.read(&self.marks.read, ids(key)).await?;
         let row = rows.maybe_first_row::<Columns>().map_err(unreadable)?;
         let (visitor, visitor_unread, visitor_of, agent, agent_unread, agent_of) = row.unwrap_or_default();
         Ok([Mark::read(visitor, visitor_unread, visitor_of)?, Mark::read(agent, agent_unread, agent_of)?])
     }
 
-    async fn stored_head(&self, key: ConversationKey) -> Result<Option<Head>, StoreError> {
-        let rows = self.cql.read(&self.heads.head, ids(key)).await?;
-        let row = rows.maybe_first_row::<(Option<&[u8]>,)>().map_err(unreadable)?;
-        row.and_then(|(head,)| head).map(envelope::open).transpose()
+    /// The head as it was written with the last event, without the marks beside it.
+    pub(super) async fn stored_head(&self, key: ConversationKey) -> Result<Option<Head>, StoreError> {
+        let stored = self.lanes.head(key).await?;
+        stored.map(|stored| envelope::open(&stored.head)).transpose()
     }
 
-    async fn head(&self, key: ConversationKey) -> Result<Option<Head>, StoreError> {
+    pub(super) async fn head(&self, key: ConversationKey) -> Result<Option<Head>, StoreError> {
         let (head, marks) = tokio::try_join!(self.stored_head(key), self.marks(key))?;
         let Some(head) = head else { return Ok(None) };
         let [visitor, agent] = marks;
@@ -83,186 +62,6 @@ impl Shared {
         let unread = Unread { visitor: visitor_unread, agent: agent_unread };
         Ok(Some(Head { read, unread, ..head }))
     }
-
-    /// Heads of conversations, in the same order; none for those that are not there.
-    async fn heads_of(
-        &self,
-        workspace: WorkspaceId,
-        conversations: &[ConversationId],
-    ) -> Result<Vec<Option<Head>>, StoreError> {
-        let keys: Vec<ConversationKey> =
-            conversations.iter().map(|&conversation| ConversationKey { workspace, conversation }).collect();
-        iter(keys).map(|key| self.head(key)).buffered(AT_ONCE).try_collect().await
-    }
-
-    async fn candidates(
-        &self,
-        workspace: WorkspaceId,
-        stream: Stream,
-        after: Pointed,
-        limit: usize,
-    ) -> Result<Vec<Pointed>, StoreError> {
-        match stream {
-            Stream::OfVisitor(visitor) => self.of_visitor(workspace, visitor, after, limit).await,
-            Stream::EndedInTeam(team) => self.ended_of(workspace, (true, team.uuid()), after, limit).await,
-            Stream::EndedWith(agent) => self.ended_of(workspace, (false, agent.uuid()), after, limit).await,
-        }
-    }
-
-    /// The next candidates of several streams together, newest first, at least one unless none is left; and whether
-    /// there may be more.
-    async fn merged(
-        &self,
-        workspace: WorkspaceId,
-        streams: &[Stream],
-        after: Pointed,
-        limit: usize,
-    ) -> Result<(Vec<Pointed>, bool), StoreError> {
-        let parts: Vec<Vec<Pointed>> = iter(streams.to_vec())
-            .map(|stream| self.candidates(workspace, stream, after, limit))
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        // Behind the last of a part that may go on, another part may be ahead of it.
-        let full = parts.iter().filter(|part| part.len() >= limit).filter_map(|part| part.last()).copied();
-        let known_to = full.max_by_key(newest_first_last);
-        let mut merged = parts.concat();
-        if let Some(last) = known_to {
-            merged.retain(|pointed| newest_first_last(pointed) >= newest_first_last(&last));
-        }
-        merged.sort_by_key(|pointed| Reverse(newest_first_last(pointed)));
-        // What ended is under a team and under an agent.
-        merged.dedup();
-        Ok((merged, known_to.is_some()))
-    }
-
-    /// A page of a list that has pointers in its order.
-    async fn page_by_time(&self, page: &Page<'_>, streams: &[Stream]) -> Result<Vec<ListedHead>, StoreError> {
-        let mut after = page.after.map_or(Pointed::NEWEST, Pointed::from);
-        let mut listed = Vec::new();
-        loop {
-            let wanted = (page.limit - listed.len()).max(CANDIDATES_MIN);
-            let (candidates, more) = self.merged(page.workspace, streams, after, wanted).await?;
-            // A pointer of before a reopening has another time than the head.
-            self.follow(page, &candidates, true, &mut listed).await?;
-            match candidates.last() {
-                Some(last) if more && listed.len() < page.limit => after = *last,
-                Some(_) | None => return Ok(listed),
-            }
-        }
-    }
-
-    /// Asks the candidates, in their order, until the page is full.
-    async fn follow(
-        &self,
-        page: &Page<'_>,
-        candidates: &[Pointed],
-        exactly: bool,
-        listed: &mut Vec<ListedHead>,
-    ) -> Result<(), StoreError> {
-        for chunk in candidates.chunks(page.limit.clamp(1, AT_ONCE)) {
-            if listed.len() >= page.limit {
-                return Ok(());
-            }
-            let ids: Vec<ConversationId> = chunk.iter().map(|pointed| pointed.conversation).collect();
-            let heads = self.heads_of(page.workspace, &ids).await?;
-            for (pointed, head) in chunk.iter().zip(heads) {
-                let Some(head) = head else { continue };
-                let belongs = match page.view.time_of(&head) {
-                    Some(at) => at == pointed.at || !exactly,
-                    None => false,
-                };
-                if belongs && page.filter.passes(&head) && listed.len() < page.limit {
-                    listed.push(pointed.listed(head));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A page of what is not ended, of these teams, or of all.
-    async fn page_of_live(
-        &self,
-        page: &Page<'_>,
-        teams: Option<&[TeamId]>,
-        queued: bool,
-    ) -> Result<Vec<ListedHead>, StoreError> {
-        let filter = page.filter;
-        let mut candidates: Vec<Pointed> = Vec::new();
-        for live in self.live_of(page.workspace).await? {
-            let pointer = live.pointer;
-            let of_team = teams.is_none_or(|teams| teams.contains(&pointer.team))
-                && filter.team.is_none_or(|team| team == pointer.team);
-            let of_agent = filter.assignee.is_none_or(|agent| Some(agent) == pointer.assignee);
-            let in_state = !queued || pointer.state == State::Queued;
-            if of_team && of_agent && in_state {
-                let at = if queued { pointer.queued_at } else { pointer.last_event_at };
-                candidates.push(Pointed { at, conversation: live.conversation });
-            }
-        }
-        if queued {
-            candidates.sort_by_key(newest_first_last);
-        } else {
-            candidates.sort_by_key(|pointed| Reverse(newest_first_last(pointed)));
-        }
-        if let Some(after) = page.after.map(Pointed::from) {
-            let (place, after) = (newest_first_last, newest_first_last(&after));
-            candidates.retain(|pointed| if queued { place(pointed) > after } else { place(pointed) < after });
-        }
-        let mut listed = Vec::new();
-        self.follow(page, &candidates, false, &mut listed).await?;
-        Ok(listed)
-    }
-
-    /// A page of what an agent holds: few, so all are asked and then put in order.
-    async fn page_of_held(&self, page: &Page<'_>, agent: AgentId) -> Result<Vec<ListedHead>, StoreError> {
-        let held = self.held_of(page.workspace, agent).await?;
-        let ids: Vec<ConversationId> = held.iter().map(|(conversation, _)| *conversation).collect();
-        let heads = self.heads_of(page.workspace, &ids).await?;
-        let mut listed = Vec::new();
-        for ((conversation, stamp), head) in held.into_iter().zip(heads) {
-            let key = ConversationKey { workspace: page.workspace, conversation };
-            let Some(head) = head else { continue };
-            match page.view.time_of(&head) {
-                Some(at) if page.filter.passes(&head) => {
-                    listed.push(Pointed { at, conversation }.listed(head))
-                }
-                Some(_) => {}
-                // Another agent got it, and the append that says so names only the new holder. A newer row stays, and so
-                // does a row that was put for an append which is still on its way.
-                None if stamp.seq() <= head.last_seq => self.remove(key, &Gone::Held(agent), stamp).await?,
-                None => {}
-            }
-        }
-        let place = |row: &ListedHead| newest_first_last(&Pointed::from(row.position));
-        listed.sort_by_key(|row| Reverse(place(row)));
-        if let Some(after) = page.after.map(Pointed::from) {
-            listed.retain(|row| place(row) < newest_first_last(&after));
-        }
-        listed.truncate(page.limit);
-        Ok(listed)
-    }
-}
-
-/// The order of a list, from the oldest to the newest; of one time, from the least id to the greatest.
-fn newest_first_last(pointed: &Pointed) -> (Timestamp, Uuid) {
-    (pointed.at, pointed.conversation.uuid())
-}
-
-impl Pointed {
-    fn listed(self, head: Head) -> ListedHead {
-        let Self { at, conversation } = self;
-        ListedHead { conversation, head, position: HeadPosition { at, conversation } }
-    }
-}
-
-/// What a list is asked for.
-struct Page<'a> {
-    workspace: WorkspaceId,
-    view: &'a HeadView,
-    filter: &'a HeadFilter,
-    after: Option<HeadPosition>,
-    limit: usize,
 }
 
 #[async_trait]
@@ -286,13 +85,14 @@ impl Heads for Shared {
             let (mark, unread) = (bigint(mark.0), i32::try_from(unread).unwrap_or(i32::MAX));
             // The mark is its own time stamp: a lower one never wins.
             let values = (mark, mark, unread, bigint(as_of.0), workspace, conversation);
-            self.cql.write(statement, values).await
+            Ok(self.cql.write(statement, values).await?)
         };
-        tokio::try_join!(
-            side(&self.heads.mark_visitor, marks.visitor, unread.visitor),
-            side(&self.heads.mark_agent, marks.agent, unread.agent),
-        )
-        .map(drop)
+        let marked = tokio::try_join!(
+            side(&self.marks.mark_visitor, marks.visitor, unread.visitor),
+            side(&self.marks.mark_agent, marks.agent, unread.agent),
+        );
+        self.known_heads.forget(key);
+        marked.map(drop)
     }
 
     async fn list(
@@ -303,56 +103,30 @@ impl Heads for Shared {
         after: Option<HeadPosition>,
         limit: usize,
     ) -> Result<Vec<ListedHead>, StoreError> {
-        let page = Page { workspace, view, filter, after, limit };
-        if limit == 0 {
-            return Ok(Vec::new());
+        self.list_page(&Page { workspace, view, filter, after, limit }).await
+    }
+
+    async fn queue_reaches(
+        &self,
+        workspace: WorkspaceId,
+        team: TeamId,
+        count: usize,
+    ) -> Result<bool, StoreError> {
+        let values = (workspace.uuid(), team.uuid(), -1_i64, [0_u8; 0].as_slice(), rows(count));
+        let found = self.cql.read(&self.rows.waiting.read, values).await?;
+        if found.rows_num() < count {
+            return Ok(false);
         }
-        match view {
-            HeadView::OfVisitor(visitor) => self.page_by_time(&page, &[Stream::OfVisitor(*visitor)]).await,
-            HeadView::HeldBy(agent) => self.page_of_held(&page, *agent).await,
-            HeadView::Open(teams) => self.page_of_live(&page, teams.as_deref(), false).await,
-            HeadView::Queue(teams) => self.page_of_live(&page, teams.as_deref(), true).await,
-            HeadView::Ended(None) => {
-                let teams = match filter.team {
-                    Some(only) => vec![only],
-                    None => self.teams_with_ended(workspace).await?,
-                };
-                let streams: Vec<Stream> = teams.into_iter().map(Stream::EndedInTeam).collect();
-                self.page_by_time(&page, &streams).await
-            }
-            HeadView::Ended(Some((teams, agent))) => {
-                let in_teams = teams.iter().copied().map(Stream::EndedInTeam);
-                let streams: Vec<Stream> = in_teams.chain([Stream::EndedWith(*agent)]).collect();
-                self.page_by_time(&page, &streams).await
-            }
-        }
+        // Some of them may be over: the heads decide.
+        let (view, filter) = (HeadView::Queue(Some(vec![team])), HeadFilter::default());
+        Ok(self.list(workspace, &view, &filter, None, count).await?.len() >= count)
     }
 
     async fn live(&self, after: Option<ConversationKey>, limit: usize) -> Result<Vec<LiveRow>, StoreError> {
-        let mut rows = Vec::new();
-        let first = after.map_or(0, |after| shard(after.conversation));
-        for number in first..SHARDS {
-            let wanted = limit - rows.len();
-            if wanted == 0 {
-                break;
-            }
-            let after = after.filter(|_| number == first);
-            rows.extend(self.live_page(number, after, wanted).await?);
-        }
-        Ok(rows)
+        self.live_page(after, limit).await
     }
 
-    async fn restore(&self, claim: &Claim, head: &Head) -> Result<(), StoreError> {
-        let derived = Derived::restored(head);
-        self.put_all(claim.key, &derived.beside, Stamp::put(claim.epoch, head.last_seq)).await?;
-        self.tell_again(claim.key, head.last_seq).await?;
-        self.remove_all(claim.key, &derived, Stamp::removal(claim.epoch, head.last_seq)).await
-    }
-
-    async fn remove_ghost(&self, key: ConversationKey) -> Result<(), StoreError> {
-        if let Some(epoch) = self.seal_missing(key).await? {
-            self.remove(key, &Gone::Live, Stamp::removal(epoch, Seq::ZERO)).await?;
-        }
-        Ok(())
+    async fn remove_ghost(&self, key: ConversationKey, generation: Generation) -> Result<(), StoreError> {
+        self.remove_ghost_of(key, generation).await
     }
 }

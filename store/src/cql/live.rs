@@ -1,250 +1,204 @@
-//! The live conversations of a workspace, as this node knows them: read from all shards at most twice a second, however many
-//! callers ask, and kept up with the node's own writes. So a list shows the node's own writes at once, and everybody's within
-//! a second.
+//! The live index: what is not ended, by shard. A row stands from before the append that starts or reopens a conversation
+//! until after the one that ends it, and has a hint of where the conversation stands, which is sure or not
+//! ([`super::derived::Change`]). Where it is not, the head is asked.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use domain::{AgentId, ConversationId, Head, Seq, TeamId, Timestamp, WorkspaceId};
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use scylla::serialize::row::SerializeRow;
+use uuid::Uuid;
 
-use dashmap::DashMap;
-use domain::{ConversationId, WorkspaceId};
-use tokio::time::Instant;
+use crate::{ConversationKey, Generation, LiveRow, StoreError};
 
-use crate::StoreError;
+use super::derived::{Hint, Row, SHARDS, Stamp, moment};
+use super::known_heads::AT_ONCE;
+use super::session::{Statement, unreadable};
+use super::shared::Shared;
+use super::value::{bigint, id, number, rows, state, tinyint};
 
-use super::derived::{LivePointer, Stamp};
+/// Shards that are read at once, at most, when each has few rows.
+const SHARDS_AT_ONCE: usize = 16;
 
-/// How long a reading counts as fresh; after that the writes of other nodes are looked for.
-const FRESH: Duration = Duration::from_millis(500);
-/// A workspace whose lists no caller asks for is forgotten after so long.
-const FORGOTTEN: Duration = Duration::from_secs(60);
-
-/// An entry of the live index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Live {
-    pub(super) conversation: ConversationId,
-    pub(super) pointer: LivePointer,
-    pub(super) stamp: Stamp,
-}
-
-/// The workspaces that were asked for lately.
-#[derive(Default)]
-pub(super) struct LiveCache {
-    workspaces: DashMap<WorkspaceId, Arc<Known>>,
-}
-
-#[derive(Default)]
-struct Known {
-    /// Held by the caller that reads; the others wait for what it finds.
-    reading: tokio::sync::Mutex<()>,
-    view: Mutex<View>,
-}
-
-/// A workspace's live conversations.
-struct View {
-    asked_at: Instant,
-    /// When the shards were last read, before the first of them was.
-    read_at: Option<Instant>,
-    rows: HashMap<ConversationId, Row>,
-}
-
-/// The newest word of a conversation.
-#[derive(Clone, Copy)]
-struct Row {
+/// A row that was read.
+struct Entry {
+    key: ConversationKey,
+    is_sure: bool,
+    hint: Hint,
     stamp: Stamp,
-    /// None: it was removed.
-    pointer: Option<LivePointer>,
-    /// When this node wrote it; none: it was read.
-    written_at: Option<Instant>,
 }
 
-impl LiveCache {
-    /// This node has written it.
-    pub(super) fn wrote(
+type HintColumns = (bool, i8, Uuid, Option<Uuid>, i64);
+
+/// The partition of a conversation.
+fn shard(conversation: ConversationId) -> u16 {
+    (crc32fast::hash(conversation.uuid().as_bytes()) % u32::from(SHARDS)) as u16
+}
+
+fn live_row(key: ConversationKey, hint: Hint) -> LiveRow {
+    let Hint { state, team, assignee, last_event_at } = hint;
+    LiveRow { key, state, team, assignee, last_event_at }
+}
+
+impl Shared {
+    /// Makes a row stand. Durable when it is answered.
+    pub(super) async fn put_live(
         &self,
-        workspace: WorkspaceId,
-        conversation: ConversationId,
-        pointer: Option<LivePointer>,
+        key: ConversationKey,
+        is_sure: bool,
+        hint: Hint,
         stamp: Stamp,
-    ) {
-        if let Some(known) = self.workspaces.get(&workspace) {
-            let mut view = known.view();
-            if !view.is_forgotten() {
-                view.wrote(conversation, Row { stamp, pointer, written_at: Some(Instant::now()) });
-                return;
+    ) -> Result<(), StoreError> {
+        let Hint { state, team, assignee, last_event_at } = hint;
+        let columns: HintColumns = (
+            is_sure,
+            tinyint(state),
+            team.uuid(),
+            assignee.map(AgentId::uuid),
+            bigint(last_event_at.as_ms()),
+        );
+        let (of, stamp) = (key.conversation.uuid(), stamp.number());
+        let shard = shard(key.conversation) as i16;
+        let values = (shard, key.workspace.uuid(), of.as_bytes().as_slice(), columns, stamp, stamp);
+        Ok(self.cql.write(&self.rows.live_put, values).await?)
+    }
+
+    /// Removes a row that stands with this stamp or an older one.
+    pub(super) async fn remove_live(&self, key: ConversationKey, stamp: Stamp) -> Result<(), StoreError> {
+        let of = key.conversation.uuid();
+        let shard = shard(key.conversation) as i16;
+        let values = (stamp.number(), shard, key.workspace.uuid(), of.as_bytes().as_slice());
+        Ok(self.cql.write(&self.rows.live_remove, values).await?)
+    }
+
+    /// A page of the index, by shard, workspace and conversation.
+    pub(super) async fn live_page(
+        &self,
+        after: Option<ConversationKey>,
+        limit: usize,
+    ) -> Result<Vec<LiveRow>, StoreError> {
+        let mut listed = Vec::new();
+        let (mut next, mut after) = (after.map_or(0, |after| shard(after.conversation)), after);
+        // Rows of one shard, as many as any has had so far: the more, the fewer shards fill the page.
+        let mut densest = limit / SHARDS_AT_ONCE;
+        while listed.len() < limit && next < SHARDS {
+            let wanted = limit - listed.len();
+            let at_once = (wanted / densest.max(1)).clamp(1, SHARDS_AT_ONCE);
+            let shards: Vec<u16> = (next..SHARDS).take(at_once).collect();
+            let pages: Vec<Vec<Entry>> = iter(shards)
+                .map(|shard| self.live_entries(shard, after.filter(|_| shard == next), wanted))
+                .buffered(at_once)
+                .try_collect()
+                .await?;
+            for page in pages {
+                let wanted_now = limit - listed.len();
+                densest = densest.max(page.len());
+                let is_last = page.len() < wanted && page.len() <= wanted_now;
+                let taken: Vec<Entry> = page.into_iter().take(wanted_now).collect();
+                after = taken.last().map(|entry| entry.key).or(after);
+                listed.extend(self.resolved(taken).await?);
+                if !is_last {
+                    break;
+                }
+                (next, after) = (next + 1, None);
             }
         }
-        self.workspaces.remove_if(&workspace, |_, known| known.view().is_forgotten());
+        Ok(listed)
     }
 
-    /// All that is live in a workspace, in no order. `read` reads it from all shards; it runs only when what is known is
-    /// too old, and once for all who ask meanwhile.
-    pub(super) async fn current(
+    async fn live_entries(
         &self,
-        workspace: WorkspaceId,
-        read: impl Future<Output = Result<Vec<Live>, StoreError>>,
-    ) -> Result<Vec<Live>, StoreError> {
-        let known = self.of(workspace);
-        if let Some(live) = known.view().fresh() {
-            return Ok(live);
+        shard: u16,
+        after: Option<ConversationKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (workspace, conversation) = match after {
+            Some(after) => (after.workspace.uuid(), after.conversation.uuid().as_bytes().to_vec()),
+            None => (Uuid::nil(), Vec::new()),
+        };
+        let values = (shard as i16, workspace, conversation, rows(limit));
+        self.read_live_entries(&self.rows.live_page, values).await
+    }
+
+    async fn read_live_entries(
+        &self,
+        statement: &Statement,
+        values: impl SerializeRow,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let found = self.cql.read(statement, values).await?;
+        let mut entries = Vec::with_capacity(found.rows_num());
+        for row in found.rows::<(Uuid, &[u8], HintColumns, i64)>().map_err(unreadable)? {
+            let (workspace, conversation, hint, stamp) = row.map_err(unreadable)?;
+            let (is_sure, stored, team, assignee, last_event_at) = hint;
+            let conversation = ConversationId::from_uuid(id(conversation)?);
+            let hint = Hint {
+                state: state(stored)?,
+                team: TeamId::from_uuid(team),
+                assignee: assignee.map(AgentId::from_uuid),
+                last_event_at: Timestamp::from_ms(number(last_event_at)?),
+            };
+            let key = ConversationKey { workspace: WorkspaceId::from_uuid(workspace), conversation };
+            entries.push(Entry { key, is_sure, hint, stamp: Stamp::from_number(stamp) });
         }
-        let _reading = known.reading.lock().await;
-        // Another caller may have read while this one waited.
-        if let Some(live) = known.view().fresh() {
-            return Ok(live);
+        Ok(entries)
+    }
+
+    /// The rows as the contract has them: heads are asked where hints are not sure, and what has ended is left out.
+    async fn resolved(&self, entries: Vec<Entry>) -> Result<Vec<LiveRow>, StoreError> {
+        let rows = iter(entries).map(|entry| self.resolve(entry)).buffered(AT_ONCE);
+        rows.try_filter_map(|row| std::future::ready(Ok(row))).try_collect().await
+    }
+
+    async fn resolve(&self, entry: Entry) -> Result<Option<LiveRow>, StoreError> {
+        let Entry { key, is_sure, hint, stamp } = entry;
+        if is_sure {
+            return Ok(Some(live_row(key, hint)));
         }
-        self.forget_unasked();
-        let begun = Instant::now();
-        let found = read.await?;
-        let mut view = known.view();
-        view.read(found, begun);
-        Ok(view.live())
-    }
-
-    /// For a caller who asks.
-    fn of(&self, workspace: WorkspaceId) -> Arc<Known> {
-        let known = self.workspaces.entry(workspace).or_default();
-        known.view().asked_at = Instant::now();
-        Arc::clone(&known)
-    }
-
-    /// Forgets the workspaces that nobody asks for, nor writes to.
-    fn forget_unasked(&self) {
-        self.workspaces.retain(|_, known| !known.view().is_forgotten());
-    }
-}
-
-impl Known {
-    fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().expect("nobody panics while holding it")
-    }
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self { asked_at: Instant::now(), read_at: None, rows: HashMap::new() }
-    }
-}
-
-impl View {
-    fn is_forgotten(&self) -> bool {
-        self.asked_at.elapsed() > FORGOTTEN
-    }
-
-    /// None: it is too old.
-    fn fresh(&self) -> Option<Vec<Live>> {
-        self.read_at.is_some_and(|at| at.elapsed() < FRESH).then(|| self.live())
-    }
-
-    fn live(&self) -> Vec<Live> {
-        let rows = self.rows.iter();
-        rows.filter_map(|(conversation, row)| {
-            let (conversation, stamp) = (*conversation, row.stamp);
-            row.pointer.map(|pointer| Live { conversation, pointer, stamp })
-        })
-        .collect()
-    }
-
-    fn wrote(&mut self, conversation: ConversationId, row: Row) {
-        let known = self.rows.entry(conversation).or_insert(row);
-        if row.stamp > known.stamp {
-            *known = row;
+        // Without a log there is only what was meant to be: the caller looks for the log, and removes the row.
+        let Some(head) = self.stored_head(key).await? else { return Ok(Some(live_row(key, hint))) };
+        let row = Hint::of(&head).map(|hint| live_row(key, hint));
+        if row.is_none() && stamp.is_over(&head) {
+            self.remove_live(key, stamp).await?;
         }
+        Ok(row)
     }
 
-    /// Takes what the shards said, whose reading began at `begun`; what was written since may have been missed.
-    fn read(&mut self, found: Vec<Live>, begun: Instant) {
-        self.rows.retain(|_, row| row.written_at.is_some_and(|at| at >= begun));
-        for Live { conversation, pointer, stamp } in found {
-            self.wrote(conversation, Row { stamp, pointer: Some(pointer), written_at: None });
+    /// Removes the rows that a create of an earlier writer left, where there is no log.
+    pub(super) async fn remove_ghost_of(
+        &self,
+        key: ConversationKey,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        let head: Option<Head> = self.stored_head(key).await?;
+        if head.is_some() {
+            return Ok(());
         }
-        self.read_at = Some(begun);
+        let of = key.conversation.uuid();
+        let values = (shard(key.conversation) as i16, key.workspace.uuid(), of.as_bytes().as_slice());
+        let Some(entry) = self.read_live_entries(&self.rows.live_get, values).await?.into_iter().next()
+        else {
+            return Ok(());
+        };
+        // Above all stamps of earlier writers, and below all of this one's.
+        let stamp = Stamp::removal(generation, Seq::ZERO);
+        let Hint { team, last_event_at, .. } = entry.hint;
+        // A conversation joins its queue when it starts.
+        for row in [Row::Open(team, moment(last_event_at)), Row::Waiting(team, last_event_at)] {
+            self.remove(key, row, stamp).await?;
+        }
+        // Last: by it the others are found.
+        self.remove_live(key, stamp).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{Seq, State, TeamId, Timestamp};
-    use uuid::Uuid;
-
-    use crate::Epoch;
-
     use super::*;
 
-    fn pointer(last_event_at: u64) -> LivePointer {
-        LivePointer {
-            team: TeamId::from_uuid(Uuid::nil()),
-            state: State::Queued,
-            assignee: None,
-            queued_at: Timestamp::from_ms(1),
-            last_event_at: Timestamp::from_ms(last_event_at),
+    #[test]
+    fn shards_are_spread() {
+        let mut counts = [0_u32; SHARDS as usize];
+        for n in 0..256_000_u128 {
+            counts[usize::from(shard(ConversationId::from_uuid(Uuid::from_u128(n << 7))))] += 1;
         }
-    }
-
-    fn id(n: u8) -> ConversationId {
-        ConversationId::from_uuid(Uuid::from_bytes([n; 16]))
-    }
-
-    fn put(seq: u64) -> Stamp {
-        Stamp::put(Epoch(1), Seq(seq))
-    }
-
-    fn found(n: u8, seq: u64) -> Live {
-        Live { conversation: id(n), pointer: pointer(seq), stamp: put(seq) }
-    }
-
-    fn shown(view: &View) -> Vec<(ConversationId, u64)> {
-        let mut shown: Vec<_> = view
-            .live()
-            .into_iter()
-            .map(|live| (live.conversation, live.pointer.last_event_at.as_ms()))
-            .collect();
-        shown.sort();
-        shown
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_newest_word_wins_whether_it_was_read_or_written() {
-        let mut view = View::default();
-        let written = |pointer, stamp| Row { stamp, pointer, written_at: Some(Instant::now()) };
-        view.read(vec![found(1, 3), found(2, 3), found(3, 3), found(4, 3)], Instant::now());
-        assert_eq!(shown(&view), [(id(1), 3), (id(2), 3), (id(3), 3), (id(4), 3)]);
-
-        tokio::time::advance(FRESH).await;
-        assert!(view.fresh().is_none(), "others may have written since");
-        let begun = Instant::now();
-        view.wrote(id(1), written(Some(pointer(5)), put(5)));
-        view.wrote(id(2), written(None, Stamp::removal(Epoch(1), Seq(4))));
-        view.wrote(id(5), written(Some(pointer(1)), put(1)));
-        view.wrote(id(3), written(Some(pointer(2)), put(2)));
-        assert_eq!(
-            shown(&view),
-            [(id(1), 5), (id(3), 3), (id(4), 3), (id(5), 1)],
-            "older words are not taken"
-        );
-        // The shards were read before the writes; another node has ended 3, and moved 4.
-        view.read(vec![found(1, 3), found(2, 3), found(4, 9)], begun);
-        assert_eq!(shown(&view), [(id(1), 5), (id(4), 9), (id(5), 1)]);
-        assert!(view.fresh().is_some());
-
-        tokio::time::advance(FRESH).await;
-        view.read(vec![found(4, 9)], Instant::now());
-        assert_eq!(shown(&view), [(id(4), 9)], "what was written before the shards were read is in them");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_workspace_that_nobody_asks_for_is_kept_in_mind_no_longer() {
-        let (cache, workspace) = (LiveCache::default(), WorkspaceId::from_uuid(Uuid::nil()));
-        let write = |n: u8| cache.wrote(workspace, id(n), Some(pointer(1)), put(1));
-        write(1);
-        assert!(cache.workspaces.is_empty(), "nobody has asked yet");
-        let known = cache.of(workspace);
-        write(2);
-        tokio::time::advance(FORGOTTEN).await;
-        write(3);
-        assert_eq!(shown(&known.view()), [(id(2), 1), (id(3), 1)]);
-        tokio::time::advance(Duration::from_millis(1)).await;
-        write(4);
-        assert!(cache.workspaces.is_empty());
+        assert!(counts.iter().all(|count| (700..1_400).contains(count)), "{counts:?}");
     }
 }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::JOURNAL_KEEP_HOURS;
+use crate::lanes::options::LaneOptions;
+
 /// Storage that syncs before it answers takes some milliseconds; this leaves room for a server that pauses.
 const ATTEMPT: Duration = Duration::from_millis(1_200);
 
@@ -52,6 +55,10 @@ pub struct CqlOptions {
     pub allow_periodic_commitlog: bool,
     /// How long one attempt of a statement may take until its outcome counts as unknown.
     pub attempt: Duration,
+    /// Lanes through which this node appends, 1 to 16. Each has one batch on its way, so few carry more.
+    pub lanes: u8,
+    /// How long the events of a sealed segment stay readable in the journal of their lane, in hours.
+    pub segment_keep_hours: u32,
 }
 
 impl CqlOptions {
@@ -67,6 +74,19 @@ impl CqlOptions {
             tls_ca: None,
             allow_periodic_commitlog: false,
             attempt: ATTEMPT,
+            lanes: 4,
+            segment_keep_hours: JOURNAL_KEEP_HOURS,
+        }
+    }
+
+    /// What the rules of lanes go by.
+    pub(super) fn of_lanes(&self) -> LaneOptions {
+        let usual = LaneOptions::default();
+        LaneOptions {
+            lanes: self.lanes,
+            segment_keep: Duration::from_secs(u64::from(self.segment_keep_hours) * 60 * 60),
+            write_attempt: self.attempt.min(usual.write_attempt),
+            ..usual
         }
     }
 }

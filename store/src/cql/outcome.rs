@@ -8,20 +8,23 @@ use scylla::value::{CqlValue, Row};
 
 use crate::StoreError;
 
-/// Why a statement has no answer that says what it did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The statement never left this process: nothing was done.
-    NotSent(String),
-    /// The statement may have been done, or may yet be.
-    Unknown(String),
+pub(super) use crate::lanes::segments::Failure;
+
+/// For calls whose error says nothing about what was written, and for reads.
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent(cause) | Failure::Unknown(cause) => StoreError::Unavailable(cause),
+        }
+    }
 }
 
 impl Failure {
-    /// For calls whose error says nothing about what was written, and for reads.
-    pub(super) fn into_error(self) -> StoreError {
+    /// The failure of the last of several tries, of which one may have been done if it was not answered.
+    pub(super) fn after(self, unanswered: bool) -> Self {
         match self {
-            Failure::NotSent(cause) | Failure::Unknown(cause) => StoreError::Unavailable(cause),
+            Failure::NotSent(cause) if unanswered => Failure::Unknown(cause),
+            failure => failure,
         }
     }
 }
@@ -68,24 +71,39 @@ pub(super) fn sort(error: &ExecutionError) -> Failure {
 
 /// What a conditional statement, or a batch with one, did.
 pub(super) fn conditional(result: Result<QueryResult, ExecutionError>) -> Result<Conditional, Failure> {
+    answer(result).map(|(conditional, _)| conditional)
+}
+
+/// The same, with the columns that came with a refusal: the condition's, or the old row's.
+pub(super) fn answer(result: Result<QueryResult, ExecutionError>) -> Result<(Conditional, Columns), Failure> {
     let result = result.map_err(|error| sort(&error))?;
     let unreadable = |cause: String| Failure::Unknown(format!("an answer without [applied]: {cause}"));
     let rows = result.into_rows_result().map_err(|error| unreadable(error.to_string()))?;
-    let first: Row = rows.first_row().map_err(|error| unreadable(error.to_string()))?;
-    let names = rows.column_specs().iter().map(|column| column.name());
-    match applied(names, first) {
-        Some(true) => Ok(Conditional::Applied),
-        Some(false) => Ok(Conditional::Refused),
-        None => Err(unreadable("it has no such column".into())),
+    // Of a batch there may be one for each conditional statement; ours have one, and it is the first.
+    let first: Row = rows
+        .rows()
+        .map_err(|error| unreadable(error.to_string()))?
+        .next()
+        .ok_or_else(|| unreadable("it has no row".into()))?
+        .map_err(|error| unreadable(error.to_string()))?;
+    let names = rows.column_specs().iter().map(|column| column.name().to_owned());
+    let columns = Columns(names.zip(first.columns).collect());
+    match columns.get("[applied]") {
+        Some(Some(CqlValue::Boolean(true))) => Ok((Conditional::Applied, columns)),
+        Some(Some(CqlValue::Boolean(false))) => Ok((Conditional::Refused, columns)),
+        Some(_) | None => Err(unreadable("it has no such column".into())),
     }
 }
 
-/// Applied, a row has one column; refused, the condition's too; or always the old row: every server has its own way.
-fn applied<'a>(mut names: impl Iterator<Item = &'a str>, row: Row) -> Option<bool> {
-    let place = names.position(|name| name == "[applied]")?;
-    match row.columns.into_iter().nth(place)? {
-        Some(CqlValue::Boolean(applied)) => Some(applied),
-        Some(_) | None => None,
+/// A row by the names of its columns. Applied, an answer has one; refused, the condition's too; or always those of the old
+/// row: every server has its own way.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Columns(Vec<(String, Option<CqlValue>)>);
+
+impl Columns {
+    /// None: the answer has no such column. Some of none: it is null.
+    pub(super) fn get(&self, name: &str) -> Option<Option<&CqlValue>> {
+        self.0.iter().find(|(column, _)| column == name).map(|(_, value)| value.as_ref())
     }
 }
 
@@ -177,20 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn only_applied_by_its_name_is_an_answer() {
-        let yes = Some(CqlValue::Boolean(true));
-        let no = Some(CqlValue::Boolean(false));
-        type Case = (&'static [&'static str], Vec<Option<CqlValue>>, Option<bool>);
-        let cases: [Case; 6] = [
-            (&["[applied]"], vec![yes.clone()], Some(true)),
-            (&["[applied]", "claim"], vec![no.clone(), None], Some(false)),
-            (&["claim", "[applied]"], vec![None, yes.clone()], Some(true)),
-            (&["[applied]"], vec![None], None),
-            (&["applied"], vec![yes], None),
-            (&[], vec![], None),
-        ];
-        for (names, columns, expected) in cases {
-            assert_eq!(applied(names.iter().copied(), Row { columns }), expected, "{names:?}");
-        }
+    fn columns_are_found_by_their_names() {
+        let columns =
+            Columns(vec![("sealed".into(), None), ("[applied]".into(), Some(CqlValue::Boolean(true)))]);
+        assert_eq!(columns.get("[applied]"), Some(Some(&CqlValue::Boolean(true))));
+        assert_eq!(columns.get("sealed"), Some(None));
+        assert_eq!(columns.get("applied"), None);
     }
 }

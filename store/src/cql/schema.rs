@@ -5,7 +5,7 @@ use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
 use super::OpenError;
 use super::session::Cql;
 
-/// The schema of a keyspace's tables; none when there are none.
+/// The schema of a keyspace's tables; none when there are none. Tables of the form before lanes are refused.
 pub(super) async fn stored_version(cql: &Cql, keyspace: &str) -> Result<Option<i32>, OpenError> {
     let tables = format!(
         "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{keyspace}' AND table_name = 'schema_state'"
@@ -14,6 +14,15 @@ pub(super) async fn stored_version(cql: &Cql, keyspace: &str) -> Result<Option<i
     let found = cql.session().query_unpaged(tables, ()).await.map_err(failed)?;
     if found.into_rows_result().is_ok_and(|rows| rows.rows_num() == 0) {
         return Ok(None);
+    }
+    // A program of another form wrote this column into its logs.
+    let claim = format!(
+        "SELECT column_name FROM system_schema.columns
+         WHERE keyspace_name = '{keyspace}' AND table_name = 'log' AND column_name = 'claim'"
+    );
+    let found = cql.session().query_unpaged(claim, ()).await.map_err(failed)?;
+    if found.into_rows_result().is_ok_and(|rows| rows.rows_num() > 0) {
+        return Err(OpenError::OldForm(keyspace.to_owned()));
     }
     let version = format!("SELECT version FROM {keyspace}.schema_state WHERE name = 'schema'");
     let found = match cql.session().query_unpaged(version, ()).await {

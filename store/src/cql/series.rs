@@ -2,12 +2,10 @@
 //! goes by its time to live.
 
 use async_trait::async_trait;
-use domain::{Timestamp, WorkspaceId};
+use domain::Timestamp;
 use uuid::Uuid;
 
-use crate::{
-    Entry, EntryPosition, FeedPage, FeedPosition, PAGE_MAX, Series, SeriesKey, SeriesKind, StoreError,
-};
+use crate::{Entry, EntryPosition, PAGE_MAX, Series, SeriesKey, SeriesKind, StoreError};
 
 use super::session::unreadable;
 use super::shared::Shared;
@@ -80,13 +78,13 @@ impl Series for Shared {
     async fn append(&self, key: &SeriesKey, entry: Entry) -> Result<(), StoreError> {
         let keep_ms = u64::from(key.kind.keep_days()) * DAY_MS;
         // What is over before it is written is not there either.
-        let Some(ttl_s) = ttl_s((self.now)(), entry.at.plus_ms(keep_ms)) else { return Ok(()) };
+        let Some(ttl_s) = ttl_s(self.clock.now(), entry.at.plus_ms(keep_ms)) else { return Ok(()) };
         let at = bigint(entry.at.as_ms());
         let window = window(at, window_ms(key.kind));
         self.list_window(timeline(key), window, window_ms(key.kind), keep_ms).await?;
         let id = entry.id.as_bytes().as_slice();
         let values = (key.workspace.uuid(), key.subject, window, at, id, entry.body, ttl_s);
-        self.cql.write(&self.series.of(key.kind).append, values).await
+        Ok(self.cql.write(&self.series.of(key.kind).append, values).await?)
     }
 
     async fn newest(
@@ -107,15 +105,6 @@ impl Series for Shared {
     ) -> Result<Vec<Entry>, StoreError> {
         let after = after.map_or((-1, Uuid::nil()), place);
         self.entries(key, after, limit, Order::OldestFirst).await
-    }
-
-    async fn feed(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<FeedPosition>,
-        limit: usize,
-    ) -> Result<FeedPage, StoreError> {
-        self.feed_page(workspace, after, limit.min(PAGE_MAX)).await
     }
 
     /// The servers remove it.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 
-use super::outcome::{Conditional, Failure, Settled, conditional, sort};
+use super::outcome::{Columns, Conditional, Failure, Settled, answer, sort};
 use super::reconnect::Sessions;
 use super::{CqlOptions, OpenError, Reach, tls};
 
@@ -104,6 +104,8 @@ pub(super) struct Cql {
 
 struct Profiles {
     conditional: ExecutionProfileHandle,
+    /// The same by way of any copy.
+    anywhere: ExecutionProfileHandle,
     plain: ExecutionProfileHandle,
 }
 
@@ -173,8 +175,7 @@ impl Cql {
         statement: &Statement,
         values: impl SerializeRow,
     ) -> Result<Conditional, Failure> {
-        let answer = self.session().execute_unpaged(&statement.prepared, values).await;
-        statement.counts.count_conditional(conditional(answer))
+        self.conditional_row(statement, values).await.map(|(conditional, _)| conditional)
     }
 
     /// Runs a conditional statement, the same again and again, until it is answered.
@@ -186,21 +187,68 @@ impl Cql {
         self.settled(statement, || self.conditional(statement, &values)).await
     }
 
-    /// Runs a conditional statement (the first) and what hangs on its condition, as one, all or nothing: the same again
-    /// and again, until it is answered.
-    pub(super) async fn settle_batch<V: SerializeRow>(
+    /// Runs a conditional statement once, and returns what came with the answer.
+    pub(super) async fn conditional_row(
+        &self,
+        statement: &Statement,
+        values: impl SerializeRow,
+    ) -> Result<(Conditional, Columns), Failure> {
+        let answered = answer(self.session().execute_unpaged(&statement.prepared, values).await);
+        count_conditional(&statement.counts, answered)
+    }
+
+    /// Runs a conditional statement (the first) and what hangs on its condition once, as one, all or nothing. `anywhere`:
+    /// by way of any copy, since the first one may be frozen.
+    pub(super) async fn conditional_batch<V: SerializeRow>(
         &self,
         first: &Statement,
         mut batch: Batch,
         values: &[V],
-    ) -> Result<Settled, Failure> {
+        anywhere: bool,
+    ) -> Result<(Conditional, Columns), Failure> {
+        let Profiles { conditional, anywhere: any_copy, .. } = &self.profiles;
         // The driver takes a batch's profile from the batch alone.
-        batch.set_execution_profile_handle(Some(self.profiles.conditional.clone()));
-        let attempt = || async {
-            let answer = self.session().batch(&batch, values).await;
-            first.counts.count_conditional(conditional(answer))
-        };
-        self.settled(first, attempt).await
+        batch.set_execution_profile_handle(Some(if anywhere { any_copy } else { conditional }.clone()));
+        first.counts.repeats.fetch_add(u64::from(anywhere), Ordering::Relaxed);
+        count_conditional(&first.counts, answer(self.session().batch(&batch, values).await))
+    }
+
+    /// Writes several rows of one partition as one, once. Counted as the first.
+    pub(super) async fn write_batch<V: SerializeRow>(
+        &self,
+        first: &Statement,
+        mut batch: Batch,
+        values: &[V],
+    ) -> Result<(), Failure> {
+        batch.set_execution_profile_handle(Some(self.profiles.plain.clone()));
+        batch.set_is_idempotent(true);
+        self.once(first, self.session().batch(&batch, values).await).map(drop)
+    }
+
+    /// Writes, and leaves it to the caller to try again.
+    pub(super) async fn write_once(
+        &self,
+        statement: &Statement,
+        values: impl SerializeRow,
+    ) -> Result<(), Failure> {
+        let answer = self.session().execute_unpaged(&statement.prepared, values).await;
+        self.once(statement, answer).map(drop)
+    }
+
+    /// Reads all rows that a statement gives, which must be bounded by it, and leaves it to the caller to try again.
+    pub(super) async fn read_once(
+        &self,
+        statement: &Statement,
+        values: impl SerializeRow,
+    ) -> Result<QueryRowsResult, Failure> {
+        let answer = self.session().execute_unpaged(&statement.prepared, values).await;
+        rows_of(self.once(statement, answer)?)
+    }
+
+    fn once<T>(&self, statement: &Statement, answer: Result<T, ExecutionError>) -> Result<T, Failure> {
+        let answer = answer.map_err(|error| statement.counts.count_failure(sort(&error)))?;
+        statement.counts.done.fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
     }
 
     async fn settled<A: Future<Output = Result<Conditional, Failure>>>(
@@ -219,10 +267,7 @@ impl Cql {
             };
             unanswered |= matches!(failure, Failure::Unknown(_));
             if !tries.again(statement).await {
-                return Err(match failure {
-                    Failure::NotSent(cause) if unanswered => Failure::Unknown(cause),
-                    failure => failure,
-                });
+                return Err(failure.after(unanswered));
             }
         }
     }
@@ -232,7 +277,7 @@ impl Cql {
         &self,
         statement: &Statement,
         values: impl SerializeRow,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Failure> {
         self.plain(statement, values).await.map(drop)
     }
 
@@ -241,9 +286,8 @@ impl Cql {
         &self,
         statement: &Statement,
         values: impl SerializeRow,
-    ) -> Result<QueryRowsResult, StoreError> {
-        let result = self.plain(statement, values).await?;
-        result.into_rows_result().map_err(unreadable)
+    ) -> Result<QueryRowsResult, Failure> {
+        rows_of(self.plain(statement, values).await?)
     }
 
     /// A page of what a statement without values gives, of about `limit` rows, and where the next one begins.
@@ -267,11 +311,7 @@ impl Cql {
         Ok((result.into_rows_result().map_err(unreadable)?, next))
     }
 
-    async fn plain(
-        &self,
-        statement: &Statement,
-        values: impl SerializeRow,
-    ) -> Result<QueryResult, StoreError> {
+    async fn plain(&self, statement: &Statement, values: impl SerializeRow) -> Result<QueryResult, Failure> {
         let attempt = || async { self.session().execute_unpaged(&statement.prepared, &values).await };
         self.answered(statement, attempt).await
     }
@@ -281,8 +321,9 @@ impl Cql {
         &self,
         statement: &Statement,
         attempt: impl Fn() -> A,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, Failure> {
         let mut tries = Tries::default();
+        let mut unanswered = false;
         loop {
             let failure = match attempt().await {
                 Ok(answer) => {
@@ -291,8 +332,9 @@ impl Cql {
                 }
                 Err(error) => statement.counts.count_failure(sort(&error)),
             };
+            unanswered |= matches!(failure, Failure::Unknown(_));
             if !tries.again(statement).await {
-                return Err(failure.into_error());
+                return Err(failure.after(unanswered));
             }
         }
     }
@@ -307,6 +349,23 @@ impl Cql {
     pub(super) fn connections(&self) -> u64 {
         self.session().get_metrics().get_total_connections()
     }
+}
+
+fn count_conditional(
+    counts: &Counts,
+    answer: Result<(Conditional, Columns), Failure>,
+) -> Result<(Conditional, Columns), Failure> {
+    let count = match &answer {
+        Ok((Conditional::Applied, _)) => &counts.done,
+        Ok((Conditional::Refused, _)) => &counts.refused,
+        Err(_) => return answer.map_err(|failure| counts.count_failure(failure)),
+    };
+    count.fetch_add(1, Ordering::Relaxed);
+    answer
+}
+
+fn rows_of(result: QueryResult) -> Result<QueryRowsResult, Failure> {
+    result.into_rows_result().map_err(|error| Failure::Unknown(format!("an answer without rows: {error}")))
 }
 
 /// What the store holds is not what a program of this version wrote.
@@ -362,16 +421,6 @@ impl Counts {
         failure
     }
 
-    fn count_conditional(&self, outcome: Result<Conditional, Failure>) -> Result<Conditional, Failure> {
-        let count = match &outcome {
-            Ok(Conditional::Applied) => &self.done,
-            Ok(Conditional::Refused) => &self.refused,
-            Err(_) => return outcome.map_err(|failure| self.count_failure(failure)),
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        outcome
-    }
-
     fn stats(&self) -> StatementStats {
         StatementStats {
             name: self.name,
@@ -393,17 +442,18 @@ impl Profiles {
                 .request_timeout(Some(options.attempt))
                 .load_balancing_policy(policy)
         };
-        // One conversation's conditional statements go to one server while it is there: coordinators that fight for a
-        // partition only wait for each other.
-        let conditional = profile(balancing(options, false))
-            .retry_policy(Arc::new(FallthroughRetryPolicy::new()))
-            .build()
-            .into_handle_with_label("conditional".into());
+        // One segment's conditional statements go to one server while it is there: coordinators that fight for a partition
+        // only wait for each other.
+        let fallthrough = Arc::new(FallthroughRetryPolicy::new());
+        let conditional = profile(balancing(options, false)).retry_policy(fallthrough.clone());
+        let anywhere = profile(balancing(options, true)).retry_policy(fallthrough);
+        let conditional = conditional.build().into_handle_with_label("conditional".into());
+        let anywhere = anywhere.build().into_handle_with_label("anywhere".into());
         let plain = profile(balancing(options, true))
             .retry_policy(Arc::new(DefaultRetryPolicy::new()))
             .build()
             .into_handle_with_label("plain".into());
-        Self { conditional, plain }
+        Self { conditional, anywhere, plain }
     }
 }
 

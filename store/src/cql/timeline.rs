@@ -1,15 +1,10 @@
-//! What is cut into windows of time: a series or a feed. Pure, but for the set of windows that a process has listed.
-
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard};
+//! Series are cut into windows of time. Pure.
 
 use domain::Timestamp;
 use uuid::Uuid;
 
 /// How many windows are asked for at once.
 pub(super) const WINDOWS_PAGE: usize = 32;
-/// How many windows a process remembers to have listed. Then it forgets them all, and lists again what it meets.
-const LISTED_MAX: usize = 10_000;
 /// The longest time to live that servers take, in seconds.
 const TTL_MAX_S: u64 = 20 * 365 * 24 * 60 * 60;
 
@@ -17,7 +12,7 @@ const TTL_MAX_S: u64 = 20 * 365 * 24 * 60 * 60;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Timeline {
     pub(super) workspace: Uuid,
-    /// [`crate::SeriesKind`], or 0 for the feed.
+    /// [`crate::SeriesKind`].
     pub(super) kind: u8,
     pub(super) subject: Uuid,
 }
@@ -27,28 +22,6 @@ pub(super) struct Timeline {
 pub(super) enum Order {
     OldestFirst,
     NewestFirst,
-}
-
-/// The windows that this process has listed.
-#[derive(Default)]
-pub(super) struct ListedWindows(Mutex<HashSet<(Timeline, i32)>>);
-
-impl ListedWindows {
-    pub(super) fn contains(&self, timeline: Timeline, window: i32) -> bool {
-        self.lock().contains(&(timeline, window))
-    }
-
-    pub(super) fn insert(&self, timeline: Timeline, window: i32) {
-        let mut listed = self.lock();
-        if listed.len() >= LISTED_MAX {
-            listed.clear();
-        }
-        listed.insert((timeline, window));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<(Timeline, i32)>> {
-        self.0.lock().expect("nobody panics while holding it")
-    }
 }
 
 /// The window of a time, both in milliseconds.

@@ -30,7 +30,7 @@ pub(super) fn rows(limit: usize) -> i32 {
     i32::try_from(limit).unwrap_or(i32::MAX)
 }
 
-/// A state of the live index.
+/// A state in a hint of the live index.
 pub(super) fn tinyint(state: State) -> i8 {
     match state {
         State::Queued => 1,

@@ -1,4 +1,4 @@
-//! Windows of time: a series and a feed lie in partitions of one window each, and a table says which there are. A window
+//! Windows of time: a series lies in partitions of one window each, and a table says which there are. A window
 //! is listed before anything is put into it, so what is not listed is empty.
 
 use crate::StoreError;
@@ -19,14 +19,14 @@ impl Shared {
         length_ms: u64,
         keep_ms: u64,
     ) -> Result<(), StoreError> {
-        if self.listed_windows.contains(timeline, window) {
+        if self.listed_windows.contains(&(timeline, window)) {
             return Ok(());
         }
         let end = window_start(window, length_ms).plus_ms(length_ms + keep_ms + LISTED_LONGER_MS);
-        let Some(ttl_s) = ttl_s((self.now)(), end) else { return Ok(()) };
+        let Some(ttl_s) = ttl_s(self.clock.now(), end) else { return Ok(()) };
         let values = (timeline.workspace, timeline.kind as i8, timeline.subject, window, ttl_s);
         self.cql.write(&self.windows.list, values).await?;
-        self.listed_windows.insert(timeline, window);
+        self.listed_windows.insert((timeline, window));
         Ok(())
     }
 

@@ -1,13 +1,12 @@
-//! Series in memory, with the feed of the logs.
+//! Series in memory.
 
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use domain::{Timestamp, WorkspaceId};
+use domain::Timestamp;
 use uuid::Uuid;
 
-use crate::series::Standing;
-use crate::{Entry, EntryPosition, FeedPage, FeedPosition, PAGE_MAX, Series, SeriesKey, StoreError};
+use crate::{Entry, EntryPosition, PAGE_MAX, Series, SeriesKey, StoreError};
 
 use super::MemoryStore;
 
@@ -57,28 +56,6 @@ impl Series for MemoryStore {
         let mut found = self.between(key, from, Bound::Included(LAST));
         found.truncate(limit.min(PAGE_MAX));
         Ok(found)
-    }
-
-    async fn feed(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<FeedPosition>,
-        limit: usize,
-    ) -> Result<FeedPage, StoreError> {
-        let after = match after {
-            Some(FeedPosition(Standing::Place(place))) => place,
-            Some(FeedPosition(Standing::Moment { .. })) | None => 0,
-        };
-        let grown = self.grown.lock().expect("nobody panics while holding it");
-        let behind = (1..).zip(grown.iter()).skip(after as usize);
-        let mut own = behind.filter(|(_, (of, _))| *of == workspace);
-        let found: Vec<_> = own.by_ref().take(limit.min(PAGE_MAX)).collect();
-        let more = own.next().is_some();
-        // What was looked through has nothing more of this workspace.
-        let end = grown.len() as u64;
-        let next = if more { found.last().map_or(after, |&(place, _)| place) } else { end };
-        let entries = found.into_iter().map(|(_, &(_, entry))| entry).collect();
-        Ok(FeedPage { entries, next: FeedPosition(Standing::Place(next)), more })
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

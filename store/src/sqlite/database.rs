@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ToSql};
 
 use super::{OpenError, SqliteOptions};
 
 /// The steps from each schema to the next, the first of them from nothing. Steps are added, never changed.
-pub(super) const SCHEMA_STEPS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+pub(super) const SCHEMA_STEPS: [&str; 1] = [include_str!("schema.sql")];
 /// The newest schema that this program knows; stored as `user_version`.
 const SCHEMA: i64 = SCHEMA_STEPS.len() as i64;
+/// Says that a database is of this form, "SwLn": the schemas of the form before it were counted from 1 as well.
+const APPLICATION_ID: i64 = 0x5377_4c6e;
 /// In the data folder.
 const DATABASE_FILE: &str = "switchboard.db";
 /// After so many pages of write-ahead log they are moved into the database: rarely enough to move a page that changed
@@ -19,8 +21,10 @@ const CHECKPOINT_PAGES: u32 = 6000;
 /// A write-ahead log that grew beyond this while something read for long is cut back after its checkpoint, before the
 /// store is idle and cuts it to nothing.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
-/// What the writer keeps of the database in memory, in KiB (negative: SQLite's way to say that it is not pages).
-const WRITER_CACHE_KIB: i32 = -32 * 1024;
+/// What the writer keeps of the database in memory, in KiB (negative: SQLite's way to say that it is not pages): the rows of
+/// some ten thousand busy conversations. More is slower: after a page was split SQLite goes through all of it once more at the
+/// commit, and what it lacks the operating system still has.
+const WRITER_CACHE_KIB: i32 = -8 * 1024;
 /// How many different statements the writer keeps prepared; there are fewer.
 const WRITER_STATEMENTS: usize = 64;
 
@@ -52,6 +56,7 @@ pub(super) fn prepare(
 ) -> Result<(), OpenError> {
     let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
     pragma(connection, "busy_timeout", options.busy_ms).map_err(sqlite)?;
+    keep_plans(connection).map_err(sqlite)?;
     let set_wal = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
     let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", set_wal).map_err(sqlite)?;
     if mode != "wal" {
@@ -72,26 +77,52 @@ pub(super) fn prepare(
     }
     connection.set_prepared_statement_cache_capacity(WRITER_STATEMENTS);
 
-    let found = make_schema(connection).map_err(sqlite)?;
-    if found > SCHEMA {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA });
+    match make_schema(connection).map_err(sqlite)? {
+        Found::Known => Ok(()),
+        Found::Newer(found) => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA }),
+        Found::Foreign => Err(OpenError::Foreign { path: path.to_owned() }),
     }
-    Ok(())
 }
 
-/// Makes the tables of a new database, and those that an old one lacks; returns the schema that it had.
-fn make_schema(connection: &Connection) -> rusqlite::Result<i64> {
-    // Immediate: a command beside us may be making them just now.
+/// Has a statement prepared once for all values. Without this SQLite makes a new plan each time that a limit is bound, which takes
+/// 10 to 40 us, far longer than most reads (findings/sqlite-bound-limit-planned-anew.sh).
+pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+/// The schema that a database has.
+enum Found {
+    /// This program's, now at the latest.
+    Known,
+    /// A newer program's.
+    Newer(i64),
+    /// None of this form.
+    Foreign,
+}
+
+/// Makes the tables of a new database, and those that one of this form lacks.
+fn make_schema(connection: &Connection) -> rusqlite::Result<Found> {
+    // Immediate: a command beside us may be making them just now. What is not committed is undone with the connection.
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, found) = (number("application_id")?, number("user_version")?);
+    let is_new = (application, found) == (0, 0)
+        && connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+    if !is_new && application != APPLICATION_ID {
+        return Ok(Found::Foreign);
+    }
+    if found > SCHEMA {
+        return Ok(Found::Newer(found));
+    }
     if found < SCHEMA {
         for step in SCHEMA_STEPS.iter().skip(found.unsigned_abs() as usize) {
             connection.execute_batch(step)?;
         }
+        pragma(connection, "application_id", APPLICATION_ID)?;
         pragma(connection, "user_version", SCHEMA)?;
     }
     connection.execute_batch("COMMIT")?;
-    Ok(found)
+    Ok(Found::Known)
 }
 
 /// Sets a pragma, whether or not it answers with its new value.

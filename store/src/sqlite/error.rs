@@ -23,6 +23,16 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// The database is not in this program's form, and there is no way over.
+    #[error(
+        "the database {} is not in the form of this program: it is of a version before the first release, or another \
+         program's; there is no way over: move it away, and a new one is made",
+        path.display()
+    )]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
     /// The file system cannot carry a write-ahead log (a network share, mostly).
     #[error("the file system of {} does not support a write-ahead log", path.display())]
     NoWriteAheadLog {
@@ -64,6 +74,7 @@ impl OpenError {
             }
             Self::Folder(FolderError::Taken { .. })
             | Self::Newer { .. }
+            | Self::Foreign { .. }
             | Self::NoWriteAheadLog { .. }
             | Self::Busy { .. } => false,
         }
@@ -79,7 +90,11 @@ impl OpenError {
                     Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
                 )
             }
-            Self::Folder(_) | Self::Newer { .. } | Self::NoWriteAheadLog { .. } | Self::Io { .. } => false,
+            Self::Folder(_)
+            | Self::Newer { .. }
+            | Self::Foreign { .. }
+            | Self::NoWriteAheadLog { .. }
+            | Self::Io { .. } => false,
         }
     }
 }

@@ -27,7 +27,8 @@ impl Heads for Shared {
     async fn get(&self, key: ConversationKey) -> Result<Option<Head>, StoreError> {
         let work = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT head, read_visitor, read_agent, unread_visitor, unread_agent FROM conversation
+                "SELECT body, last_seq, last_event_at, read_visitor, read_agent, unread_visitor, unread_agent
+                 FROM conversation LEFT JOIN head ON head.conversation = conversation.key
                  WHERE workspace = ?1 AND id = ?2",
             )?;
             let mut rows = statement.query(params![key.workspace.uuid(), key.conversation.uuid()])?;
@@ -102,11 +103,12 @@ impl Heads for Shared {
     }
 }
 
-/// A head with the marks of the columns behind it.
+/// A head, with what the columns say of it.
 fn head(row: &Row<'_>) -> Result<Head, Fault> {
-    let Reading { read, unread } = reading(row, 1)?;
+    let Reading { read, unread } = reading(row, 3)?;
+    let (last_seq, last_event_at) = (Seq(number(row, 1)?), Timestamp::from_ms(number(row, 2)?));
     let head: Head = envelope::open(blob(row, 0)?)?;
-    Ok(Head { read, unread, ..head })
+    Ok(Head { read, unread, last_seq, last_event_at, ..head })
 }
 
 /// Part of a view that one index gives in the view's order.
@@ -266,7 +268,9 @@ const ENDED: &str = "SELECT team FROM conversation INDEXED BY conversation_ended
 
 fn listed(connection: &Connection, entry: Entry) -> Result<ListedHead, Fault> {
     let mut statement = connection.prepare_cached(
-        "SELECT head, read_visitor, read_agent, unread_visitor, unread_agent FROM conversation WHERE key = ?1",
+        "SELECT body, last_seq, last_event_at, read_visitor, read_agent, unread_visitor, unread_agent
+         FROM conversation LEFT JOIN head ON head.conversation = conversation.key
+         WHERE key = ?1",
     )?;
     let mut rows = statement.query([entry.key])?;
     let Some(row) = rows.next()? else {

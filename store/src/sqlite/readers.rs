@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::StoreError;
 
-use super::database::pragma;
+use super::database::{keep_plans, pragma};
 use super::fault::Fault;
 use super::{OpenError, SqliteOptions};
 
@@ -156,15 +156,34 @@ fn open(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     pragma(&connection, "busy_timeout", options.busy_ms)?;
+    keep_plans(&connection)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
-#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_statement_is_prepared_once_for_all_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
+        let readers =
+            Readers::start(&path, &SqliteOptions { readers: 1, ..SqliteOptions::default() }).unwrap();
+        for value in 0..5i64 {
+            let work = move |connection: &Connection| {
+                let mut statement =
+                    connection.prepare_cached("SELECT n FROM t WHERE n > ?1 ORDER BY n LIMIT ?2")?;
+                assert!(!statement.exists([value, 1])?);
+                Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+            };
+            assert_eq!(readers.read(work).await.unwrap(), 0, "value {value}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn reading_threads_give_way_to_all_others() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A conversation's row: how a log's static part and its head lie in columns, and back.
+//! A conversation's row: how the end of a log and its head lie in columns, and back.
 
 use domain::{Event, Head, Marks, Seq, State, Unread};
 use rusqlite::types::Type;
@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::heads::Reading;
-use crate::{ClaimToken, ConversationKey, Epoch, Owner, StoreError, envelope};
+use crate::{ConversationKey, StoreError, envelope};
 
 /// Stands before and behind each tag in the column `tags`.
 pub(super) const TAG_MARK: char = '\u{1f}';
@@ -52,9 +52,6 @@ struct Placed {
 /// What a write finds in the row.
 pub(super) struct Stored {
     pub(super) key: i64,
-    pub(super) epoch: Epoch,
-    pub(super) token: ClaimToken,
-    pub(super) owner: Owner,
     pub(super) last_seq: Seq,
     placed: Placed,
     reading: Reading,
@@ -64,26 +61,23 @@ impl Stored {
     /// None when there is no such conversation.
     pub(super) fn find(connection: &Connection, key: ConversationKey) -> rusqlite::Result<Option<Self>> {
         let mut statement = connection.prepare_cached(
-            "SELECT key, epoch, claim, owner, last_seq, visitor, team, state, assignee, queued_at, ended_at,
-                 read_visitor, read_agent, unread_visitor, unread_agent
+            "SELECT key, last_seq, visitor, team, state, assignee, queued_at, ended_at, read_visitor, read_agent,
+                 unread_visitor, unread_agent
              FROM conversation WHERE workspace = ?1 AND id = ?2",
         )?;
         let read = |row: &Row<'_>| {
             Ok(Self {
                 key: row.get(0)?,
-                epoch: Epoch(number(row, 1)?),
-                token: ClaimToken(row.get(2)?),
-                owner: Owner(row.get(3)?),
-                last_seq: Seq(number(row, 4)?),
+                last_seq: Seq(number(row, 1)?),
                 placed: Placed {
-                    visitor: row.get(5)?,
-                    team: row.get(6)?,
-                    state: row.get(7)?,
-                    assignee: row.get(8)?,
-                    queued_at: row.get(9)?,
-                    ended_at: row.get(10)?,
+                    visitor: row.get(2)?,
+                    team: row.get(3)?,
+                    state: row.get(4)?,
+                    assignee: row.get(5)?,
+                    queued_at: row.get(6)?,
+                    ended_at: row.get(7)?,
                 },
-                reading: reading(row, 11)?,
+                reading: reading(row, 8)?,
             })
         };
         statement.query_row(params![key.workspace.uuid(), key.conversation.uuid()], read).optional()
@@ -156,27 +150,19 @@ impl HeadColumns {
         size_of::<Self>() + self.tags.len() + self.body.len()
     }
 
-    /// Makes the row of a new conversation, in its first epoch; gives its key.
-    pub(super) fn insert(
-        &self,
-        connection: &Connection,
-        key: ConversationKey,
-        token: ClaimToken,
-        owner: &Owner,
-    ) -> rusqlite::Result<i64> {
+    /// Makes the rows of a new conversation; gives its key.
+    pub(super) fn insert(&self, connection: &Connection, key: ConversationKey) -> rusqlite::Result<i64> {
         let Reading { read, unread } = self.reading;
-        connection
+        let row = connection
             .prepare_cached(
-                "INSERT INTO conversation (workspace, id, epoch, claim, owner, last_seq, visitor, team, state,
-                     assignee, created_at, queued_at, last_event_at, ended_at, tags, read_visitor, read_agent,
-                     unread_visitor, unread_agent, head)
-                 VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                "INSERT INTO conversation (workspace, id, last_seq, visitor, team, state, assignee, created_at,
+                     queued_at, last_event_at, ended_at, tags, read_visitor, read_agent, unread_visitor,
+                     unread_agent)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .insert(params![
                 key.workspace.uuid(),
                 key.conversation.uuid(),
-                token.0,
-                owner.0,
                 integer(self.last_seq.0),
                 self.placed.visitor,
                 self.placed.team,
@@ -191,13 +177,23 @@ impl HeadColumns {
                 integer(read.agent.0),
                 unread.visitor,
                 unread.agent,
-                self.body,
-            ])
+            ])?;
+        self.put_body(connection, row)?;
+        Ok(row)
     }
 
-    /// Moves the row on to this head and its last event. Most appends are messages, which change no index but one:
-    /// SQLite rewrites every index whose columns a statement names, changed or not, so those are named only when
-    /// they change.
+    fn put_body(&self, connection: &Connection, row: i64) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT INTO head (conversation, body) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET body = excluded.body",
+            )?
+            .execute(params![row, self.body])?;
+        Ok(())
+    }
+
+    /// Moves the rows on to this head and its last event. SQLite rewrites every index whose columns a statement names,
+    /// changed or not, so those are named only when they change.
     pub(super) fn update(&self, connection: &Connection, stored: &Stored) -> rusqlite::Result<()> {
         if self.placed != stored.placed {
             connection
@@ -220,7 +216,7 @@ impl HeadColumns {
         connection
             .prepare_cached(
                 "UPDATE conversation SET last_seq = ?2, last_event_at = ?3, tags = ?4, read_visitor = ?5,
-                     read_agent = ?6, unread_visitor = ?7, unread_agent = ?8, head = ?9
+                     read_agent = ?6, unread_visitor = ?7, unread_agent = ?8
                  WHERE key = ?1",
             )?
             .execute(params![
@@ -232,10 +228,92 @@ impl HeadColumns {
                 integer(read.agent.0),
                 unread.visitor,
                 unread.agent,
-                self.body,
             ])?;
-        Ok(())
+        self.put_body(connection, stored.key)
     }
+}
+
+/// A head that differs from the one before in what every message changes, and in nothing else.
+pub(super) struct QuietHead {
+    last_seq: Seq,
+    last_event_at: i64,
+    reading: Reading,
+}
+
+impl QuietHead {
+    /// None: more changed.
+    pub(super) fn of(before: &Head, head: &Head) -> Option<Self> {
+        is_quiet(before, head).then(|| Self {
+            last_seq: head.last_seq,
+            last_event_at: integer(head.last_event_at.as_ms()),
+            reading: Reading::of(head),
+        })
+    }
+
+    /// Moves the row on if it stands at `tail`; false: it does not. It counts what is read as [`Reading::appended`] does.
+    pub(super) fn update(&self, connection: &Connection, row: i64, tail: Seq) -> rusqlite::Result<bool> {
+        let Reading { read, unread } = self.reading;
+        let rows = connection
+            .prepare_cached(
+                "UPDATE conversation SET last_seq = ?3, last_event_at = ?4,
+                     read_visitor = max(read_visitor, ?5), read_agent = max(read_agent, ?6),
+                     unread_visitor = ?7, unread_agent = ?8
+                 WHERE key = ?1 AND last_seq = ?2",
+            )?
+            .execute(params![
+                row,
+                integer(tail.0),
+                integer(self.last_seq.0),
+                self.last_event_at,
+                integer(read.visitor.0),
+                integer(read.agent.0),
+                unread.visitor,
+                unread.agent,
+            ])?;
+        Ok(rows == 1)
+    }
+}
+
+fn is_quiet(before: &Head, head: &Head) -> bool {
+    // All of it is named, so that a new field has to be thought of here.
+    let Head {
+        site,
+        team,
+        visitor,
+        state,
+        assignee,
+        assignment_epoch,
+        subject,
+        tags,
+        attributes,
+        created_at,
+        queued_at,
+        assigned_at,
+        ended_at,
+        ended_by,
+        end_reason,
+        last_seq: _,
+        last_event_at: _,
+        rating,
+        read: _,
+        unread: _,
+    } = head;
+    *site == before.site
+        && *team == before.team
+        && *visitor == before.visitor
+        && *state == before.state
+        && *assignee == before.assignee
+        && *assignment_epoch == before.assignment_epoch
+        && *subject == before.subject
+        && *tags == before.tags
+        && *attributes == before.attributes
+        && *created_at == before.created_at
+        && *queued_at == before.queued_at
+        && *assigned_at == before.assigned_at
+        && *ended_at == before.ended_at
+        && *ended_by == before.ended_by
+        && *end_reason == before.end_reason
+        && *rating == before.rating
 }
 
 /// As the schema's partial indexes and the lists name it.

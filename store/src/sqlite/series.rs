@@ -1,26 +1,16 @@
-//! Series in SQLite. The feed is the order of commits, which is that of the events' rows: an append writes nothing for
-//! it.
+//! Series in SQLite.
 
 use async_trait::async_trait;
-use domain::{ConversationId, Seq, Timestamp, WorkspaceId};
+use domain::Timestamp;
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
-use crate::series::Standing;
-use crate::{
-    Entry, EntryPosition, FeedEntry, FeedPage, FeedPosition, PAGE_MAX, Series, SeriesKey, SeriesKind,
-    StoreError,
-};
+use crate::{Entry, EntryPosition, PAGE_MAX, Series, SeriesKey, SeriesKind, StoreError};
 
 use super::fault::Fault;
 use super::row::{integer, number};
 use super::shared::Shared;
 use super::writer::{Unwritten, WRITE_BYTES};
-
-/// How many events of the whole installation one page of a feed looks through for those of its workspace. A quiet
-/// workspace beside a busy one moves on by so many a call, and no reading thread is kept for long: they take about
-/// 1 ms of CPU (`examples/cost.rs`).
-const FEED_SCAN: usize = 2_000;
 
 #[async_trait]
 impl Series for Shared {
@@ -78,20 +68,6 @@ impl Series for Shared {
         self.readers.read(work).await
     }
 
-    async fn feed(
-        &self,
-        workspace: WorkspaceId,
-        after: Option<FeedPosition>,
-        limit: usize,
-    ) -> Result<FeedPage, StoreError> {
-        let after = match after {
-            Some(FeedPosition(Standing::Place(place))) => place,
-            Some(FeedPosition(Standing::Moment { .. })) | None => 0,
-        };
-        let work = move |connection: &Connection| feed(connection, workspace, after, limit.min(PAGE_MAX));
-        self.readers.read(work).await
-    }
-
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let work = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(
@@ -125,52 +101,4 @@ fn entries(connection: &Connection, sql: &str, asked: impl Params) -> Result<Vec
     };
     let mut statement = connection.prepare_cached(sql)?;
     Ok(statement.query_map(asked, read)?.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Goes through the events behind `after` and keeps the workspace's. A change that removes events one day must leave the
-/// last row, or SQLite gives its place to a new event, which readers that have been there would miss.
-fn feed(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    after: u64,
-    limit: usize,
-) -> Result<FeedPage, Fault> {
-    // The cross join keeps SQLite from beginning with the conversations.
-    let mut statement = connection.prepare_cached(
-        "SELECT event.place, event.seq, conversation.id, conversation.workspace = ?1
-         FROM event CROSS JOIN conversation ON conversation.key = event.conversation
-         WHERE event.place > ?2 ORDER BY event.place LIMIT ?3",
-    )?;
-    let mut rows = statement.query(params![workspace.uuid(), integer(after), integer(FEED_SCAN as u64)])?;
-    let mut entries: Vec<FeedEntry> = Vec::new();
-    let (mut place, mut scanned, mut full) = (after, 0, false);
-    while let Some(row) = rows.next()? {
-        if row.get(3)? {
-            let (seq, conversation) = (Seq(number(row, 1)?), ConversationId::from_uuid(row.get(2)?));
-            full = !tell(&mut entries, limit, conversation, seq);
-            if full {
-                break;
-            }
-        }
-        place = number(row, 0)?;
-        scanned += 1;
-    }
-    let next = FeedPosition(Standing::Place(place));
-    Ok(FeedPage { entries, next, more: full || scanned == FEED_SCAN })
-}
-
-/// Adds an event to what its conversation's last entry has, or as an entry; false: there is no room for one more.
-fn tell(entries: &mut Vec<FeedEntry>, limit: usize, conversation: ConversationId, seq: Seq) -> bool {
-    if let Some(entry) = entries.last_mut()
-        && entry.conversation == conversation
-        && entry.last.next() == seq
-    {
-        entry.last = seq;
-        return true;
-    }
-    if entries.len() == limit {
-        return false;
-    }
-    entries.push(FeedEntry { conversation, first: seq, last: seq });
-    true
 }

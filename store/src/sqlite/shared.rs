@@ -1,5 +1,5 @@
 //! An open store: what its clones share, and what the contracts are implemented on. The verbs stand in files of their own
-//! (`log`, `heads`, `records`, `series`, `dump`), which use this one.
+//! (`log`, `lanes`, `heads`, `records`, `series`, `dump`), which use this one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,13 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
 use crate::folder::{self, FolderLock};
+use crate::log::InFlight;
 use crate::{Dump, Store};
 
+use super::boots::Boots;
 use super::database::{checkpoint, database_path, prepare};
 use super::readers::Readers;
+use super::rows::Rows;
 use super::writer::{SqliteStats, Writer};
 use super::{Access, OpenError, SqliteOptions};
 
@@ -26,8 +29,14 @@ pub struct SqliteStore {
 pub(super) struct Shared {
     pub(super) writer: Writer,
     pub(super) readers: Readers,
+    pub(super) in_flight: InFlight,
+    pub(super) boots: Boots,
+    pub(super) rows: Rows,
     _lock: Option<FolderLock>,
 }
+
+/// Implements [`EventLog`](crate::EventLog).
+pub(super) struct Log(pub(super) Arc<Shared>);
 
 impl SqliteStore {
     /// Opens the store in `dir`, which is made if it is not there. Blocks: it reads the write-ahead log that the last
@@ -56,13 +65,16 @@ impl SqliteStore {
         let readers = Readers::start(&path, &options)?;
         let writer = Writer::start(connection, &options)
             .map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        Ok(Self { shared: Arc::new(Shared { writer, readers, _lock: lock }) })
+        let (in_flight, boots, rows) = (InFlight::default(), Boots::default(), Rows::default());
+        Ok(Self { shared: Arc::new(Shared { writer, readers, in_flight, boots, rows, _lock: lock }) })
     }
 
     /// The contracts, all on this store.
     pub fn store(&self) -> Store {
         let shared = &self.shared;
-        Store { log: shared.clone(), heads: shared.clone(), records: shared.clone(), series: shared.clone() }
+        // Lanes keep what they are of, so a log is a handle of its own.
+        let log = Arc::new(Log(shared.clone()));
+        Store { log, heads: shared.clone(), records: shared.clone(), series: shared.clone() }
     }
 
     /// All that it holds.

@@ -134,6 +134,11 @@ impl Writer {
         self.failed.clone()
     }
 
+    /// Whether the thread has given up: then nothing is on its way any more.
+    pub(super) fn has_failed(&self) -> bool {
+        *self.failed.borrow()
+    }
+
     /// Takes no more writes, and waits until those that were taken are done and the checkpoint is made.
     pub(super) fn close(&self) {
         self.queue.lock().expect("nobody panics while holding it").take();
@@ -147,7 +152,7 @@ impl Writer {
 
     fn enqueue(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let unavailable = |why: &str| Err(StoreError::Unavailable(why.into()));
-        if *self.failed.borrow() {
+        if self.has_failed() {
             return unavailable("it stopped after a failed write");
         }
         let queue = self.queue.lock().expect("nobody panics while holding it");
@@ -216,7 +221,9 @@ where
     }
 
     fn settle(self: Box<Self>, committed: Result<(), Unwritten>) {
-        let Waiting { outcome, reply, .. } = *self;
+        let Waiting { work, outcome, reply, .. } = *self;
+        // What it holds is let go of before its caller goes on.
+        drop(work);
         // A caller that does not wait any more needs no answer.
         let _ = reply.send(committed.map(|()| outcome.expect("what was committed was run")));
     }

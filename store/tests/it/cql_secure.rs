@@ -9,17 +9,18 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use store::Clock;
 use store::cql::{CqlOptions, CqlStore, Login, OpenError};
 use tokio::time::Instant;
 
 use crate::cql::NOW;
 use crate::play::Play;
-use crate::sandbox::some_workspace;
+use crate::play::some_workspace;
 
 const KEYSPACE: &str = "secured";
 
 async fn open(options: &CqlOptions) -> Result<CqlStore, OpenError> {
-    CqlStore::open(options, Arc::new(|| NOW)).await
+    CqlStore::open(options, Clock::by_hand(NOW)).await
 }
 
 fn as_role(user: &str, password: &str, options: &CqlOptions) -> CqlOptions {

@@ -2,14 +2,13 @@
 //! off. Whatever was said to be done is there, once; whatever was refused is not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use driver::cql::{CqlError, Fault, Proxy, Rule};
 use futures_util::future::join_all;
-use store::Store;
 use store::conformance::{claimants, owners, rivals};
 use store::cql::CqlStore;
+use store::{Clock, Store};
 
 use crate::cql::{self, NOW};
 
@@ -21,10 +20,10 @@ const LATE: Duration = Duration::from_millis(400);
 const UNKNOWN_MIN: u64 = 1_000;
 /// Every conditional statement of the log, and of records.
 const CONDITIONAL: [&str; 8] = [
-    "log_create",
-    "log_claim",
-    "log_append",
-    "log_passivate",
+    "segment_open",
+    "segment_append",
+    "segment_seal",
+    "segment_seal_never_opened",
     "record_write",
     "record_fence",
     "record_point",
@@ -61,7 +60,7 @@ impl Scene {
     async fn start(seed: u64) -> Option<Self> {
         let (node, keyspace) = cql::server()?;
         let proxy = Proxy::start(&[node.parse().unwrap()], seed).await.unwrap();
-        let store = cql::open_at(&proxy.contact_points()[0], keyspace, ATTEMPT, Arc::new(|| NOW)).await;
+        let store = cql::open_at(&proxy.contact_points()[0], keyspace, ATTEMPT, Clock::by_hand(NOW)).await;
         let witness = cql::open().await?;
         Some(Self { proxy, store, witness })
     }
@@ -86,7 +85,7 @@ async fn a_thousand_unknown_outcomes_are_settled_rightly() {
     while scene.unknown().values().sum::<u64>() < UNKNOWN_MIN {
         scene.proxy.set_rules(faults(0.012));
         let seeds = seed..seed + 12;
-        join_all(seeds.clone().map(|seed| rivals::check(log.clone(), seed))).await;
+        join_all(seeds.clone().map(|seed| rivals::check(log.clone(), seed, async || ()))).await;
         join_all(seeds.clone().map(|seed| claimants::check(records.clone(), seed))).await;
         let owned = |seed| {
             let witness = scene.witness.store().heads;

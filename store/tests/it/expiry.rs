@@ -4,7 +4,8 @@ use domain::{Timestamp, WorkspaceId};
 use store::memory::MemoryRecords;
 use store::{Record, RecordKind, Records, Unique};
 
-use crate::sandbox::{Sandbox, some_workspace};
+use crate::play::some_workspace;
+use crate::sandbox::Sandbox;
 
 const KIND: RecordKind = RecordKind::Team;
 

@@ -4,8 +4,11 @@
 mod conformance;
 mod copy;
 mod cql;
-mod cql_feed;
+mod cql_copy;
+mod cql_lanes;
+mod cql_lists;
 mod cql_secure;
+mod cql_series;
 mod cql_unknown;
 mod expiry;
 mod faulty;
@@ -15,4 +18,5 @@ mod s3;
 mod sandbox;
 mod series;
 mod sqlite;
+mod sqlite_wal;
 mod weight;

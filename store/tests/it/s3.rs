@@ -10,7 +10,7 @@ use store::{BlobEntry, BlobKey, BlobName, Blobs, ObjectBlobs, S3Bucket, StoreErr
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::sandbox::some_workspace;
+use crate::play::some_workspace;
 
 /// Blobs in a bucket of the server at `address`.
 pub(crate) fn blobs_at(address: &str, bucket: &str, dir: &Path) -> ObjectBlobs {

@@ -1,10 +1,8 @@
 //! An SQLite store in a folder of its own.
 
-use domain::WorkspaceId;
 use store::Store;
 use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 /// A store, and the folder that goes with it.
 pub(crate) struct Sandbox {
@@ -45,8 +43,4 @@ impl Sandbox {
         let path = self.dir.path().join("switchboard.db");
         rusqlite::Connection::open(path).unwrap()
     }
-}
-
-pub(crate) fn some_workspace() -> WorkspaceId {
-    WorkspaceId::from_uuid(Uuid::new_v4())
 }

@@ -3,16 +3,18 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use domain::{Seq, Timestamp};
+use domain::{Head, Seq, Timestamp};
+use futures_util::FutureExt;
 use store::folder::FolderError;
 use store::sqlite::{Access, OpenError, SqliteOptions, SqliteStore};
 use store::{
-    Append, ClaimError, ConversationKey, Created, Owner, Record, RecordError, RecordKind, StoreError, Unique,
+    Append, Incarnation, JournalError, JournalPage, JournalPosition, JournalRest, LaneId, Record,
+    RecordError, RecordKind, StoreError, Unique,
 };
 use tokio::task::JoinSet;
 
-use crate::play::Play;
-use crate::sandbox::{Sandbox, some_workspace};
+use crate::play::{Play, open, some_workspace};
+use crate::sandbox::Sandbox;
 
 fn record(workspace: domain::WorkspaceId, id: &str) -> Record {
     let at = Timestamp::from_ms(1);
@@ -45,16 +47,25 @@ async fn all_that_was_acknowledged_is_there_after_a_restart() {
     let mut play = Play::start(&store.log, workspace).await.unwrap();
     play.post("kept").await.unwrap();
     store.records.insert(RecordKind::Visitor, record(workspace, "kept"), &[]).await.unwrap();
-    let Play { log, key, events, head, .. } = play;
-    drop((log, store));
+    let lane = LaneId { incarnation: Incarnation::NONE, lane: 0 };
+    let journal = store.log.journal(lane, JournalPosition::default(), 9).await.unwrap();
+    let Play { log, lanes, key, events, head } = play;
+    drop((log, lanes, store));
 
     let store = sandbox.reopen();
     let again = store.store();
     assert_eq!(again.log.read(key, Seq::ZERO, 10).await.unwrap(), events);
-    assert_eq!(again.heads.get(key).await.unwrap(), Some(head));
+    assert_eq!(again.heads.get(key).await.unwrap(), Some(head.clone()));
     assert!(again.records.get(workspace, RecordKind::Visitor, "kept").await.unwrap().is_some());
-    let claim = again.log.claim(key, &Owner("b#1".into()), None).await.unwrap();
-    assert_eq!(claim.last_seq, Seq(2));
+    assert_eq!(again.log.journal(lane, JournalPosition::default(), 9).await.unwrap(), journal);
+    let mut play = Play { lanes: open(&again.log).await, log: again.log.clone(), key, events, head };
+    assert_eq!(play.post("and goes on").await.unwrap(), Append::Applied);
+    play.assert_kept().await;
+    let more = again.log.journal(lane, journal.next, 9).await.unwrap();
+    assert_eq!(
+        more.entries.iter().map(|entry| (entry.first, entry.last)).collect::<Vec<_>>(),
+        [(Seq(3), Seq(3))]
+    );
 }
 
 #[tokio::test]
@@ -89,8 +100,9 @@ async fn many_appends_share_a_commit() {
     let store = sandbox.store();
     let workspace = some_workspace();
     let mut plays = Vec::new();
+    let lanes = open(&store.log).await;
     for _ in 0..100 {
-        plays.push(Play::start(&store.log, workspace).await.unwrap());
+        plays.push(Play::start_in(&store.log, &lanes, workspace).await.unwrap());
     }
     let before = sandbox.sqlite.stats();
     let mut posts = JoinSet::new();
@@ -116,8 +128,8 @@ async fn a_refused_write_leaves_its_group_alone() {
     store.records.insert(RecordKind::Agent, record(workspace, "first"), &taken).await.unwrap();
     let mut owned = Play::start(&store.log, workspace).await.unwrap();
     let mut fenced = Play::start(&store.log, workspace).await.unwrap();
-    store.log.claim(fenced.key, &Owner("b#1".into()), None).await.unwrap();
-    let fresh = Play::start(&store.log, workspace).await.unwrap();
+    store.log.seal(fenced.lanes.incarnation()).await.unwrap();
+    let lanes = open(&store.log).await;
     let commits = sandbox.sqlite.stats().commits;
 
     // Another process has the file: one write waits for it, and the others become one group behind it.
@@ -131,26 +143,21 @@ async fn a_refused_write_leaves_its_group_alone() {
     tokio::task::yield_now().await;
     wait_for_queue(&sandbox.sqlite, 0).await;
     let let_go = async {
-        wait_for_queue(&sandbox.sqlite, 5).await;
+        wait_for_queue(&sandbox.sqlite, 4).await;
         raw.execute_batch("COMMIT").unwrap();
     };
-    let elsewhere = ConversationKey { workspace: some_workspace(), ..fresh.key };
-    let nowhere = ConversationKey { workspace: some_workspace(), ..fresh.key };
-    let owner = Owner("c#1".into());
-    let (posted, refused, missing, twice, made, ()) = tokio::join!(
+    let (posted, refused, twice, made, ()) = tokio::join!(
         owned.post("mine"),
         fenced.post("not mine any more"),
-        store.log.claim(nowhere, &owner, None),
         store.records.insert(RecordKind::Agent, record(workspace, "third"), &taken),
-        store.log.create(elsewhere, &owner, &fresh.events, &fresh.head),
+        Play::start_in(&store.log, &lanes, workspace),
         let_go,
     );
     first.await.unwrap().unwrap();
     assert_eq!(posted.unwrap(), Append::Applied);
-    assert!(matches!(refused.unwrap(), Append::Fenced { .. }));
-    assert!(matches!(missing, Err(ClaimError::Missing)));
+    assert_eq!(refused.unwrap(), Append::Fenced);
     assert!(matches!(twice, Err(RecordError::Taken(key)) if key == "taken"));
-    assert!(matches!(made.unwrap(), Created::New(_)));
+    made.unwrap().assert_kept().await;
     assert_eq!(sandbox.sqlite.stats().commits - commits, 2, "one group, and the one that waited before it");
     owned.assert_kept().await;
     fenced.assert_kept().await;
@@ -202,6 +209,70 @@ async fn a_row_that_cannot_be_read_stops_nobody_else() {
 }
 
 #[tokio::test]
+async fn an_append_that_does_not_go_on_where_its_log_ends_is_never_stored() {
+    let sandbox = Sandbox::open();
+    let store = sandbox.store();
+    let play = Play::start(&store.log, some_workspace()).await.unwrap();
+    let mut written = play.clone();
+    assert_eq!(written.post("one").await.unwrap(), Append::Applied);
+    // A writer that has not read the log, in this boot (where its row is known) and in one that comes later.
+    for lanes in [play.lanes.clone(), open(&store.log).await] {
+        let behind = Play { lanes: lanes.clone(), ..play.clone() };
+        let last_seq = Seq(5);
+        let ahead = Play { lanes, head: Head { last_seq, ..play.head.clone() }, ..play.clone() };
+        for mut wrong in [behind, ahead] {
+            let refused = tokio::spawn(async move { wrong.post("two").await.map(drop) }).await;
+            assert!(refused.unwrap_err().is_panic(), "a fault of the caller is not an outcome");
+            written.assert_kept().await;
+        }
+    }
+    assert_eq!(written.post("two").await.unwrap(), Append::Applied, "nobody else is disturbed");
+    written.assert_kept().await;
+}
+
+#[tokio::test]
+async fn a_journal_has_pages_with_a_bound_and_no_position_that_was_never_given() {
+    const LONG: u64 = 5_000;
+    let sandbox = Sandbox::open();
+    let log = sandbox.store().log;
+    let long = Play::start(&log, some_workspace()).await.unwrap();
+    // Much, quickly: the bodies do not matter.
+    sandbox
+        .raw()
+        .execute(
+            "WITH RECURSIVE n(seq) AS (SELECT 2 UNION ALL SELECT seq + 1 FROM n WHERE seq < ?2)
+             INSERT INTO event (conversation, seq, body)
+             SELECT conversation.key, n.seq, x'00' FROM n JOIN conversation WHERE conversation.id = ?1",
+            rusqlite::params![long.key.conversation.uuid(), LONG as i64],
+        )
+        .unwrap();
+    let short = Play::start(&log, some_workspace()).await.unwrap();
+    let lane = LaneId { incarnation: Incarnation::NONE, lane: 0 };
+    assert_eq!(log.lanes().await.unwrap(), [lane], "one for all boots");
+    let mut pages: Vec<JournalPage> = Vec::new();
+    while pages.last().is_none_or(|page| page.rest == JournalRest::More) {
+        let after = pages.last().map_or(JournalPosition::default(), |page| page.next);
+        pages.push(log.journal(lane, after, 100).await.unwrap());
+    }
+    let found: Vec<Vec<(Seq, Seq)>> = pages
+        .iter()
+        .map(|page| page.entries.iter().map(|entry| (entry.first, entry.last)).collect())
+        .collect();
+    let expected = [
+        vec![(Seq(1), Seq(2000))],
+        vec![(Seq(2001), Seq(4000))],
+        vec![(Seq(4001), Seq(5000)), (Seq(1), Seq(1))],
+    ];
+    assert_eq!(found, expected, "2,000 events at a time");
+    let end = pages[2].next;
+    drop((long, short));
+    for (segment, position) in [(0, end.position + 1), (1, 0)] {
+        let read = log.journal(lane, JournalPosition { segment, position }, 1).await;
+        assert!(matches!(read, Err(JournalError::Trimmed)), "{read:?}");
+    }
+}
+
+#[tokio::test]
 async fn while_another_process_has_the_file_writes_are_refused_and_reads_go_on() {
     let sandbox = Sandbox::with(SqliteOptions { busy_ms: 20, ..SqliteOptions::default() });
     let store = sandbox.store();
@@ -225,8 +296,7 @@ async fn a_full_queue_refuses_at_once() {
         let store = sandbox.store();
         let workspace = some_workspace();
         let mut first = Play::start(&store.log, workspace).await.unwrap();
-        let mut second = first.clone();
-        second.claim = store.log.claim(first.key, &Owner("b#1".into()), None).await.unwrap();
+        let mut second = Play::start(&store.log, workspace).await.unwrap();
         let mut third = Play::start(&store.log, workspace).await.unwrap();
         let raw = sandbox.raw();
         raw.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -242,7 +312,7 @@ async fn a_full_queue_refuses_at_once() {
         let refused = third.post(&words).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         raw.execute_batch("COMMIT").unwrap();
-        assert!(matches!(held.await.unwrap().unwrap(), Append::Fenced { .. }));
+        assert_eq!(held.await.unwrap().unwrap(), Append::Applied);
         assert_eq!(queued.await.unwrap().unwrap(), Append::Applied);
         assert_eq!(third.post(&words).await.unwrap(), Append::Applied, "there is room again");
     }
@@ -253,7 +323,7 @@ async fn a_full_queue_of_reads_refuses_at_once_and_writes_go_on() {
     let sandbox = Sandbox::with(SqliteOptions { reads_waiting_max: 0, ..SqliteOptions::default() });
     let store = sandbox.store();
     let mut play = Play::start(&store.log, some_workspace()).await.unwrap();
-    let refused = store.log.peek(play.key).await;
+    let refused = store.log.read(play.key, Seq::ZERO, 1).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert_eq!(play.post("hi").await.unwrap(), Append::Applied);
 }
@@ -280,8 +350,8 @@ async fn a_full_disk_refuses_writes_and_the_store_goes_on() {
     store.records.delete(workspace, RecordKind::File, "large", None).await.unwrap();
     assert_eq!(play.post(&words).await.unwrap(), Append::Applied, "there is room again");
     play.assert_kept().await;
-    let Play { log, key, events, .. } = play;
-    drop((log, store));
+    let Play { log, lanes, key, events, .. } = play;
+    drop((log, lanes, store));
     let again = sandbox.reopen();
     assert_eq!(again.store().log.read(key, Seq::ZERO, 500).await.unwrap(), events);
 }
@@ -292,8 +362,8 @@ async fn a_server_opens_only_when_the_write_ahead_log_is_in_the_database() {
     let raw = sandbox.raw();
     raw.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
     let store = sandbox.store();
-    let Play { log, key, events, .. } = Play::start(&store.log, some_workspace()).await.unwrap();
-    drop((log, store));
+    let Play { log, lanes, key, events, .. } = Play::start(&store.log, some_workspace()).await.unwrap();
+    drop((log, lanes, store));
     let Sandbox { sqlite, dir } = sandbox;
     drop(sqlite);
     // The reader keeps the log from being moved, now and at the end of the run before.
@@ -314,26 +384,36 @@ async fn a_server_opens_only_when_the_write_ahead_log_is_in_the_database() {
 #[test]
 fn a_newer_schema_is_refused() {
     let sandbox = Sandbox::open();
-    sandbox.raw().pragma_update(None, "user_version", 4).unwrap();
+    sandbox.raw().pragma_update(None, "user_version", 2).unwrap();
     let refused = sandbox.open_another(Access::Beside).err().unwrap();
-    assert!(matches!(refused, OpenError::Newer { found: 4, known: 3, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
 }
 
-#[tokio::test]
-async fn an_older_schema_is_completed() {
-    let steps = [include_str!("../../src/sqlite/schema.sql"), include_str!("../../src/sqlite/schema_2.sql")];
-    for version in 1..=steps.len() {
+#[test]
+fn a_database_of_another_form_is_refused_and_left_as_it_is() {
+    let old = "CREATE TABLE conversation (key INTEGER PRIMARY KEY, claim BLOB) STRICT";
+    for (what, made) in [
+        ("the form before the first release", format!("{old}; PRAGMA user_version = 1")),
+        ("its last schema", format!("{old}; PRAGMA user_version = 3")),
+        ("another program's, which counts no schemas", old.to_owned()),
+        (
+            "another program's, with its name",
+            format!("{old}; PRAGMA application_id = 7; PRAGMA user_version = 1"),
+        ),
+    ] {
         let dir = tempfile::tempdir().unwrap();
-        let raw = rusqlite::Connection::open(dir.path().join("switchboard.db")).unwrap();
-        for step in &steps[..version] {
-            raw.execute_batch(step).unwrap();
+        let path = dir.path().join("switchboard.db");
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        raw.execute_batch(&made).unwrap();
+        for _ in 0..2 {
+            let opened = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default());
+            let refused = opened.err().unwrap();
+            assert!(matches!(refused, OpenError::Foreign { .. }), "{what}: {refused:?}");
+            let text = refused.to_string();
+            assert!(text.contains(path.to_str().unwrap()) && text.contains("no way over"), "{text}");
         }
-        raw.pragma_update(None, "user_version", version as i64).unwrap();
-        drop(raw);
-        let sqlite = SqliteStore::open(dir.path(), Access::Server, SqliteOptions::default()).unwrap();
-        let store = sqlite.store();
-        assert_eq!(store.heads.live(None, 10).await.unwrap(), []);
-        assert_eq!(store.series.expire(Timestamp::from_ms(1), 10).await.unwrap(), 0);
+        let tables: i64 = raw.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 1, "{what}: nothing was made in it");
     }
 }
 
@@ -368,6 +448,7 @@ async fn closing_finishes_what_was_taken_and_leaves_nothing_in_the_write_ahead_l
     for _ in 0..20 {
         plays.push(Play::start(&store.log, workspace).await.unwrap());
     }
+    let lanes = plays[0].lanes.clone();
     plays[0].assert_kept().await;
     let mut posts = JoinSet::new();
     for mut play in plays {
@@ -387,49 +468,9 @@ async fn closing_finishes_what_was_taken_and_leaves_nothing_in_the_write_ahead_l
     }
     let wal = sandbox.dir.path().join("switchboard.db-wal");
     assert_eq!(wal.metadata().unwrap().len(), 0);
+    // Nobody sealed them and nothing failed, as far as they know.
+    assert!(lanes.ended().now_or_never().is_none());
+    assert!(lanes.close().await.is_err(), "what is on its way is not known to be over");
     // Twice is once.
     tokio::time::timeout(Duration::from_secs(10), sandbox.sqlite.close()).await.unwrap();
-}
-
-/// How long a file is, once it is so short.
-async fn wait_for_length(file: &std::path::Path, at_most: u64) {
-    let short = async {
-        while file.metadata().unwrap().len() > at_most {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), short).await.expect("an idle store cuts its log");
-}
-
-#[tokio::test]
-async fn an_idle_store_leaves_nothing_in_the_write_ahead_log_as_soon_as_no_reader_needs_it() {
-    let sandbox = Sandbox::with(SqliteOptions { wal_idle_ms: 50, ..SqliteOptions::default() });
-    let log = sandbox.store().log;
-    let wal = sandbox.dir.path().join("switchboard.db-wal");
-    let mut play = Play::start(&log, some_workspace()).await.unwrap();
-    for round in 0..3 {
-        for _ in 0..20 {
-            play.post(&"x".repeat(10_000)).await.unwrap();
-        }
-        wait_for_length(&wal, 0).await;
-        play.assert_kept().await;
-        assert!(sandbox.dir.path().join("switchboard.db").metadata().unwrap().len() > 200_000, "{round}");
-    }
-
-    // A reader that is not done keeps what it may yet need, and holds up no write.
-    let reader = sandbox.raw();
-    let events = "SELECT count(*) FROM event";
-    reader.execute_batch("BEGIN").unwrap();
-    let before: i64 = reader.query_row(events, [], |row| row.get(0)).unwrap();
-    let commits = sandbox.sqlite.stats().commits;
-    for _ in 0..20 {
-        play.post("while somebody reads").await.unwrap();
-    }
-    assert_eq!(sandbox.sqlite.stats().commits, commits + 20);
-    assert_eq!(reader.query_row(events, [], |row| row.get::<_, i64>(0)).unwrap(), before);
-    assert!(wal.metadata().unwrap().len() > 0, "what the reader does not see is not moved over it");
-    reader.execute_batch("COMMIT").unwrap();
-    wait_for_length(&wal, 0).await;
-    play.assert_kept().await;
-    assert!(!*sandbox.sqlite.failed().borrow());
 }

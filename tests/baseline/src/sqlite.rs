@@ -9,37 +9,41 @@ use domain::{
     RequestMark, Seq, SiteId, Start, TeamId, Timestamp, VisitorCard, VisitorId, WorkspaceId,
 };
 use store::sqlite::{Access, SqliteOptions, SqliteStore};
-use store::{Append, Claim, ConversationKey, Created, EventLog, Owner};
+use store::{Append, ConversationKey, Generation, Group, Incarnation, Lanes};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use crate::message::{Log, Message};
 
 /// Conversations that were there before the first message, one for each number.
 pub(crate) struct SqliteLog {
-    log: Arc<dyn EventLog>,
-    /// One append at a time in each, as with an owner.
+    lanes: Arc<dyn Lanes>,
+    /// One append at a time in each, as with an actor.
     conversations: Vec<Mutex<Kept>>,
 }
 
 struct Kept {
-    claim: Claim,
+    key: ConversationKey,
     head: Head,
 }
+
+const GENERATION: Generation = Generation(1);
 
 impl SqliteLog {
     /// In a new store in `folder`.
     pub(crate) async fn create(folder: &Path, conversations: usize) -> anyhow::Result<Self> {
         let log = SqliteStore::open(folder, Access::Server, SqliteOptions::default())?.store().log;
+        let lanes = log.open(Incarnation(Uuid::new_v4())).await?;
         let workspace = WorkspaceId::new(Timestamp::from_ms(0), rand::random());
         let mut kept = Vec::with_capacity(conversations);
         for _ in 0..conversations {
-            kept.push(Mutex::new(begin(&*log, workspace).await?));
+            kept.push(Mutex::new(begin(&*lanes, workspace).await?));
         }
-        Ok(Self { log, conversations: kept })
+        Ok(Self { lanes, conversations: kept })
     }
 }
 
-async fn begin(log: &dyn EventLog, workspace: WorkspaceId) -> anyhow::Result<Kept> {
+async fn begin(lanes: &dyn Lanes, workspace: WorkspaceId) -> anyhow::Result<Kept> {
     let at = Timestamp::from_ms(0);
     let visitor =
         VisitorCard { id: VisitorId::new(at, rand::random()), name: None, email: None, verified: false };
@@ -58,9 +62,10 @@ async fn begin(log: &dyn EventLog, workspace: WorkspaceId) -> anyhow::Result<Kep
     };
     let head = Conversation::begin(&started).context("it is a start")?.head().clone();
     let key = ConversationKey { workspace, conversation: ConversationId::new(at, rand::random()) };
-    match log.create(key, &Owner("baseline#1".to_owned()), &[started], &head).await? {
-        Created::New(claim) => Ok(Kept { claim, head }),
-        Created::Exists | Created::Unknown => bail!("a conversation was not made"),
+    let group = Group { key, generation: GENERATION, before: None, events: &[started], head: &head };
+    match lanes.append(group).await? {
+        Append::Applied => Ok(Kept { key, head }),
+        Append::Fenced | Append::Unknown => bail!("a conversation was not made"),
     }
 }
 
@@ -68,10 +73,10 @@ impl Log for SqliteLog {
     async fn append(&self, message: &Message<'_>) -> anyhow::Result<u64> {
         let kept = self.conversations.get(message.conversation).context("there is no such conversation")?;
         let mut kept = kept.lock().await;
-        let Kept { claim, head } = &mut *kept;
-        let tail = head.last_seq;
+        let Kept { key, head: before } = &*kept;
+        let mut head = before.clone();
         let event = Event {
-            seq: tail.next(),
+            seq: before.last_seq.next(),
             at: message.at,
             by: Author::Visitor { id: head.visitor.id, name: None },
             request: Some(RequestMark {
@@ -88,9 +93,15 @@ impl Log for SqliteLog {
         head.last_event_at = event.at;
         head.read.visitor = event.seq;
         head.unread.agent += 1;
-        match self.log.append(claim, tail, &[event], head).await? {
-            Append::Applied => Ok(head.last_seq.0),
-            Append::Fenced { .. } | Append::Unknown => bail!("an append did not pass"),
+        let events = [event];
+        let group =
+            Group { key: *key, generation: GENERATION, before: Some(before), events: &events, head: &head };
+        match self.lanes.append(group).await? {
+            Append::Applied => {
+                kept.head = head;
+                Ok(kept.head.last_seq.0)
+            }
+            Append::Fenced | Append::Unknown => bail!("an append did not pass"),
         }
     }
 }

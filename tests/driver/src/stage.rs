@@ -17,6 +17,7 @@ mod summary;
 mod talker;
 mod words;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -44,6 +45,11 @@ pub(crate) trait Trouble {
     /// All of it, at random moments; the clients talk until it is over.
     async fn befall(&mut self, stage: &Stage, desk: &FrontDesk, random: &mut StdRng) -> anyhow::Result<()>;
 
+    /// The only server that runs when it begins; none: all do.
+    fn alone(&self) -> Option<usize> {
+        None
+    }
+
     /// What comes when the last message is acknowledged, before everything is read.
     async fn finish(&mut self, stage: &Stage) -> anyhow::Result<()>;
 
@@ -56,6 +62,8 @@ pub(crate) trait Trouble {
 pub(crate) struct Stage {
     /// Of one installation.
     servers: Rc<[Api]>,
+    /// The only one of them that runs; none: any may.
+    alone: Rc<Cell<Option<usize>>>,
     ready: Rc<Ready>,
     recorder: Recorder,
     /// True when the clients are to end.
@@ -67,15 +75,26 @@ impl Stage {
     fn new(servers: &[Api], ready: &Ready, recorder: &Recorder) -> (Self, watch::Sender<bool>) {
         let (drop_curtain, curtain) = watch::channel(false);
         let (servers, ready) = (servers.into(), Rc::new(ready.clone()));
-        (Self { servers, ready, recorder: recorder.clone(), curtain }, drop_curtain)
+        (Self { servers, alone: Rc::default(), ready, recorder: recorder.clone(), curtain }, drop_curtain)
     }
 
     /// Any of the servers, a new one at each call: so each attempt goes to any.
     pub(crate) fn api(&self) -> &Api {
-        &self.servers[rand::random_range(0..self.servers.len())]
+        let any = || rand::random_range(0..self.servers.len());
+        &self.servers[self.alone.get().unwrap_or_else(any)]
     }
 
-    /// Whether it is played on several servers, which share nothing but their store.
+    /// From now on only this server is asked: the others have ended.
+    pub(crate) fn stay_on(&self, server: usize) {
+        self.alone.set(Some(server));
+    }
+
+    /// From now on any server is asked.
+    pub(crate) fn go_anywhere(&self) {
+        self.alone.set(None);
+    }
+
+    /// Whether it is played on several servers, of which one may write, and which share nothing but their store.
     fn has_several_servers(&self) -> bool {
         self.servers.len() > 1
     }

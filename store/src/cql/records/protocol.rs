@@ -250,7 +250,7 @@ async fn claim<T: Tables>(
             // If it is mine after all, it is claimed once more.
             Ok(Settled::Refused | Settled::Perhaps) => {}
             // The document is not written, so nothing is.
-            Err(failure) => return Err(failure.into_error().into()),
+            Err(failure) => return Err(StoreError::from(failure).into()),
         }
         found = tables.pointer(place.kind, key).await?;
     }
@@ -268,7 +268,7 @@ async fn disarm<T: Tables>(tables: &T, place: &Place, seen: &Seen) -> Result<boo
         Ok(Settled::Applied) => Ok(true),
         Ok(Settled::Refused) => Ok(false),
         Ok(Settled::Perhaps) => Ok(tables.document(place).await?.fence == Some(fence)),
-        Err(failure) => Err(failure.into_error()),
+        Err(failure) => Err(failure.into()),
     }
 }
 

@@ -19,7 +19,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
-use tokio::time::sleep;
 
 use super::Stage;
 use super::rest::insist;
@@ -34,8 +33,6 @@ const CAPACITY: u64 = 2;
 const CUSTOMERS: usize = 10;
 /// Short, so that offers end unanswered now and then; longer than the dust needs to settle.
 const ACCEPT_TIMEOUT_S: u64 = 2;
-/// For how long a server may not know what was made on another: it is not told, its memory of records runs out.
-const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 const PASSWORD: &str = "long enough";
 
 /// A conversation of the desk.
@@ -71,8 +68,6 @@ pub(super) struct Outcome {
     /// The longest that the dust took to settle.
     pub(super) settled_max: Duration,
     pub(super) violations: Vec<Violation>,
-    /// What several servers may do to it that know nothing of each other.
-    pub(super) set_aside: Vec<Violation>,
     /// As it was when something was wrong.
     pub(super) wrong: Option<Desk>,
 }
@@ -112,9 +107,6 @@ impl FrontDesk {
             });
             make("agents", agent).await?;
             clerks.push(stage.api().login(&email, PASSWORD).await?);
-        }
-        if stage.has_several_servers() {
-            sleep(UNKNOWN_FOR).await;
         }
         let (turnstile, book) = (RwLock::new(()), RefCell::default());
         Ok(Rc::new(Self { team_id, admin, clerks, settles, turnstile, book }))

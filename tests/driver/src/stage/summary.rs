@@ -53,8 +53,6 @@ pub struct DeskSummary {
     pub deeds: usize,
     /// The longest that it took after a restart until all was as it must be.
     pub settled_max: Duration,
-    /// What was not as it must be on one server, and may be so on several that know nothing of each other.
-    pub set_aside: Vec<Violation>,
 }
 
 impl Summary {
@@ -76,6 +74,9 @@ impl Summary {
         let seed = self.seed.wrapping_add(u64::from(round));
         let recorder = Recorder::default();
         let (stage, drop_curtain) = Stage::new(servers, ready, &recorder);
+        if let Some(server) = trouble.alone() {
+            stage.stay_on(server);
+        }
         let desk = FrontDesk::open(&stage, seed, T::SETTLES).await?;
         let played = play(&stage, drop_curtain, seed, &desk, trouble).await;
         self.add(&recorder.history());
@@ -115,7 +116,6 @@ impl Summary {
         desk.assignments += outcome.assignments;
         desk.deeds += outcome.deeds;
         desk.settled_max = desk.settled_max.max(outcome.settled_max);
-        desk.set_aside.extend(outcome.set_aside.iter().cloned());
         self.violations.extend(outcome.violations.iter().cloned());
     }
 }
@@ -129,18 +129,12 @@ impl fmt::Display for Summary {
              outcomes, {events} events seen, {} violations",
             violations.len()
         )?;
-        let DeskSummary { inspections, conversations, assignments, deeds, settled_max, set_aside } = desk;
+        let DeskSummary { inspections, conversations, assignments, deeds, settled_max } = desk;
         write!(
             out,
             "\nat the front desk: {conversations} conversations, {assignments} assignments, {deeds} deeds; looked at \
              {inspections} times, each time at rest within {settled_max:.1?}"
         )?;
-        if !set_aside.is_empty() {
-            write!(out, "; set aside, as several servers may do it that know nothing of each other:")?;
-            for violation in set_aside.iter().take(VIOLATIONS_SHOWN) {
-                write!(out, "\n  ({violation})")?;
-            }
-        }
         for violation in violations.iter().take(VIOLATIONS_SHOWN) {
             write!(out, "\n  {violation}")?;
         }

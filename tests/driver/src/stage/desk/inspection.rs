@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use checker::{
-    AgentAtRest, ConversationAtRest, Desk, Fault, Listed, Misrouting, Move, State, Step, Violation,
-    check_desk,
-};
+use checker::{AgentAtRest, ConversationAtRest, Desk, Listed, Move, State, Step, check_desk};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -23,7 +20,7 @@ impl FrontDesk {
     pub(crate) async fn inspect(&self, stage: &Stage) -> anyhow::Result<bool> {
         let _still = self.turnstile.write().await;
         let begun = Instant::now();
-        let (desk, violations, set_aside) = loop {
+        let (desk, violations) = loop {
             let is_over = begun.elapsed() > self.settles;
             let connected = self.book.borrow().connected.len();
             // Once the curtain has fallen the agents are there by what they ask.
@@ -32,18 +29,15 @@ impl FrontDesk {
                 continue;
             }
             let desk = self.read(stage).await?;
-            let (set_aside, violations): (Vec<Violation>, Vec<Violation>) = check_desk(&desk)
-                .into_iter()
-                .partition(|violation| stage.has_several_servers() && needs_one_router(&violation.fault));
+            let violations = check_desk(&desk);
             if violations.is_empty() || is_over {
-                break (desk, violations, set_aside);
+                break (desk, violations);
             }
             sleep(AGAIN).await;
         };
         let mut book = self.book.borrow_mut();
         let is_good = violations.is_empty();
         book.outcome.inspections += 1;
-        book.outcome.set_aside.extend(set_aside);
         book.outcome.settled_max = book.outcome.settled_max.max(begun.elapsed());
         book.outcome.assignments =
             desk.conversations.iter().map(|conversation| conversation.assignment_epoch as usize).sum();
@@ -103,32 +97,6 @@ impl FrontDesk {
             self.book.borrow_mut().closed.insert(id.to_owned(), conversation.clone());
         }
         Ok(conversation)
-    }
-}
-
-/// Whether it rests on what a router or an agent's actor keeps in memory: on several servers that share nothing but their
-/// store each has its own of both, and they compare themselves with the store every 30 s.
-fn needs_one_router(fault: &Fault) -> bool {
-    match fault {
-        Fault::Misrouted(misrouting) => match misrouting {
-            Misrouting::Position { .. }
-            | Misrouting::NotOffered { .. }
-            | Misrouting::OfferedToNobody { .. }
-            | Misrouting::OverCapacity { .. }
-            | Misrouting::Load { .. } => true,
-            Misrouting::Listed { list, .. } => list.starts_with("status of "),
-            Misrouting::EpochSkipped { .. }
-            | Misrouting::TwoOwners { .. }
-            | Misrouting::NotGiven { .. }
-            | Misrouting::NotTheirs { .. }
-            | Misrouting::AfterEnd { .. }
-            | Misrouting::StateDisagrees { .. }
-            | Misrouting::NeverStarted
-            | Misrouting::QueueOrder { .. }
-            | Misrouting::DeedLost { .. }
-            | Misrouting::DeedDoubled { .. } => false,
-        },
-        _ => false,
     }
 }
 
