@@ -137,7 +137,7 @@ impl Cluster {
     /// last event that the listener has, or claims to have.
     ///
     /// # Errors
-    /// As [`Node::ask`]; after [`ExecuteError::Unknown`] nothing is pushed.
+    /// As [`Node::ask`]; after an error nothing is pushed.
     pub async fn subscribe(
         &self,
         key: ConversationKey,

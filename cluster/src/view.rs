@@ -145,7 +145,7 @@ async fn take_over(
         tracing::info!(%boot, "sealed the lanes of a boot before this one");
     }
     if !view.unsealed.is_empty() {
-        change(&*store.records, now, |now| now.note_sealed(&view.unsealed)).await?;
+        change(&*store.records, now, |latest| latest.note_sealed(&view.unsealed)).await?;
     }
     try_again(|| async {
         store.log.open(me).await.map_err(|error| match error {

@@ -47,7 +47,10 @@ impl Session {
                 self.find_owner_at = Instant::now();
                 Ok(())
             }
-            Push::AgentLost => self.attach_again().await,
+            Push::AgentLost => {
+                self.side.lose_attachment();
+                Ok(())
+            }
             Push::Assigned { conversation, head } => {
                 let head = people::named(&self.app.identity, self.workspace, &head).await;
                 let conversation = ConversationJson::of(conversation, &head, self.who.audience());

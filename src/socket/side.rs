@@ -12,6 +12,9 @@ use super::queue_positions::QueuePositions;
 use super::watches::Watches;
 use crate::app::App;
 
+/// How soon after its actor ended an agent's socket is attached anew: one that ends again and again is not followed without a pause.
+const ATTACH_AGAIN: Duration = Duration::from_millis(500);
+
 /// How soon a token is looked at again: a revocation on any node closes the sockets within 5 s.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(4);
 
@@ -87,6 +90,14 @@ impl Side {
         match self {
             Side::Visitor(positions) => positions.check_at,
             Side::Agent(agent_side) => Some(agent_side.check_at),
+        }
+    }
+
+    /// The agent's actor ended: the next look, which is soon, attaches the socket to the next one.
+    pub(super) fn lose_attachment(&mut self) {
+        if let Side::Agent(agent_side) = self {
+            agent_side.attachment = None;
+            agent_side.check_at = agent_side.check_at.min(Instant::now() + ATTACH_AGAIN);
         }
     }
 

@@ -182,9 +182,8 @@ impl Session {
     }
 
     /// The agent's actor ended, and the next one is told of this socket: what it was to push is written as it is now.
-    pub(super) async fn attach_again(&mut self) -> Result<(), Close> {
+    async fn attach_again(&mut self) -> Result<(), Close> {
         let Side::Agent(agent_side) = &mut self.side else { return Ok(()) };
-        agent_side.attachment = None;
         let attached = self.app.cluster.attach(agent_side.key, self.sender.clone());
         match timeout(ATTACH_WITHIN, attached).await.unwrap_or(Err(ExecuteError::Unknown)) {
             Ok(attachment) => {

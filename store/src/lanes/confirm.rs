@@ -1,5 +1,5 @@
-//! One look for all who wait: a question that comes while a look is on its way shares the next one, since the moment of a look must be
-//! after the question.
+//! One look for all who wait. A question that comes while a look is on its way shares the next one, since the moment of a
+//! look must be after the question.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -79,8 +79,8 @@ impl<S: Segments> OpenLanes<S> {
         self.incarnation
     }
 
-    /// Appends the group of which `on_its_way` is, as [`crate::Lanes::append`] says: what must stand before stands already, and what goes afterwards is the
-    /// caller's as well. A conversation is always in the same lane.
+    /// Appends the group for which `on_its_way` was begun, as [`crate::Lanes::append`] says. What must stand before it stands
+    /// already, and what goes afterwards is the caller's. A conversation is always in the same lane.
     ///
     /// # Errors
     ///
