@@ -27,7 +27,7 @@ impl Session {
         self.flush().await
     }
 
-    async fn push(&mut self, push: Push) -> Result<(), Close> {
+    pub(super) async fn push(&mut self, push: Push) -> Result<(), Close> {
         match push {
             Push::Event { conversation, event } => match self.subscriptions.place(conversation, event.seq) {
                 Arrival::Next => self.write_shared(conversation, &event).await,

@@ -59,7 +59,7 @@ impl Session {
             () = std::future::ready(()), if may_read && self.side.has_lists() => Step::Lists,
         };
         match step {
-            Step::Order(Order::Close(close)) => Err(close),
+            Step::Order(Order::Close(close)) => Err(Box::pin(self.leave(close)).await),
             Step::Order(Order::Recheck) => Box::pin(self.recheck()).await,
             Step::TooSlow | Step::Push(None) => Err(Close::TooSlow),
             Step::Tick => Box::pin(self.tick(wake)).await,
@@ -70,6 +70,19 @@ impl Session {
             Step::Changed => Box::pin(self.take_changes()).await,
             Step::Lists => Box::pin(self.show_lists()).await,
         }
+    }
+
+    /// Before a restart closes it, the socket writes what was pushed to it so far: that may be acknowledged already.
+    async fn leave(&mut self, close: Close) -> Close {
+        let Close::Restart { .. } = close else { return close };
+        for _ in 0..self.pushes.len() {
+            let Some(push) = self.pushes.try_next() else { break };
+            if let Err(sooner) = self.push(push).await {
+                return sooner;
+            }
+        }
+        // The close is written behind it.
+        close
     }
 
     fn wakes_at(&self) -> Instant {

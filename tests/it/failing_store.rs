@@ -25,7 +25,7 @@ struct Disk {
 impl Disk {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/shim/disk.c");
+        let source = Path::new(driver::ROOT).join("tests/it/shim/disk.c");
         let library = folder.path().join("disk.so");
         let built =
             Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();

@@ -50,7 +50,7 @@ const SAMPLES: [(&str, &str); 26] = [
 ];
 
 pub(crate) fn sample(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/samples").join(name)).unwrap()
+    std::fs::read(Path::new(driver::ROOT).join("tests/it/samples").join(name)).unwrap()
 }
 
 /// A sample of each kind that is served in a way of its own: its bytes, its name, its media type, and its encoding.

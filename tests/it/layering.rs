@@ -11,6 +11,9 @@ mod prose;
 /// Each crate may name those that stand before it.
 const LINE: [&str; 7] = ["domain", "store", "actors", "cluster", "files", "identity", "."];
 
+/// What tests and measures the program.
+const TOOLS: [&str; 5] = ["tests/baseline", "tests/checker", "tests/driver", "tests/it", "tests/load"];
+
 /// They stand side by side: neither names the other.
 const SIDE_BY_SIDE: [&str; 2] = ["files", "identity"];
 
@@ -158,14 +161,14 @@ fn the_log_takes_the_lines_of_every_crate() {
 
 #[test]
 fn every_crate_obeys_the_lints() {
-    for crate_ in LINE.into_iter().chain(["tests/baseline", "tests/checker", "tests/driver", "tests/load"]) {
+    for crate_ in LINE.into_iter().chain(TOOLS) {
         assert!(Manifest::of(crate_).obeys_lints, "{crate_} does not say `[lints] workspace = true`");
     }
 }
 
 #[test]
 fn the_tests_know_the_server_from_outside_only() {
-    for tool in ["tests/checker", "tests/driver", "tests/load"] {
+    for tool in TOOLS.into_iter().filter(|tool| *tool != "tests/baseline") {
         let manifest = Manifest::of(tool);
         let inner = |name: &&String| LINE.contains(&name.as_str()) || *name == "switchboard";
         let named: Vec<&String> = manifest.dependencies.iter().filter(inner).collect();
@@ -215,7 +218,7 @@ impl Manifest {
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(driver::ROOT)
 }
 
 /// The Rust files below these folders, by their path from the root, sorted.

@@ -28,7 +28,7 @@ fn commands(page: &str) -> String {
 
 /// Runs them beside a demo of their own, whose `ready.json` they find, and looks for these words in what they say.
 async fn runs(page: &str, words: &[&str]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let path = Path::new(driver::ROOT).join(page);
     let script = commands(&fs::read_to_string(path).unwrap());
     // A demo as it is, but for the patience of a slow machine.
     let options = Options::unlimited().setting("routing.agent_grace_s", "60");
@@ -83,7 +83,7 @@ async fn the_page_on_routing_shows_what_it_says() {
 #[tokio::test]
 async fn the_page_on_storage_moves_an_installation_to_cql() {
     let Some(node) = cql::contact_point() else { return };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/storage.md");
+    let path = Path::new(driver::ROOT).join("docs/storage.md");
     let keyspace = format!("page_{:08x}", rand::random::<u32>());
     let script = commands(&fs::read_to_string(path).unwrap())
         .replace("127.0.0.1:9042", &node)
@@ -111,11 +111,11 @@ async fn the_page_on_storage_moves_an_installation_to_cql() {
 /// Its readers have the program on their path, folders of their own, and `sudo`.
 #[test]
 fn the_page_on_installing_ends_with_two_agents() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/install.md");
+    let page = Path::new(driver::ROOT).join("docs/install.md");
     let page = fs::read_to_string(page).unwrap();
     // What it prints is what is kept, and tried with the real proxies.
     for file in ["deploy/switchboard.service", "deploy/nginx.conf", "deploy/Caddyfile"] {
-        let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let kept = fs::read_to_string(Path::new(driver::ROOT).join(file)).unwrap();
         assert!(page.contains(&format!("\n{kept}```\n")), "docs/install.md prints another {file}");
     }
     let folder = TempDir::new().unwrap();

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::ROOT;
+
 /// Names another build of the program than the release build, as in `target/debug/switchboard`: for a quick look while
 /// one works. `./test` does not set it. Relative paths count from the root of the project.
 const OTHER_BUILD: &str = "TEST_BINARY";
-/// The project's root.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The program under test.
 ///

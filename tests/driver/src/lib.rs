@@ -5,6 +5,9 @@
 //! persistent socket, and [`killrun`] kills it while all of them are talking. [`cql`] is the store's server,
 //! and [`outage`] takes it away.
 
+/// The project's root folder.
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
 pub mod cql;
 pub mod duel;
 pub mod killrun;

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-/// The repository.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+use crate::ROOT;
+
 /// As many rings may stand at a time; each is three nodes of half a gigabyte.
 const RINGS_MAX: usize = 8;
 

@@ -1,6 +1,7 @@
 //! The black-box tests: the real program, driven from outside through HTTP and sockets, and the shape of the house.
 //! One binary, so that it links once.
 
+#![cfg(test)]
 #![expect(
     clippy::unwrap_used,
     reason = "clippy allows it in tests, and does not see that their helpers are tests"
