@@ -30,7 +30,7 @@ impl Document for Staffing {
     }
 }
 
-/// Tells every server of this store that people, teams or sites were changed. Called after the change was written.
+/// Tells every server of this store that people, their passwords, teams or sites were changed. Called after the change was written.
 ///
 /// # Errors
 /// As the store's; the change itself is written, and servers learn of it later, by their sweeps.

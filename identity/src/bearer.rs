@@ -89,7 +89,7 @@ impl Identity {
                 self.visitor_caller((*workspace, *site), visitor.id, *generation, *expires_at).await
             }
             Caller::Agent { session, expires_at, .. } => {
-                // Never from the cache: sockets ask every four seconds, and what the cache has may be four seconds old as well.
+                // Never from the cache: this is asked because something was changed, perhaps beside this server.
                 let session = self.read_session(*session).await?.ok_or(AuthError::Revoked)?;
                 self.agent_caller(&session, *expires_at).await
             }

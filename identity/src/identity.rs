@@ -57,7 +57,7 @@ impl Identity {
     }
 
     /// What is revoked on this node from now on. A receiver that lags asks [`Identity::still_valid`] for all its callers.
-    /// Revocations on other nodes are not received here, so a task that holds a caller for long asks every four seconds.
+    /// Those of commands beside the server come within 2 s of them.
     pub fn revocations(&self) -> broadcast::Receiver<Revoked> {
         self.revocations.subscribe()
     }

@@ -116,6 +116,7 @@ async fn make(desk: &Desk, create: &Create, draft: Draft, chosen: Chosen) -> Res
 async fn reset(desk: &Desk, email: &Email, chosen: Chosen) -> Result<Made, CliError> {
     let found = desk.agent(email.as_str()).await?;
     desk.identity.set_password(found.workspace, found.document.id, chosen.password).await?;
+    desk.announce().await?;
     Ok(Made::new(found.workspace, &found.document, chosen.shown))
 }
 

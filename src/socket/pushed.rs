@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use cluster::{Push, QueueNews, QueuePosition};
 use domain::{ConversationId, State, Timestamp};
-use tokio::time::Instant;
 
 use super::close::Close;
 use super::frames::Frame;
@@ -42,9 +41,9 @@ impl Session {
                 self.write(&Frame::Read { conversation_id, by: ByJson::of(&by), seq: seq.0 }).await
             }
             Push::SightLost { conversation } => self.lose_sight(conversation).await,
+            // The next search is due at once, or soon after the last one: an owner that crashes at each is not followed without a pause.
             Push::OwnerLost { conversation } => {
                 self.subscriptions.lose_owner(conversation);
-                self.find_owner_at = Instant::now();
                 Ok(())
             }
             Push::AgentLost => {

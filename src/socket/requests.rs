@@ -208,6 +208,9 @@ impl Session {
             return Err(ApiError::forbidden("the token is another person's").into());
         }
         self.ends_at = ends_at(&self.app, &caller);
+        if let Caller::Agent { session, .. } = &caller {
+            self.entry.handle.took(*session);
+        }
         self.caller = caller;
         Ok(())
     }

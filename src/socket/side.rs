@@ -15,8 +15,11 @@ use crate::app::App;
 /// How soon after its actor ended an agent's socket is attached anew: one that ends again and again is not followed without a pause.
 const ATTACH_AGAIN: Duration = Duration::from_millis(500);
 
-/// How soon a token is looked at again: a revocation on any node closes the sockets within 5 s.
-pub(super) const CHECK_EVERY: Duration = Duration::from_secs(4);
+/// How often a socket looks by itself whether its caller still is who they were. Word of a change comes at once, from commands
+/// beside the server within 2 s (`staffing.rs`); this is for word that was lost, and a read for each socket.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How soon a socket that could not be attached anew tries it again.
+pub(super) const ATTACH_RETRY: Duration = Duration::from_secs(4);
 
 pub(super) enum Side {
     Visitor(QueuePositions),

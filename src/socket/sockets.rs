@@ -1,7 +1,7 @@
 //! The sockets that have said hello on this node, and the way to each from outside its task.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dashmap::DashMap;
 use identity::{Identity, Revoked, SessionId};
@@ -24,14 +24,14 @@ pub struct Sockets {
 /// The way to one socket from outside its task.
 pub(super) struct Handle {
     id: u64,
-    /// Of an agent's socket, which ends with the agent's log-in.
-    session: Option<SessionId>,
     orders: Mutex<Orders>,
     given: Notify,
 }
 
 #[derive(Default)]
 struct Orders {
+    /// Of an agent's socket, which ends with the log-in whose token it took last.
+    session: Option<SessionId>,
     close: Option<Close>,
     recheck: bool,
 }
@@ -46,8 +46,23 @@ pub(super) enum Order {
 }
 
 impl Handle {
+    /// The socket took a token of this log-in.
+    pub(super) fn took(&self, session: SessionId) {
+        self.lock().session = Some(session);
+        // What was revoked before reached only the sockets of that log-in.
+        self.give(Order::Recheck);
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        self.lock().session
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn give(&self, order: Order) {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.lock();
         match order {
             Order::Close(close) => orders.close = orders.close.or(Some(close)),
             Order::Recheck => orders.recheck = true,
@@ -59,7 +74,7 @@ impl Handle {
     pub(super) async fn next_order(&self) -> Order {
         loop {
             {
-                let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut orders = self.lock();
                 if let Some(close) = orders.close {
                     return Order::Close(close);
                 }
@@ -84,9 +99,8 @@ impl Sockets {
     pub(super) fn enter(self: &Arc<Self>, person: Key, session: Option<SessionId>, max: usize) -> Entry {
         let handle = Arc::new(Handle {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            session,
             // What was revoked between its hello and now reached only the sockets that had entered.
-            orders: Mutex::new(Orders { close: None, recheck: true }),
+            orders: Mutex::new(Orders { session, close: None, recheck: true }),
             given: Notify::new(),
         });
         let mut of_person = self.by_person.entry(person).or_default();
@@ -139,10 +153,10 @@ impl Sockets {
         for of_person in self.by_person.iter() {
             for handle in of_person.iter() {
                 let concerned = match revoked {
-                    Revoked::Session(id) => handle.session == Some(id),
+                    Revoked::Session(id) => handle.session() == Some(id),
                     // Visitors' sockets end with their site, agents' sight changes with the teams.
-                    Revoked::Site(_) => handle.session.is_none(),
-                    Revoked::Teams(_) => handle.session.is_some(),
+                    Revoked::Site(_) => handle.session().is_none(),
+                    Revoked::Teams(_) => handle.session().is_some(),
                     Revoked::Agent(_) | Revoked::Visitor(_) => false,
                 };
                 if concerned {

@@ -15,11 +15,11 @@ use super::close::{Close, close_for};
 use super::frames::Frame;
 use super::searches::Found;
 use super::session::Session;
-use super::side::{CHECK_EVERY, Side};
+use super::side::{ATTACH_RETRY, CHECK_EVERY, Side};
 use super::sockets::Order;
 use crate::late::fired_late;
 
-/// How long a new actor of the agent's is waited for; until the next look the socket does without it.
+/// How long a new actor of the agent's is waited for; until the next try the socket does without it.
 const ATTACH_WITHIN: Duration = Duration::from_secs(1);
 
 enum Step {
@@ -179,7 +179,7 @@ impl Session {
         self.flush().await
     }
 
-    /// When the caller is looked at again; what was not done at the last look is tried again.
+    /// When the caller is looked at again; an agent's actor that ended has its successor told.
     async fn check_side(&mut self) -> Result<(), Close> {
         let check_at = Instant::now() + CHECK_EVERY;
         match &mut self.side {
@@ -206,8 +206,8 @@ impl Session {
                 self.write(&Frame::Status { status }).await?;
                 self.flush().await
             }
-            // The next look tries again.
             Err(error) => {
+                agent_side.check_at = Instant::now() + ATTACH_RETRY;
                 tracing::warn!(agent = %agent_side.key.agent, %error, "a socket was not attached again");
                 Ok(())
             }

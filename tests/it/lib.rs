@@ -2,10 +2,6 @@
 //! One binary, so that it links once.
 
 #![cfg(test)]
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy allows it in tests, and does not see that their helpers are tests"
-)]
 
 mod abandoned;
 mod accounts;

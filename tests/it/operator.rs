@@ -118,6 +118,14 @@ async fn people_are_made_and_disabled_beside_a_running_server() {
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
 
+    // A new password ends the log-ins of the old one.
+    let other = &ready.agents[0];
+    let logged_in = api.login(&other.email, &other.password).await.unwrap();
+    let mut of_other = Socket::open(&api).await.unwrap();
+    of_other.hello(&logged_in.token, &[]).await.unwrap();
+    command(&["admin", "reset-password", "--email", &other.email]);
+    assert_eq!(of_other.expect_close(SEEN).await.unwrap().0, Some(4401));
+
     command(&["agent", "disable", "--email", "new@x.example"]);
     assert_eq!(socket.expect_close(SEEN).await.unwrap().0, Some(4401));
     api.try_login("new@x.example", password).await.unwrap().expect(401).unwrap();

@@ -41,30 +41,44 @@ impl<S: Segments> Rules<S> {
         for registered in self.registered(None).await? {
             lanes.entry(registered.segment.lane).or_default().push(registered);
         }
-        let mut swept = Swept::default();
         let all: BTreeSet<LaneId> = lanes.keys().copied().collect();
-        for (_, mut known) in lanes.into_iter().filter(|(lane, _)| whose(lane.incarnation)) {
-            let lowest = known.first().map_or(0, |registered| registered.segment.segment);
-            for registered in &mut known {
-                if registered.sealed_at_ms.is_none()
-                    && self.write(|| self.segments.state(registered.segment)).await?.sealed
-                {
-                    // Who sealed it had no time to say so.
-                    registered.sealed_at_ms = Some(self.now_ms());
-                    self.write(|| self.segments.register(*registered)).await?;
-                }
-                if registered.sealed_at_ms.is_some() && !registered.is_home {
-                    self.move_home(registered.segment, lowest, &all).await?;
-                    registered.is_home = true;
-                    self.write(|| self.segments.register(*registered)).await?;
-                    swept.moved += 1;
-                }
+        let (mut swept, mut failed) = (Swept::default(), None);
+        for (_, known) in lanes.into_iter().filter(|(lane, _)| whose(lane.incarnation)) {
+            // A lane that cannot be moved holds up no other.
+            if let Err(error) = self.sweep_lane(known, &all, &mut swept).await {
+                failed = failed.or(Some(error));
             }
-            let dropped = self.drop_old(&known).await?;
-            swept.dropped += dropped;
-            swept.left += known.len() - dropped;
         }
-        Ok(swept)
+        failed.map_or(Ok(swept), Err)
+    }
+
+    /// Moves and drops what can be of one lane, whose segments are `known`, oldest first.
+    async fn sweep_lane(
+        &self,
+        mut known: Vec<Registered>,
+        all: &BTreeSet<LaneId>,
+        swept: &mut Swept,
+    ) -> Result<(), StoreError> {
+        let lowest = known.first().map_or(0, |registered| registered.segment.segment);
+        for registered in &mut known {
+            if registered.sealed_at_ms.is_none()
+                && self.write(|| self.segments.state(registered.segment)).await?.sealed
+            {
+                // Who sealed it had no time to say so.
+                registered.sealed_at_ms = Some(self.now_ms());
+                self.write(|| self.segments.register(*registered)).await?;
+            }
+            if registered.sealed_at_ms.is_some() && !registered.is_home {
+                self.move_home(registered.segment, lowest, all).await?;
+                registered.is_home = true;
+                self.write(|| self.segments.register(*registered)).await?;
+                swept.moved += 1;
+            }
+        }
+        let dropped = self.drop_old(&known).await?;
+        swept.dropped += dropped;
+        swept.left += known.len() - dropped;
+        Ok(())
     }
 
     /// Drops what is at home and was kept for long enough, oldest first. The last segment that is at home stays while the

@@ -151,6 +151,24 @@ async fn what_is_erased_is_gone_at_home_and_on_its_way_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lane_that_cannot_be_moved_holds_up_no_other() {
+    let base = Base::new(1);
+    let log = log(&base, LaneOptions { lanes: 1, ..LaneOptions::default() });
+    let _open = log.open(incarnation(1)).await.unwrap();
+    let lanes = log.open(incarnation(2)).await.unwrap();
+    lanes.append(group(0, 1, 1)).await.unwrap();
+    lanes.close().await.unwrap();
+    let [bad, _] = log.lanes().await.unwrap()[..] else { panic!("each boot has a lane") };
+    let segment = SegmentId { lane: bad, segment: 0 };
+    let wrong = Registered { segment, sealed_at_ms: Some(1), is_home: false };
+    base.change(Change::Plain(Plain::Register(segment, Some(wrong)))).await.unwrap();
+    let swept = log.sweep(|_| true).await;
+    assert!(matches!(swept, Err(StoreError::Corrupt(_))), "it is known as sealed and is open: {swept:?}");
+    let home: Vec<bool> = base.state().registered([0, 1]).iter().map(|known| known.is_home).collect();
+    assert_eq!(home, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_segment_goes_when_it_was_kept_for_long_enough() {
     let base = Base::new(1);
     let log = log(&base, LaneOptions { lanes: 1, ..LaneOptions::default() });
