@@ -4,6 +4,7 @@
 mod assignment;
 mod carry;
 mod cluster;
+mod link;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -20,4 +21,9 @@ pub use actors::{
     Subscription, TeamKey, TooSlow, Topic, Typing, ViewAgent, Viewing, WAIT_BOUNDS_S, Watcher, window,
 };
 pub use cluster::Cluster;
+pub use link::{
+    AskError, ClusterSecret, Inbox, IncomingAsk, IncomingPublication, IncomingTell, Introduction, LastPong,
+    LinkCounters, LinkSettings, LinkStatus, Links, NodeName, NotAName, ProtocolRange, Publication,
+    SecretTooShort, Vitals,
+};
 pub use view::{Boot, StartError};

@@ -1,0 +1,29 @@
+//! Links between nodes: two framed TCP connections for each pair, one for pings and one for everything else. The rules stand in
+//! files without IO (`frame`, `handshake`, `peer`, `publications`, `pings`, `roster`), `tcp` carries their bytes.
+//!
+//! A link carries what it is given: payloads are bytes, and what they mean is the business of the layer above.
+
+mod asks;
+mod codec;
+mod counters;
+mod data_link;
+mod frame;
+mod handshake;
+mod inbox;
+#[cfg(test)]
+mod mutant;
+mod name;
+mod peer;
+mod pings;
+mod publications;
+mod roster;
+mod shapes;
+mod tcp;
+
+pub use asks::AskError;
+pub use counters::LinkCounters;
+pub use inbox::{Inbox, IncomingAsk, IncomingPublication, IncomingTell};
+pub use name::{ClusterSecret, NodeName, NotAName, SecretTooShort};
+pub use publications::Publication;
+pub use shapes::{Introduction, ProtocolRange, Vitals};
+pub use tcp::{LastPong, LinkSettings, LinkStatus, Links};
