@@ -3,6 +3,7 @@
 //!
 //! A link carries what it is given: payloads are bytes, and what they mean is the business of the layer above.
 
+mod answers;
 mod asks;
 mod codec;
 mod counters;
@@ -16,6 +17,7 @@ mod name;
 mod peer;
 mod pings;
 mod publications;
+mod publisher;
 mod roster;
 mod shapes;
 mod tcp;

@@ -4,20 +4,19 @@
 //! Each class keeps its order, and takes its turn with the others frame by frame, so that an ask never waits behind a megabyte of
 //! publications. Between classes there is no order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::asks::{self, Answered, AskError, AskTable, Ended};
+use super::answers::{AnswerTable, AskedError};
+use super::asks::{Answered, AskError, AskTable, Ended};
 use super::codec::{self, CodecError};
 use super::counters::LinkCounters;
 use super::frame::{
     self, Class, Decoder, FRAME_BYTES_MAX, Frame, FrameError, HEADER_BYTES, PAYLOAD_BYTES_MAX,
-    PUBLICATION_BYTES_MAX,
 };
-#[cfg(test)]
-use super::mutant::{self, Mutant};
-use super::publications::{Publication, PublicationQueue, Queued};
+use super::publications::{Publication, Queued};
+use super::publisher::Publisher;
 use super::shapes::{Opaque, Published, Reply};
 
 #[cfg(test)]
@@ -30,18 +29,6 @@ pub(super) const WRITE_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// Tells that wait for the wire, or for the program, and their bytes.
 pub(super) const TELLS_MAX: usize = 4_096;
 pub(super) const TELL_BYTES_MAX: usize = 1024 * 1024;
-/// Asks of the peer that are open here: its own bound, held here as well, in bytes too. Beyond, they are refused.
-pub(super) const OPEN_MAX: usize = asks::ASKS_MAX;
-/// Refusals of asks that wait for the wire: a peer that asks and never reads has no link.
-const ANSWERS_MAX: usize = 4 * OPEN_MAX;
-/// Answers that wait for the wire: beyond, an answer is left out, and its asker does not know.
-pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// A publication's key.
-pub(super) const KEY_BYTES_MAX: usize = 256;
-/// What a publication's encoding adds to key and body, at most.
-const PUBLISHED_BYTES: usize = 16;
-/// The same of an answer's.
-const REPLY_BYTES: usize = 16;
 
 /// What came, or ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,12 +59,10 @@ pub(super) enum ProtocolError {
     Message(#[from] CodecError),
     #[error("a control frame on the data connection")]
     Control,
-    #[error("ask {0} after a later one")]
-    AskId(u64),
+    #[error("{0}")]
+    Asked(#[from] AskedError),
     #[error("an answer to {0}, which was never asked")]
     AnswerId(u64),
-    #[error("it asks and does not read the answers")]
-    NeverReads,
 }
 
 /// What takes turns.
@@ -102,13 +87,6 @@ impl Turn {
     }
 }
 
-/// A publication on its way to the wire, part by part.
-#[derive(Debug)]
-struct Publishing {
-    id: u64,
-    encoded: Bytes,
-}
-
 /// One side of a data link. `R`: what the caller of an ask waits with.
 #[derive(Debug)]
 pub(super) struct Peer<R> {
@@ -116,15 +94,8 @@ pub(super) struct Peer<R> {
     asks: AskTable<R>,
     tells: VecDeque<Bytes>,
     tell_bytes: usize,
-    publications: PublicationQueue,
-    publishing: Option<Publishing>,
-    last_publication: u64,
-    /// The peer's asks that are not answered: when their budget is over, and their bytes.
-    open: BTreeMap<u64, (u64, usize)>,
-    open_bytes: usize,
-    last_asked: u64,
-    answers: VecDeque<(u64, Vec<u8>)>,
-    answer_bytes: usize,
+    publisher: Publisher,
+    answers: AnswerTable,
     turn: Turn,
     counters: LinkCounters,
 }
@@ -137,14 +108,8 @@ impl<R> Peer<R> {
             asks: AskTable::new(),
             tells: VecDeque::new(),
             tell_bytes: 0,
-            publications: PublicationQueue::default(),
-            publishing: None,
-            last_publication: 0,
-            open: BTreeMap::new(),
-            open_bytes: 0,
-            last_asked: 0,
-            answers: VecDeque::new(),
-            answer_bytes: 0,
+            publisher: Publisher::default(),
+            answers: AnswerTable::default(),
             turn: Turn::Answer,
             counters: LinkCounters { links: 1, ..LinkCounters::default() },
         }
@@ -189,43 +154,19 @@ impl<R> Peer<R> {
 
     /// Queues a publication; where there is no room, or it is too long, a `Gone` under its key.
     pub(super) fn publish(&mut self, key: Bytes, body: Bytes) {
-        debug_assert!(key.len() <= KEY_BYTES_MAX);
-        let queued = if key.len() + body.len() + PUBLISHED_BYTES > PUBLICATION_BYTES_MAX {
-            self.publications.push_gone(key)
-        } else {
-            self.publications.push(key, body)
-        };
+        let queued = self.publisher.push(key, body);
         self.counters.publications_gone += u64::from(queued != Queued::Body);
     }
 
     /// Before an ask of the peer's is done: what remains of its budget. None: it is over, the asker hears that nothing was done,
     /// and nothing may be done.
     pub(super) fn begin(&mut self, now_ms: u64, id: u64) -> Option<u32> {
-        let (deadline_ms, _) = *self.open.get(&id)?;
-        let remaining_ms = u32::try_from(deadline_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX);
-        #[cfg(test)]
-        if mutant::is(Mutant::ExpiredIsDone) {
-            return Some(remaining_ms);
-        }
-        if remaining_ms == 0 {
-            self.answer(id, Reply::Expired);
-            return None;
-        }
-        Some(remaining_ms)
+        self.answers.begin(now_ms, id)
     }
 
     /// Answers an ask of the peer's, once; a second answer is ignored.
     pub(super) fn answer(&mut self, id: u64, reply: Reply) {
-        let Some((_, asked_bytes)) = self.open.remove(&id) else { return };
-        self.open_bytes -= asked_bytes;
-        if matches!(reply, Reply::Expired | Reply::Overloaded) {
-            self.counters.declined += 1;
-        }
-        let bytes = if let Reply::Done(Opaque(answer)) = &reply { answer.len() + REPLY_BYTES } else { 0 };
-        let fits = bytes <= PAYLOAD_BYTES_MAX && self.answer_bytes + bytes <= ANSWER_BYTES_MAX;
-        let encoded = codec::encode(&if fits { reply } else { Reply::Unanswered });
-        self.answer_bytes += encoded.len();
-        self.answers.push_back((id, encoded));
+        self.answers.answer(id, reply);
     }
 
     /// Ends the asks whose budget is over.
@@ -252,16 +193,6 @@ impl<R> Peer<R> {
         ended
     }
 
-    /// Whether [`Peer::fill`] would have something.
-    #[cfg(test)]
-    pub(super) fn has_work(&self) -> bool {
-        self.asks.next_bytes().is_some()
-            || !self.answers.is_empty()
-            || !self.tells.is_empty()
-            || self.publishing.is_some()
-            || !self.publications.is_empty()
-    }
-
     /// Takes what was read; on an error the link is to be closed, and what was pushed before holds.
     pub(super) fn receive(
         &mut self,
@@ -285,11 +216,11 @@ impl<R> Peer<R> {
             self.count(end);
         }
         self.counters.tells_dropped += self.tells.len() as u64;
-        (ended, self.counters)
+        (ended, self.counters())
     }
 
     pub(super) fn counters(&self) -> LinkCounters {
-        self.counters
+        LinkCounters { declined: self.answers.declined(), ..self.counters }
     }
 
     /// For what the driver counts.
@@ -304,22 +235,17 @@ impl<R> Peer<R> {
 
     /// Bytes that this side keeps for the link: queued, in flight, and on the way to the wire.
     pub(super) fn bytes(&self) -> usize {
-        self.asks.bytes()
-            + self.tell_bytes
-            + self.answer_bytes
-            + self.publications.bytes()
-            + self.publishing.as_ref().map_or(0, |publishing| publishing.encoded.len())
+        self.asks.bytes() + self.tell_bytes + self.answers.bytes() + self.publisher.bytes()
     }
 
     /// Writes one frame of the class whose turn it is, if there is one and its payload fits.
     fn write_one(&mut self, now_ms: u64, version: u64, room: usize, out: &mut Vec<u8>) -> bool {
         match self.turn {
             Turn::Answer => {
-                if self.answers.front().is_none_or(|(_, encoded)| encoded.len() > room) {
+                if self.answers.next_bytes().is_none_or(|bytes| bytes > room) {
                     return false;
                 }
-                let Some((id, encoded)) = self.answers.pop_front() else { return false };
-                self.answer_bytes -= encoded.len();
+                let Some((id, encoded)) = self.answers.send() else { return false };
                 frame::write(out, Class::Answer, id, version, 0, &encoded);
             }
             Turn::Ask => {
@@ -338,35 +264,11 @@ impl<R> Peer<R> {
                 self.counters.tells += 1;
                 frame::write(out, Class::Tell, 0, version, 0, &payload);
             }
-            Turn::Publish => return self.write_part(version, room, out),
-        }
-        true
-    }
-
-    /// Writes the next part of a publication, or all of a short one.
-    fn write_part(&mut self, version: u64, room: usize, out: &mut Vec<u8>) -> bool {
-        let publishing = match self.publishing.take() {
-            Some(publishing) => publishing,
-            None => {
-                let Some(publication) = self.publications.pop() else { return false };
-                self.last_publication += 1;
-                let encoded = codec::encode(&published(publication)).into();
-                Publishing { id: self.last_publication, encoded }
+            Turn::Publish => {
+                let Some(part) = self.publisher.send(room) else { return false };
+                self.counters.publications += u64::from(part.class == Class::Publish);
+                frame::write(out, part.class, part.id, version, 0, &part.payload);
             }
-        };
-        let Publishing { id, mut encoded } = publishing;
-        let is_last = encoded.len() <= PAYLOAD_BYTES_MAX;
-        if encoded.len().min(PAYLOAD_BYTES_MAX) > room {
-            self.publishing = Some(Publishing { id, encoded });
-            return false;
-        }
-        if is_last {
-            self.counters.publications += 1;
-            frame::write(out, Class::Publish, id, version, 0, &encoded);
-        } else {
-            let part = encoded.split_to(PAYLOAD_BYTES_MAX);
-            frame::write(out, Class::PublishPart, id, version, 0, &part);
-            self.publishing = Some(Publishing { id, encoded });
         }
         true
     }
@@ -399,18 +301,9 @@ impl<R> Peer<R> {
         deadline_ms: u64,
         payload: Bytes,
     ) -> Result<Option<Event<R>>, ProtocolError> {
-        if id <= self.last_asked {
-            return Err(ProtocolError::AskId(id));
-        }
-        if self.answers.len() > ANSWERS_MAX {
-            return Err(ProtocolError::NeverReads);
-        }
-        self.last_asked = id;
+        let is_to_be_done = self.answers.asked(id, deadline_ms, payload.len())?;
         self.counters.asked += 1;
-        self.open.insert(id, (deadline_ms, payload.len()));
-        self.open_bytes += payload.len();
-        if self.open.len() > OPEN_MAX || self.open_bytes > asks::ASK_BYTES_MAX {
-            self.answer(id, Reply::Overloaded);
+        if !is_to_be_done {
             return Ok(None);
         }
         Ok(Some(Event::Asked { id, version, payload }))
@@ -447,13 +340,5 @@ impl<R> Peer<R> {
             // Such an ask was never taken on.
             Err(AskError::TooLong) => {}
         }
-    }
-}
-
-fn published(publication: Publication) -> Published {
-    match publication {
-        Publication::Body { key, body } => Published::Body { key: Opaque(key), body: Opaque(body) },
-        Publication::Gone { key } => Published::Gone { key: Opaque(key) },
-        Publication::GoneAll => Published::GoneAll,
     }
 }

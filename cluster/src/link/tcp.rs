@@ -14,7 +14,7 @@ use super::counters::LinkCounters;
 use super::data_link::DataLink;
 use super::inbox::Inbox;
 use super::name::{ClusterSecret, NodeName};
-use super::peer::KEY_BYTES_MAX;
+use super::publisher::KEY_BYTES_MAX;
 use super::shapes::{ConnectionKind, Introduction, Vitals};
 
 mod dial;

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use store::faulty::Dice;
 
+use super::super::mutant::{self, Mutant};
 use super::*;
 
 const STEPS: usize = 250;
