@@ -23,7 +23,7 @@ pub use actors::{
 pub use cluster::Cluster;
 pub use link::{
     AskError, ClusterSecret, Inbox, IncomingAsk, IncomingPublication, IncomingTell, Introduction, LastPong,
-    LinkCounters, LinkSettings, LinkStatus, Links, NodeName, NotAName, ProtocolRange, Publication,
-    SecretTooShort, Vitals,
+    LinkCounters, LinkSettings, LinkStatus, LinkTls, LinkTlsError, Links, NodeName, NotAName, ProtocolRange,
+    Publication, SecretTooShort, Vitals,
 };
 pub use view::{Boot, StartError};

@@ -21,6 +21,7 @@ mod publisher;
 mod roster;
 mod shapes;
 mod tcp;
+mod tls;
 
 pub use asks::AskError;
 pub use counters::LinkCounters;
@@ -29,3 +30,4 @@ pub use name::{ClusterSecret, NodeName, NotAName, SecretTooShort};
 pub use publications::Publication;
 pub use shapes::{Introduction, ProtocolRange, Vitals};
 pub use tcp::{LastPong, LinkSettings, LinkStatus, Links};
+pub use tls::{LinkTls, LinkTlsError};

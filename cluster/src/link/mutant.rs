@@ -11,6 +11,8 @@ pub(super) enum Mutant {
     NonceNotBound,
     /// A proof does not bind its maker's role, nor what it says of itself, so that it can be sent back.
     RoleNotBound,
+    /// A certificate is taken for any node's.
+    CertificateNameNotCompared,
     /// An ask that went to the wire counts as not sent when the link is lost.
     SentCountsAsNotSent,
     /// An ask in flight whose budget is over counts as not done.

@@ -14,8 +14,10 @@ use super::counters::LinkCounters;
 use super::data_link::DataLink;
 use super::inbox::Inbox;
 use super::name::{ClusterSecret, NodeName};
+use super::pings::Pong;
 use super::publisher::KEY_BYTES_MAX;
 use super::shapes::{ConnectionKind, Introduction, Vitals};
+use super::tls::LinkTls;
 
 mod dial;
 mod greet;
@@ -25,6 +27,7 @@ mod settings;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use settings::LinkSettings;
 
@@ -40,6 +43,16 @@ pub struct LastPong {
     /// From its ping to it: the peer has lived since `age` and this together, and its clock stands at about
     /// `vitals.clock_ms` plus `age` and half of this.
     pub round_trip: Duration,
+}
+
+impl LastPong {
+    fn at(now_ms: u64, pong: Pong) -> Self {
+        Self {
+            vitals: pong.vitals,
+            age: Duration::from_millis(now_ms.saturating_sub(pong.received_ms)),
+            round_trip: Duration::from_millis(pong.received_ms.saturating_sub(pong.pinged_ms)),
+        }
+    }
 }
 
 /// What is known of the links to a peer.
@@ -78,17 +91,20 @@ pub struct Links {
 }
 
 impl Links {
-    /// Starts to listen, with no peers yet. `vitals` is asked for each pong. Wants a tokio runtime: one of its own, if a main runtime that
-    /// is wedged is to be told from a node that is gone.
+    /// Starts to listen, with no peers yet. `vitals` is asked for each pong, and must not wait. With `tls` all nodes
+    /// speak it, without it none does.
+    ///
+    /// Wants a tokio runtime of its own, if others are to tell a main runtime that is wedged from a node that is gone.
     pub fn start(
         listener: TcpListener,
         secret: ClusterSecret,
         me: Introduction,
         vitals: impl Fn() -> Vitals + Send + Sync + 'static,
         settings: LinkSettings,
+        tls: Option<LinkTls>,
     ) -> (Self, Inbox) {
         let inbox = Inbox::default();
-        let shared = Arc::new(Shared::new(me, secret, settings, Box::new(vitals), inbox.clone()));
+        let shared = Arc::new(Shared::new(me, secret, tls, settings, Box::new(vitals), inbox.clone()));
         let (running, stopped) = watch::channel(());
         tokio::spawn(until(stopped, listen::listen(Arc::clone(&shared), listener)));
         (Self { shared, running }, inbox)
@@ -161,17 +177,21 @@ impl Links {
                 is_linked: stats.is_some(),
                 is_pinged: entry.control.is_some(),
                 version: entry.extra.version,
-                last_pong: entry.extra.pong.map(|pong| LastPong {
-                    vitals: pong.vitals,
-                    age: Duration::from_millis(now_ms.saturating_sub(pong.received_ms)),
-                    round_trip: Duration::from_millis(pong.received_ms.saturating_sub(pong.pinged_ms)),
-                }),
+                last_pong: entry.extra.pong.map(|pong| LastPong::at(now_ms, pong)),
                 asks_open,
                 queued_bytes,
                 counters,
             }
         };
         roster.iter().map(|(name, entry)| (name.clone(), status(entry))).collect()
+    }
+
+    /// The last pong of each peer that has sent one since it was set as a peer.
+    pub fn last_pongs(&self) -> BTreeMap<NodeName, LastPong> {
+        let now_ms = self.shared.now_ms();
+        let roster = self.shared.roster();
+        let pongs = roster.iter().filter_map(|(name, entry)| Some((name, entry.extra.pong?)));
+        pongs.map(|(name, pong)| (name.clone(), LastPong::at(now_ms, pong))).collect()
     }
 
     /// Changes whenever a connection comes or ends, peers are set, or a peer shows a newer view version.

@@ -15,6 +15,7 @@ use super::greet::{GreetError, greet};
 use super::run::run;
 use super::settings::LinkSettings;
 use super::shared::{Ready, Shared};
+use super::wire::BoxedWire;
 
 /// A connection that stood for so long lets the pauses begin anew.
 const STOOD: Duration = Duration::from_secs(2);
@@ -46,14 +47,19 @@ async fn connect(
     shared: &Arc<Shared>,
     name: &NodeName,
     kind: ConnectionKind,
-) -> Result<(TcpStream, Ready), GreetError> {
+) -> Result<(BoxedWire, Ready), GreetError> {
     let address = shared.roster().get(name).map(|entry| entry.address.clone());
     let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    let mut stream = TcpStream::connect(address).await?;
+    let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    let mut stream: BoxedWire = match &shared.tls {
+        Some(tls) => Box::new(tls.connect(name, stream).await?),
+        None => Box::new(stream),
+    };
     let (handshake, hello) =
         Handshake::dial(shared.me.clone(), shared.secret.clone(), name.clone(), kind, rand::random());
-    let ready = greet(&mut stream, handshake, hello, |greeted, rest| shared.admit(greeted, rest)).await?;
+    let ready =
+        greet(&mut stream, handshake, hello, |greeted, rest| Ok(shared.admit(greeted, rest)?)).await?;
     Ok((stream, ready))
 }
 

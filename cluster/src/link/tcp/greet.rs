@@ -3,12 +3,13 @@
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::super::frame::{Decoder, HANDSHAKE_FRAME_BYTES_MAX};
 use super::super::handshake::{Greeted, Handshake, Refused};
+use super::super::name::NodeName;
 use super::super::roster::NotAdmitted;
 use super::shared::Ready;
+use super::wire::Wire;
 
 /// Why a connection came to nothing: for the log.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,8 @@ pub(super) enum GreetError {
     TimedOut,
     #[error("{0}")]
     Refused(#[from] Refused),
+    #[error("its certificate does not name it {0}")]
+    Certificate(NodeName),
     #[error("{0}")]
     NotAdmitted(#[from] NotAdmitted),
 }
@@ -26,12 +29,12 @@ pub(super) enum GreetError {
 /// Carries a handshake's bytes until it is done. `admit` judges the peer before this side's last message goes out, so that a
 /// peer that is not admitted is told nothing.
 pub(super) async fn greet(
-    stream: &mut TcpStream,
+    stream: &mut impl Wire,
     mut handshake: Handshake,
     first: Vec<u8>,
-    admit: impl FnOnce(Greeted, Decoder) -> Result<Ready, NotAdmitted>,
+    admit: impl FnOnce(Greeted, Decoder) -> Result<Ready, GreetError>,
 ) -> Result<Ready, GreetError> {
-    stream.write_all(&first).await?;
+    send(stream, &first).await?;
     let mut buffer = vec![0; HANDSHAKE_FRAME_BYTES_MAX];
     loop {
         let read = stream.read(&mut buffer).await?;
@@ -40,11 +43,17 @@ pub(super) async fn greet(
         }
         let progress = handshake.receive(&buffer[..read])?;
         let Some(greeted) = progress.greeted else {
-            stream.write_all(&progress.send).await?;
+            send(stream, &progress.send).await?;
             continue;
         };
         let ready = admit(greeted, handshake.finish())?;
-        stream.write_all(&progress.send).await?;
+        send(stream, &progress.send).await?;
         return Ok(ready);
     }
+}
+
+async fn send(stream: &mut impl Wire, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    // TLS keeps what the socket did not take.
+    stream.flush().await
 }

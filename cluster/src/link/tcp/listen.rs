@@ -11,11 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::super::handshake::Handshake;
+use super::super::handshake::{Greeted, Handshake};
+use super::super::tls;
 use super::greet::{GreetError, greet};
 use super::run::run;
 use super::settings::LinkSettings;
 use super::shared::{Ready, Shared};
+use super::wire::BoxedWire;
 
 /// The pause after the system could not accept, such as when descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -43,11 +45,11 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn accept(shared: Arc<Shared>, mut stream: TcpStream, address: SocketAddr, guard: Entered) {
-    let accepted = timeout(shared.settings.handshake, shake(&shared, &mut stream)).await;
+async fn accept(shared: Arc<Shared>, stream: TcpStream, address: SocketAddr, guard: Entered) {
+    let accepted = timeout(shared.settings.handshake, shake(&shared, stream)).await;
     drop(guard);
     match accepted.unwrap_or(Err(GreetError::TimedOut)) {
-        Ok(ready) => drop(run(&shared, stream, ready).await),
+        Ok((stream, ready)) => drop(run(&shared, stream, ready).await),
         Err(error) => {
             shared.refused.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(%address, %error, "a connection to the port of links was refused");
@@ -55,10 +57,26 @@ async fn accept(shared: Arc<Shared>, mut stream: TcpStream, address: SocketAddr,
     }
 }
 
-async fn shake(shared: &Arc<Shared>, stream: &mut TcpStream) -> Result<Ready, GreetError> {
+async fn shake(shared: &Arc<Shared>, stream: TcpStream) -> Result<(BoxedWire, Ready), GreetError> {
     stream.set_nodelay(true)?;
     let handshake = Handshake::accept(shared.me.clone(), shared.secret.clone(), rand::random());
-    greet(stream, handshake, Vec::new(), |greeted, rest| shared.admit(greeted, rest)).await
+    let Some(tls) = &shared.tls else {
+        let mut stream = stream;
+        let admit = |greeted, rest| Ok(shared.admit(greeted, rest)?);
+        let ready = greet(&mut stream, handshake, Vec::new(), admit).await?;
+        return Ok((Box::new(stream), ready));
+    };
+    let mut stream = tls.accept(stream).await?;
+    let certificate = tls::certificate(&stream);
+    let admit = |greeted: Greeted, rest| {
+        let name = &greeted.peer.name;
+        if !certificate.as_ref().is_some_and(|certificate| tls::names(certificate, name)) {
+            return Err(GreetError::Certificate(name.clone()));
+        }
+        Ok(shared.admit(greeted, rest)?)
+    };
+    let ready = greet(&mut stream, handshake, Vec::new(), admit).await?;
+    Ok((Box::new(stream), ready))
 }
 
 /// How many connections there are whose handshake is not done.

@@ -5,9 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -20,6 +18,7 @@ use super::super::name::NodeName;
 use super::super::peer::{Event, ProtocolError};
 use super::super::pings::{PingError, Pings};
 use super::shared::{Ready, Shared};
+use super::wire::BoxedWire;
 
 /// Why a connection ended: for the log.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +38,7 @@ pub(super) enum Ended {
 }
 
 /// Runs it until it ends.
-pub(super) async fn run(shared: &Arc<Shared>, stream: TcpStream, ready: Ready) -> Ended {
+pub(super) async fn run(shared: &Arc<Shared>, stream: BoxedWire, ready: Ready) -> Ended {
     let Ready { admitted, pings } = ready;
     let name = admitted.peer.name.clone();
     let ended = match (admitted.link(), pings) {
@@ -59,8 +58,8 @@ pub(super) async fn run(shared: &Arc<Shared>, stream: TcpStream, ready: Ready) -
     ended
 }
 
-async fn data(shared: &Arc<Shared>, name: &NodeName, stream: TcpStream, link: Arc<DataLink>) -> Ended {
-    let (reader, writer) = stream.into_split();
+async fn data(shared: &Arc<Shared>, name: &NodeName, stream: BoxedWire, link: Arc<DataLink>) -> Ended {
+    let (reader, writer) = split(stream);
     let mut tasks = JoinSet::new();
     tasks.spawn(read(Arc::clone(shared), name.clone(), reader, Arc::clone(&link)));
     tasks.spawn(write(writer, link));
@@ -74,7 +73,12 @@ async fn data(shared: &Arc<Shared>, name: &NodeName, stream: TcpStream, link: Ar
 }
 
 /// Never waits for anything but bytes.
-async fn read(shared: Arc<Shared>, name: NodeName, mut reader: OwnedReadHalf, link: Arc<DataLink>) -> Ended {
+async fn read(
+    shared: Arc<Shared>,
+    name: NodeName,
+    mut reader: ReadHalf<BoxedWire>,
+    link: Arc<DataLink>,
+) -> Ended {
     let mut buffer = vec![0; FRAME_BYTES_MAX];
     let mut newest = 0;
     loop {
@@ -125,10 +129,10 @@ fn hand_on(shared: &Shared, name: &NodeName, link: &Arc<DataLink>, event: Event<
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, link: Arc<DataLink>) -> Ended {
+async fn write(mut writer: WriteHalf<BoxedWire>, link: Arc<DataLink>) -> Ended {
     let mut out = Vec::with_capacity(FRAME_BYTES_MAX);
     while link.fill(&mut out).await {
-        if let Err(error) = writer.write_all(&out).await {
+        if let Err(error) = send(&mut writer, &out).await {
             return error.into();
         }
         out.clear();
@@ -150,7 +154,7 @@ async fn silence(shared: Arc<Shared>, name: NodeName) -> Ended {
     }
 }
 
-async fn control(shared: &Shared, name: &NodeName, mut stream: TcpStream, decoder: Decoder) -> Ended {
+async fn control(shared: &Shared, name: &NodeName, mut stream: BoxedWire, decoder: Decoder) -> Ended {
     let mut pings = Pings::new(decoder);
     let mut buffer = vec![0; 1024];
     let mut every = interval(shared.settings.ping_every);
@@ -175,7 +179,7 @@ async fn control(shared: &Shared, name: &NodeName, mut stream: TcpStream, decode
             }
             Err(error) => return error.into(),
         };
-        if let Err(ended) = send(shared, &mut stream, &out).await {
+        if let Err(ended) = send_in_time(shared, &mut stream, &out).await {
             return ended;
         }
         tokio::select! {
@@ -184,7 +188,7 @@ async fn control(shared: &Shared, name: &NodeName, mut stream: TcpStream, decode
                     return Ended::Silent;
                 }
                 let ping = pings.ping(shared.now_ms(), version(shared));
-                if let Err(ended) = send(shared, &mut stream, &ping).await {
+                if let Err(ended) = send_in_time(shared, &mut stream, &ping).await {
                     return ended;
                 }
             }
@@ -201,11 +205,17 @@ async fn control(shared: &Shared, name: &NodeName, mut stream: TcpStream, decode
 }
 
 /// A peer that does not read its pings for so long is silent.
-async fn send(shared: &Shared, stream: &mut TcpStream, bytes: &[u8]) -> Result<(), Ended> {
-    match timeout(shared.settings.silence, stream.write_all(bytes)).await {
+async fn send_in_time(shared: &Shared, stream: &mut BoxedWire, bytes: &[u8]) -> Result<(), Ended> {
+    match timeout(shared.settings.silence, send(stream, bytes)).await {
         Ok(sent) => Ok(sent?),
         Err(_) => Err(Ended::Silent),
     }
+}
+
+async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    writer.write_all(bytes).await?;
+    // TLS keeps what the socket did not take.
+    writer.flush().await
 }
 
 fn version(shared: &Shared) -> u64 {

@@ -16,6 +16,7 @@ use super::super::name::{ClusterSecret, NodeName};
 use super::super::pings::Pong;
 use super::super::roster::{self, NotAdmitted, Roster};
 use super::super::shapes::{ConnectionKind, Introduction, Vitals};
+use super::super::tls::LinkTls;
 use super::settings::LinkSettings;
 
 /// A connection that stands, as the roster keeps it.
@@ -100,6 +101,7 @@ impl Drop for Admitted {
 pub(super) struct Shared {
     pub(super) me: Introduction,
     pub(super) secret: ClusterSecret,
+    pub(super) tls: Option<LinkTls>,
     pub(super) settings: LinkSettings,
     pub(super) vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
     pub(super) inbox: Inbox,
@@ -117,6 +119,7 @@ impl Shared {
     pub(super) fn new(
         me: Introduction,
         secret: ClusterSecret,
+        tls: Option<LinkTls>,
         settings: LinkSettings,
         vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
         inbox: Inbox,
@@ -124,6 +127,7 @@ impl Shared {
         Self {
             me,
             secret,
+            tls,
             settings,
             vitals,
             inbox,

@@ -48,10 +48,14 @@ struct Started {
 
 impl Started {
     async fn new(called: &str, settings: LinkSettings) -> Self {
+        Self::with(called, settings, None).await
+    }
+
+    async fn with(called: &str, settings: LinkSettings, tls: Option<LinkTls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let vitals = || Vitals { clock_ms: 1_000, tick_age_ms: 2, heartbeat_age_ms: 3 };
-        let (links, inbox) = Links::start(listener, secret(1), introduction(called), vitals, settings);
+        let (links, inbox) = Links::start(listener, secret(1), introduction(called), vitals, settings, tls);
         Self { name: name(called), links, inbox, address }
     }
 
@@ -103,7 +107,10 @@ impl Started {
 
 /// Two nodes that are each other's peers; the second dials.
 async fn two() -> (Started, Started) {
-    let (a, b) = (Started::new("a", QUICK).await, Started::new("b", QUICK).await);
+    linked(Started::new("a", QUICK).await, Started::new("b", QUICK).await).await
+}
+
+async fn linked(a: Started, b: Started) -> (Started, Started) {
     a.peers_are(&[(&b.name, b.address), (&a.name, a.address)]);
     b.peers_are(&[(&a.name, a.address), (&b.name, b.address)]);
     a.until(&b.name, |status| status.is_linked && status.last_pong.is_some()).await;
@@ -125,6 +132,11 @@ async fn two_nodes_ask_tell_publish_and_ping_each_other() {
     assert_eq!((status.peer, status.protocol), (Some(introduction("b")), Some(1)));
     let pong = status.last_pong.unwrap();
     assert_eq!(pong.vitals, Vitals { clock_ms: 1_000, tick_age_ms: 2, heartbeat_age_ms: 3 });
+    let pongs = a.links.last_pongs();
+    assert_eq!(
+        pongs.iter().map(|(peer, pong)| (peer, pong.vitals)).collect::<Vec<_>>(),
+        [(&b.name, pong.vitals)]
+    );
     assert!(a.links.tell(&b.name, bytes("told")));
     let tell = b.inbox.tell().await;
     assert_eq!((tell.peer, tell.payload), (name("a"), bytes("told")));
@@ -206,6 +218,78 @@ async fn junk_silence_wrong_secrets_and_reflections_are_refused_within_the_time_
     z.refuses(1).await;
     assert!(!z.status(&a.name).is_linked);
     assert!(!a.status(&name("b")).is_linked);
+}
+
+/// The certificate and key of a node.
+fn tls(pem: &[u8]) -> LinkTls {
+    LinkTls::new(include_bytes!("../tls/authority.pem"), pem, pem).unwrap()
+}
+
+const A: &[u8] = include_bytes!("../tls/a.pem");
+const B: &[u8] = include_bytes!("../tls/b.pem");
+
+#[tokio::test]
+async fn with_tls_nodes_link_by_certificates_that_name_them() {
+    let a = Started::with("a", QUICK, Some(tls(A))).await;
+    let b = Started::with("b", QUICK, Some(tls(B))).await;
+    let (a, b) = linked(a, b).await;
+    b.echo();
+    assert_eq!(a.links.ask(&b.name, bytes("hello"), LONG).await, Ok(bytes("hello")));
+    for n in 0..20u8 {
+        assert!(b.links.publish(&a.name, bytes("key"), Bytes::from(vec![n; 50_000])));
+    }
+    for n in 0..20u8 {
+        let body = Bytes::from(vec![n; 50_000]);
+        assert_eq!(a.inbox.publication().await.publication, Publication::Body { key: bytes("key"), body });
+    }
+}
+
+#[tokio::test]
+async fn without_the_right_certificate_nobody_is_linked() {
+    let of_another = include_bytes!("../tls/b_of_another.pem");
+    let table = [
+        ("of another authority", A, Some(tls(of_another))),
+        ("of another node, which dials", A, Some(tls(A))),
+        ("of another node, which is dialed", B, Some(tls(B))),
+        ("none", A, None),
+    ];
+    for (what, dialed, dialing) in table {
+        let a = Started::with("a", QUICK, Some(tls(dialed))).await;
+        let b = Started::with("b", QUICK, dialing).await;
+        a.peers_are(&[(&b.name, b.address)]);
+        b.peers_are(&[(&a.name, a.address)]);
+        a.refuses(3).await;
+        let linked = (a.status(&b.name).counters.links, b.status(&a.name).counters.links);
+        assert_eq!(linked, (0, 0), "{what}");
+    }
+    // The broken rule is noticed.
+    mutant::set(Some(Mutant::CertificateNameNotCompared));
+    let a = Started::with("a", QUICK, Some(tls(A))).await;
+    let b = Started::with("b", QUICK, Some(tls(A))).await;
+    linked(a, b).await;
+    mutant::set(None);
+
+    let plain = Started::new("a", QUICK).await;
+    let b = Started::with("b", QUICK, Some(tls(B))).await;
+    plain.peers_are(&[(&b.name, b.address)]);
+    b.peers_are(&[(&plain.name, plain.address)]);
+    plain.refuses(3).await;
+    assert!(!plain.status(&b.name).is_linked);
+}
+
+#[tokio::test]
+async fn silent_connections_have_a_bound_and_keep_a_peer_out_for_a_handshake_s_time_at_most() {
+    let (a, b) = (Started::new("a", QUICK).await, Started::new("b", QUICK).await);
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(a.address).await.unwrap());
+    }
+    // At once, not after the time of a handshake: the rest is closed unheard.
+    a.refuses(24).await;
+    a.peers_are(&[(&b.name, b.address)]);
+    b.peers_are(&[(&a.name, a.address)]);
+    a.until(&b.name, |status| status.is_linked && status.is_pinged).await;
+    a.refuses(40).await;
 }
 
 /// Shakes hands as `called`, and then reads nothing.
@@ -309,7 +393,7 @@ async fn a_newer_boot_replaces_an_older_one_and_dropped_links_end() {
     let newer = Introduction { incarnation: Uuid::from_u64_pair(3, 4), booted_ms: 6, ..introduction("b") };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let vitals = || Vitals { clock_ms: 0, tick_age_ms: 0, heartbeat_age_ms: 0 };
-    let (second, _inbox) = Links::start(listener, secret(1), newer.clone(), vitals, QUICK);
+    let (second, _inbox) = Links::start(listener, secret(1), newer.clone(), vitals, QUICK, None);
     second.set_peers(&BTreeMap::from([(a.name.clone(), a.address.to_string())]));
     a.until(&b.name, |status| status.peer.as_ref() == Some(&newer) && status.is_linked && status.is_pinged)
         .await;
