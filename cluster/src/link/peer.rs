@@ -183,12 +183,23 @@ impl<R> Peer<R> {
     pub(super) fn fill(&mut self, now_ms: u64, version: u64, out: &mut Vec<u8>) -> Vec<Ended<R>> {
         let ended = self.expire(now_ms);
         let before = out.len();
-        let mut idle = 0;
+        let (mut idle, mut too_long) = (0, None);
         while idle < Turn::COUNT {
             let Some(room) = WRITE_BYTES_MAX.checked_sub(out.len() - before + HEADER_BYTES) else { break };
-            idle = if self.write_one(now_ms, version, room, out) { 0 } else { idle + 1 };
+            match self.next_bytes() {
+                Some(bytes) if bytes <= room => {
+                    self.write_one(now_ms, version, out);
+                    idle = 0;
+                }
+                found => {
+                    too_long = too_long.or(found.map(|_| self.turn));
+                    idle += 1;
+                }
+            }
             self.turn = self.turn.next();
         }
+        // What did not fit here begins the next write, however much of other classes there is.
+        self.turn = too_long.unwrap_or(self.turn);
         self.counters.sent_bytes += (out.len() - before) as u64;
         ended
     }
@@ -238,39 +249,39 @@ impl<R> Peer<R> {
         self.asks.bytes() + self.tell_bytes + self.answers.bytes() + self.publisher.bytes()
     }
 
-    /// Writes one frame of the class whose turn it is, if there is one and its payload fits.
-    fn write_one(&mut self, now_ms: u64, version: u64, room: usize, out: &mut Vec<u8>) -> bool {
+    /// The length of the next payload of the class whose turn it is.
+    fn next_bytes(&mut self) -> Option<usize> {
+        match self.turn {
+            Turn::Answer => self.answers.next_bytes(),
+            Turn::Ask => self.asks.next_bytes(),
+            Turn::Tell => self.tells.front().map(Bytes::len),
+            Turn::Publish => self.publisher.next_bytes(),
+        }
+    }
+
+    /// Writes one frame of the class whose turn it is, if there is one.
+    fn write_one(&mut self, now_ms: u64, version: u64, out: &mut Vec<u8>) {
         match self.turn {
             Turn::Answer => {
-                if self.answers.next_bytes().is_none_or(|bytes| bytes > room) {
-                    return false;
-                }
-                let Some((id, encoded)) = self.answers.send() else { return false };
+                let Some((id, encoded)) = self.answers.send() else { return };
                 frame::write(out, Class::Answer, id, version, 0, &encoded);
             }
             Turn::Ask => {
-                if self.asks.next_bytes().is_none_or(|bytes| bytes > room) {
-                    return false;
-                }
-                let Some((id, budget_ms, payload)) = self.asks.send(now_ms) else { return false };
+                let Some((id, budget_ms, payload)) = self.asks.send(now_ms) else { return };
                 frame::write(out, Class::Ask, id, version, budget_ms, &payload);
             }
             Turn::Tell => {
-                if self.tells.front().is_none_or(|payload| payload.len() > room) {
-                    return false;
-                }
-                let Some(payload) = self.tells.pop_front() else { return false };
+                let Some(payload) = self.tells.pop_front() else { return };
                 self.tell_bytes -= payload.len();
                 self.counters.tells += 1;
                 frame::write(out, Class::Tell, 0, version, 0, &payload);
             }
             Turn::Publish => {
-                let Some(part) = self.publisher.send(room) else { return false };
+                let Some(part) = self.publisher.send() else { return };
                 self.counters.publications += u64::from(part.class == Class::Publish);
                 frame::write(out, part.class, part.id, version, 0, &part.payload);
             }
         }
-        true
     }
 
     fn take(&mut self, now_ms: u64, frame: Frame) -> Result<Option<Event<R>>, ProtocolError> {

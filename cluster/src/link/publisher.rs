@@ -39,27 +39,24 @@ impl Publisher {
         }
     }
 
-    /// The next part, if there is one of at most `room` bytes.
-    pub(super) fn send(&mut self, room: usize) -> Option<Part> {
-        let mut current = match self.current.take() {
-            Some(current) => current,
-            None => {
-                let publication = self.queue.pop()?;
-                self.last_id += 1;
-                codec::encode(&published(publication)).into()
-            }
-        };
-        let id = self.last_id;
-        if current.len().min(PAYLOAD_BYTES_MAX) > room {
-            self.current = Some(current);
-            return None;
+    /// The length of what [`Publisher::send`] gives next.
+    pub(super) fn next_bytes(&mut self) -> Option<usize> {
+        if self.current.is_none() {
+            let publication = self.queue.pop()?;
+            self.last_id += 1;
+            self.current = Some(codec::encode(&published(publication)).into());
         }
-        if current.len() <= PAYLOAD_BYTES_MAX {
-            return Some(Part { class: Class::Publish, id, payload: current });
-        }
-        let payload = current.split_to(PAYLOAD_BYTES_MAX);
-        self.current = Some(current);
-        Some(Part { class: Class::PublishPart, id, payload })
+        self.current.as_ref().map(|current| current.len().min(PAYLOAD_BYTES_MAX))
+    }
+
+    /// The next part.
+    pub(super) fn send(&mut self) -> Option<Part> {
+        let bytes = self.next_bytes()?;
+        let mut current = self.current.take()?;
+        let payload = current.split_to(bytes);
+        let class = if current.is_empty() { Class::Publish } else { Class::PublishPart };
+        self.current = Some(current).filter(|current| !current.is_empty());
+        Some(Part { class, id: self.last_id, payload })
     }
 
     /// Bytes that wait.

@@ -186,6 +186,24 @@ fn an_ask_does_not_wait_behind_a_megabyte_of_publications() {
 }
 
 #[test]
+fn the_longest_ask_goes_out_however_much_else_is_told() {
+    let (mut here, mut there) = (peer(), peer());
+    let mut events = Vec::new();
+    let mut write = |here: &mut Side| {
+        while here.tell(payload(100)) {}
+        let mut out = Vec::new();
+        here.fill(0, 7, &mut out);
+        there.receive(0, &out, &mut events).unwrap();
+        events.drain(..).filter(|event| matches!(event, Event::Asked { .. })).count()
+    };
+    for _ in 0..5 {
+        write(&mut here);
+        here.ask(0, 1, payload(PAYLOAD_BYTES_MAX), BUDGET_MS).unwrap();
+        assert_eq!((0..2).map(|_| write(&mut here)).sum::<usize>(), 1);
+    }
+}
+
+#[test]
 fn answers_that_nobody_reads_have_a_bound() {
     let (mut here, mut there) = (peer(), peer());
     for _ in 0..100 {
