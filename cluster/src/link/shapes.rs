@@ -146,8 +146,8 @@ pub struct Vitals {
     pub clock_ms: u64,
     /// For how long its main runtime has not ticked.
     pub tick_age_ms: u64,
-    /// For how long it has written no heartbeat.
-    pub heartbeat_age_ms: u64,
+    /// How long ago its last heartbeat was written; none: none was yet.
+    pub heartbeat_age_ms: Option<u64>,
 }
 
 /// What an ask came to on the side that was asked. Append-only.

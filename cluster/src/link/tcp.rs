@@ -6,15 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use store::Incarnation;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::asks::AskError;
 use super::counters::LinkCounters;
 use super::data_link::DataLink;
 use super::inbox::Inbox;
 use super::name::{ClusterSecret, NodeName};
-use super::pings::Pong;
 use super::publisher::KEY_BYTES_MAX;
 use super::shapes::{ConnectionKind, Introduction, Vitals};
 use super::tls::LinkTls;
@@ -36,23 +37,15 @@ use shared::{Extra, Shared};
 /// A peer's last pong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastPong {
+    /// The boot of the peer that it came from.
+    pub incarnation: Incarnation,
     /// How the peer was when it answered.
     pub vitals: Vitals,
-    /// How long ago it came.
-    pub age: Duration,
-    /// From its ping to it: the peer has lived since `age` and this together, and its clock stands at about
-    /// `vitals.clock_ms` plus `age` and half of this.
+    /// When it came.
+    pub at: Instant,
+    /// From its ping to it: the peer has lived at some time in between, and its clock stood at about `vitals.clock_ms` and half of
+    /// this at `at`.
     pub round_trip: Duration,
-}
-
-impl LastPong {
-    fn at(now_ms: u64, pong: Pong) -> Self {
-        Self {
-            vitals: pong.vitals,
-            age: Duration::from_millis(now_ms.saturating_sub(pong.received_ms)),
-            round_trip: Duration::from_millis(pong.received_ms.saturating_sub(pong.pinged_ms)),
-        }
-    }
 }
 
 /// What is known of the links to a peer.
@@ -163,7 +156,6 @@ impl Links {
 
     /// What is known of the links to each peer.
     pub fn peers(&self) -> BTreeMap<NodeName, LinkStatus> {
-        let now_ms = self.shared.now_ms();
         let roster = self.shared.roster();
         let status = |entry: &shared::Entry| {
             let link = entry.data.as_ref().and_then(|connection| connection.link.as_ref());
@@ -177,7 +169,7 @@ impl Links {
                 is_linked: stats.is_some(),
                 is_pinged: entry.control.is_some(),
                 version: entry.extra.version,
-                last_pong: entry.extra.pong.map(|pong| LastPong::at(now_ms, pong)),
+                last_pong: self.last_pong_of(entry),
                 asks_open,
                 queued_bytes,
                 counters,
@@ -186,12 +178,11 @@ impl Links {
         roster.iter().map(|(name, entry)| (name.clone(), status(entry))).collect()
     }
 
-    /// The last pong of each peer that has sent one since it was set as a peer.
-    pub fn last_pongs(&self) -> BTreeMap<NodeName, LastPong> {
-        let now_ms = self.shared.now_ms();
+    /// The last pong of this boot of a peer; none: none came yet, or another boot has taken its place. Never waits.
+    pub fn last_pong(&self, incarnation: Incarnation) -> Option<LastPong> {
         let roster = self.shared.roster();
-        let pongs = roster.iter().filter_map(|(name, entry)| Some((name, entry.extra.pong?)));
-        pongs.map(|(name, pong)| (name.clone(), LastPong::at(now_ms, pong))).collect()
+        let mut pongs = roster.iter().filter_map(|(_, entry)| self.last_pong_of(entry));
+        pongs.find(|pong| pong.incarnation == incarnation)
     }
 
     /// Changes whenever a connection comes or ends, peers are set, or a peer shows a newer view version.
@@ -202,6 +193,16 @@ impl Links {
     /// Connections that came to nothing since they were not those of a peer: junk, silence, a wrong secret, too many at once.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    fn last_pong_of(&self, entry: &shared::Entry) -> Option<LastPong> {
+        let (incarnation, pong) = entry.extra.pong?;
+        Some(LastPong {
+            incarnation: Incarnation(incarnation),
+            vitals: pong.vitals,
+            at: self.shared.began + Duration::from_millis(pong.received_ms),
+            round_trip: Duration::from_millis(pong.received_ms.saturating_sub(pong.pinged_ms)),
+        })
     }
 
     fn link(&self, peer: &NodeName) -> Option<Arc<DataLink>> {

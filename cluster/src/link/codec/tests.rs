@@ -81,8 +81,9 @@ fn what_was_once_written_is_read_and_written_as_before() {
     samples.check("greeting.proof", &Greeting::Proof { proof: [6; 32] });
     samples.check("greeting.welcome", &welcome());
     samples.check("control.ping", &Control::Ping);
-    let vitals = Vitals { clock_ms: 1_700_000_000_000, tick_age_ms: 250, heartbeat_age_ms: 70_000 };
+    let vitals = Vitals { clock_ms: 1_700_000_000_000, tick_age_ms: 250, heartbeat_age_ms: Some(70_000) };
     samples.check("control.pong", &Control::Pong(vitals));
+    samples.check("control.pong.first", &Control::Pong(Vitals { heartbeat_age_ms: None, ..vitals }));
     samples.check("reply.done", &Reply::Done(opaque(b"answer")));
     samples.check("reply.expired", &Reply::Expired);
     samples.check("reply.overloaded", &Reply::Overloaded);

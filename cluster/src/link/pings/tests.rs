@@ -6,7 +6,7 @@ fn pings() -> Pings {
 }
 
 fn vitals(tick_age_ms: u64) -> Vitals {
-    Vitals { clock_ms: 1_000_000, tick_age_ms, heartbeat_age_ms: 7 }
+    Vitals { clock_ms: 1_000_000, tick_age_ms, heartbeat_age_ms: Some(7) }
 }
 
 #[test]

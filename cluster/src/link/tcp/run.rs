@@ -17,6 +17,7 @@ use super::super::mutant::{self, Mutant};
 use super::super::name::NodeName;
 use super::super::peer::{Event, ProtocolError};
 use super::super::pings::{PingError, Pings};
+use super::super::shapes::Introduction;
 use super::shared::{Ready, Shared};
 use super::wire::BoxedWire;
 
@@ -49,7 +50,7 @@ pub(super) async fn run(shared: &Arc<Shared>, stream: BoxedWire, ready: Ready) -
         (None, decoder) => {
             let decoder = decoder.unwrap_or_else(|| Decoder::new(FRAME_BYTES_MAX));
             tokio::select! {
-                ended = control(shared, &name, stream, decoder) => ended,
+                ended = control(shared, &admitted.peer, stream, decoder) => ended,
                 () = admitted.closed() => Ended::Replaced,
             }
         }
@@ -147,14 +148,14 @@ async fn silence(shared: Arc<Shared>, name: NodeName) -> Ended {
     loop {
         sleep(shared.settings.ping_every).await;
         let pong = shared.roster().get(&name).and_then(|entry| entry.extra.pong);
-        let heard_ms = pong.map_or(since_ms, |pong| pong.received_ms.max(since_ms));
+        let heard_ms = pong.map_or(since_ms, |(_, pong)| pong.received_ms.max(since_ms));
         if shared.now_ms().saturating_sub(heard_ms) > silence_ms {
             return Ended::Silent;
         }
     }
 }
 
-async fn control(shared: &Shared, name: &NodeName, mut stream: BoxedWire, decoder: Decoder) -> Ended {
+async fn control(shared: &Shared, peer: &Introduction, mut stream: BoxedWire, decoder: Decoder) -> Ended {
     let mut pings = Pings::new(decoder);
     let mut buffer = vec![0; 1024];
     let mut every = interval(shared.settings.ping_every);
@@ -172,8 +173,8 @@ async fn control(shared: &Shared, name: &NodeName, mut stream: BoxedWire, decode
         let out = match received {
             Ok((pong, out)) => {
                 if let Some(pong) = pong {
-                    shared.saw_version(name, pong.version);
-                    shared.saw_pong(name, pong);
+                    shared.saw_version(&peer.name, pong.version);
+                    shared.saw_pong(peer, pong);
                 }
                 out
             }

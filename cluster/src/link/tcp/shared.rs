@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::super::counters::LinkCounters;
 use super::super::data_link::DataLink;
@@ -44,7 +45,8 @@ impl Connection {
 pub(super) struct Extra {
     /// Of links that were lost.
     pub(super) counters: LinkCounters,
-    pub(super) pong: Option<Pong>,
+    /// The last, and the boot that it came from.
+    pub(super) pong: Option<(Uuid, Pong)>,
     /// Agreed in the last handshake.
     pub(super) protocol: Option<u32>,
     /// The newest view version in a frame of the peer's.
@@ -192,9 +194,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn saw_pong(&self, peer: &NodeName, pong: Pong) {
-        if let Some(entry) = self.roster().get_mut(peer) {
-            entry.extra.pong = Some(pong);
+    /// A pong came from this boot of a peer.
+    pub(super) fn saw_pong(&self, peer: &Introduction, pong: Pong) {
+        if let Some(entry) = self.roster().get_mut(&peer.name)
+            && entry.peer.as_ref() == Some(peer)
+        {
+            entry.extra.pong = Some((peer.incarnation, pong));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 
+use store::Incarnation;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -36,7 +37,8 @@ fn secret(byte: u8) -> ClusterSecret {
 }
 
 fn introduction(called: &str) -> Introduction {
-    Introduction { name: name(called), incarnation: Uuid::from_u64_pair(1, 2), booted_ms: 5, level: 3 }
+    let incarnation = Uuid::from_u64_pair(1, called.as_bytes()[0].into());
+    Introduction { name: name(called), incarnation, booted_ms: 5, level: 3 }
 }
 
 struct Started {
@@ -54,7 +56,7 @@ impl Started {
     async fn with(called: &str, settings: LinkSettings, tls: Option<LinkTls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let vitals = || Vitals { clock_ms: 1_000, tick_age_ms: 2, heartbeat_age_ms: 3 };
+        let vitals = || Vitals { clock_ms: 1_000, tick_age_ms: 2, heartbeat_age_ms: Some(3) };
         let (links, inbox) = Links::start(listener, secret(1), introduction(called), vitals, settings, tls);
         Self { name: name(called), links, inbox, address }
     }
@@ -131,12 +133,10 @@ async fn two_nodes_ask_tell_publish_and_ping_each_other() {
     let status = a.until(&b.name, |status| status.version == 9).await;
     assert_eq!((status.peer, status.protocol), (Some(introduction("b")), Some(1)));
     let pong = status.last_pong.unwrap();
-    assert_eq!(pong.vitals, Vitals { clock_ms: 1_000, tick_age_ms: 2, heartbeat_age_ms: 3 });
-    let pongs = a.links.last_pongs();
-    assert_eq!(
-        pongs.iter().map(|(peer, pong)| (peer, pong.vitals)).collect::<Vec<_>>(),
-        [(&b.name, pong.vitals)]
-    );
+    assert_eq!(pong.vitals, Vitals { clock_ms: 1_000, tick_age_ms: 2, heartbeat_age_ms: Some(3) });
+    let of_b = Incarnation(introduction("b").incarnation);
+    assert_eq!(a.links.last_pong(of_b).map(|last| last.vitals), Some(pong.vitals));
+    assert_eq!(a.links.last_pong(Incarnation(Uuid::from_u64_pair(0, 0))), None, "of another boot");
     assert!(a.links.tell(&b.name, bytes("told")));
     let tell = b.inbox.tell().await;
     assert_eq!((tell.peer, tell.payload), (name("a"), bytes("told")));
@@ -392,7 +392,7 @@ async fn a_newer_boot_replaces_an_older_one_and_dropped_links_end() {
     let (a, b) = two().await;
     let newer = Introduction { incarnation: Uuid::from_u64_pair(3, 4), booted_ms: 6, ..introduction("b") };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let vitals = || Vitals { clock_ms: 0, tick_age_ms: 0, heartbeat_age_ms: 0 };
+    let vitals = || Vitals { clock_ms: 0, tick_age_ms: 0, heartbeat_age_ms: None };
     let (second, _inbox) = Links::start(listener, secret(1), newer.clone(), vitals, QUICK, None);
     second.set_peers(&BTreeMap::from([(a.name.clone(), a.address.to_string())]));
     a.until(&b.name, |status| status.peer.as_ref() == Some(&newer) && status.is_linked && status.is_pinged)
