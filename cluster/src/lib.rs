@@ -22,8 +22,8 @@ pub use actors::{
 };
 pub use cluster::Cluster;
 pub use link::{
-    AskError, ClusterSecret, Inbox, IncomingAsk, IncomingPublication, IncomingTell, Introduction, LastPong,
-    LinkCounters, LinkSettings, LinkStatus, LinkTls, LinkTlsError, Links, NodeName, NotAName, ProtocolRange,
-    Publication, SecretTooShort, Vitals,
+    AskError, ClusterSecret, Delivery, IncomingAsk, IncomingPublication, IncomingTell, Introduction,
+    LastPong, LinkCounters, LinkInbox, LinkSettings, LinkStatus, LinkTls, LinkTlsError, Links, NodeName,
+    NotAName, ProtocolRange, SecretTooShort, Vitals,
 };
 pub use view::{Boot, StartError};

@@ -1,11 +1,12 @@
 //! Links between nodes: two framed TCP connections for each pair, one for pings and one for everything else. The rules stand in
-//! files without IO (`frame`, `handshake`, `peer`, `publications`, `pings`, `roster`), `tcp` carries their bytes.
+//! files without IO (`frame`, `handshake`, `peer`, `publications`, `control_link`, `roster`), `tcp` carries their bytes.
 //!
 //! A link carries what it is given: payloads are bytes, and what they mean is the business of the layer above.
 
 mod answers;
 mod asks;
 mod codec;
+mod control_link;
 mod counters;
 mod data_link;
 mod frame;
@@ -15,7 +16,6 @@ mod inbox;
 mod mutant;
 mod name;
 mod peer;
-mod pings;
 mod publications;
 mod publisher;
 mod roster;
@@ -25,9 +25,9 @@ mod tls;
 
 pub use asks::AskError;
 pub use counters::LinkCounters;
-pub use inbox::{Inbox, IncomingAsk, IncomingPublication, IncomingTell};
+pub use inbox::{IncomingAsk, IncomingPublication, IncomingTell, LinkInbox};
 pub use name::{ClusterSecret, NodeName, NotAName, SecretTooShort};
-pub use publications::Publication;
+pub use publications::Delivery;
 pub use shapes::{Introduction, ProtocolRange, Vitals};
 pub use tcp::{LastPong, LinkSettings, LinkStatus, Links};
 pub use tls::{LinkTls, LinkTlsError};

@@ -7,7 +7,7 @@ use super::codec;
 use super::frame::PAYLOAD_BYTES_MAX;
 #[cfg(test)]
 use super::mutant::{self, Mutant};
-use super::shapes::{Opaque, Reply};
+use super::shapes::{AskReply, Opaque};
 
 /// Asks of the peer that are open: its own bound, held here as well, in bytes too. Beyond, they are refused.
 pub(super) const OPEN_MAX: usize = ASKS_MAX;
@@ -57,7 +57,7 @@ impl AnswerTable {
         self.open.insert(id, Open { deadline_ms, bytes });
         self.open_bytes += bytes;
         if self.open.len() > OPEN_MAX || self.open_bytes > ASK_BYTES_MAX {
-            self.answer(id, Reply::Overloaded);
+            self.answer(id, AskReply::Overloaded);
             return Ok(false);
         }
         Ok(true)
@@ -72,20 +72,20 @@ impl AnswerTable {
             return Some(remaining_ms);
         }
         if remaining_ms == 0 {
-            self.answer(id, Reply::Expired);
+            self.answer(id, AskReply::Expired);
             return None;
         }
         Some(remaining_ms)
     }
 
     /// Queues the answer of an ask that is open; a second one is ignored.
-    pub(super) fn answer(&mut self, id: u64, reply: Reply) {
+    pub(super) fn answer(&mut self, id: u64, reply: AskReply) {
         let Some(asked) = self.open.remove(&id) else { return };
         self.open_bytes -= asked.bytes;
-        self.declined += u64::from(matches!(reply, Reply::Expired | Reply::Overloaded));
-        let bytes = if let Reply::Done(Opaque(answer)) = &reply { answer.len() + REPLY_BYTES } else { 0 };
+        self.declined += u64::from(matches!(reply, AskReply::Expired | AskReply::Overloaded));
+        let bytes = if let AskReply::Done(Opaque(answer)) = &reply { answer.len() + REPLY_BYTES } else { 0 };
         let fits = bytes <= PAYLOAD_BYTES_MAX && self.answer_bytes + bytes <= ANSWER_BYTES_MAX;
-        let encoded = codec::encode(&if fits { reply } else { Reply::Unanswered });
+        let encoded = codec::encode(&if fits { reply } else { AskReply::Unanswered });
         self.answer_bytes += encoded.len();
         self.answers.push_back((id, encoded));
     }

@@ -12,16 +12,16 @@ use tokio::time::{Instant, timeout_at};
 use super::asks::{AskError, Ended};
 use super::counters::LinkCounters;
 use super::frame::Decoder;
-use super::peer::{Event, Peer, ProtocolError};
-use super::shapes::{Opaque, Reply};
+use super::peer::{LinkEvent, Peer, ProtocolError};
+use super::shapes::{AskReply, Opaque};
 
 /// What the caller of an ask waits with.
-pub(super) type Caller = oneshot::Sender<Result<Bytes, AskError>>;
+pub(super) type AskCaller = oneshot::Sender<Result<Bytes, AskError>>;
 
 #[derive(Debug)]
 pub(super) struct DataLink {
     /// None: the link is lost.
-    peer: Mutex<Option<Peer<Caller>>>,
+    peer: Mutex<Option<Peer<AskCaller>>>,
     /// The writer waits for it.
     work: Notify,
     began: Instant,
@@ -84,7 +84,7 @@ impl DataLink {
     /// Answers an ask of the peer's; none: there is no answer.
     pub(super) fn answer(&self, id: u64, answer: Option<Bytes>) {
         if let Some(peer) = self.peer().as_mut() {
-            peer.answer(id, answer.map_or(Reply::Unanswered, |answer| Reply::Done(Opaque(answer))));
+            peer.answer(id, answer.map_or(AskReply::Unanswered, |answer| AskReply::Done(Opaque(answer))));
         }
         self.work.notify_one();
     }
@@ -105,17 +105,17 @@ impl DataLink {
     }
 
     /// Takes what was read. Asks end here; the other events are the reader's.
-    pub(super) fn receive(&self, bytes: &[u8]) -> (Vec<Event<Caller>>, Result<(), ProtocolError>) {
+    pub(super) fn receive(&self, bytes: &[u8]) -> (Vec<LinkEvent<AskCaller>>, Result<(), ProtocolError>) {
         let mut events = Vec::new();
         let now_ms = self.now_ms();
         let received = self.peer().as_mut().map_or(Ok(()), |peer| peer.receive(now_ms, bytes, &mut events));
         // The peer answers by itself what comes too late or is too much.
         self.work.notify_one();
         let (ended, others): (Vec<_>, Vec<_>) =
-            events.into_iter().partition(|event| matches!(event, Event::Ended(_)));
+            events.into_iter().partition(|event| matches!(event, LinkEvent::Ended(_)));
         end(ended
             .into_iter()
-            .filter_map(|event| if let Event::Ended(ended) = event { Some(ended) } else { None }));
+            .filter_map(|event| if let LinkEvent::Ended(ended) = event { Some(ended) } else { None }));
         (others, received)
     }
 
@@ -148,7 +148,7 @@ impl DataLink {
         self.began.elapsed().as_millis() as u64
     }
 
-    fn peer(&self) -> MutexGuard<'_, Option<Peer<Caller>>> {
+    fn peer(&self) -> MutexGuard<'_, Option<Peer<AskCaller>>> {
         self.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -167,7 +167,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-fn end(ended: impl IntoIterator<Item = Ended<Caller>>) {
+fn end(ended: impl IntoIterator<Item = Ended<AskCaller>>) {
     for (caller, end) in ended {
         // A caller that is gone wants nothing.
         let _ = caller.send(end);

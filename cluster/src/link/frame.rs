@@ -44,7 +44,7 @@ impl Class {
 
 /// What crosses a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(super) struct LinkFrame {
     pub(super) class: Class,
     /// Given by the side that asks, pings or publishes; answers and pongs carry it back.
     pub(super) id: u64,
@@ -112,7 +112,7 @@ impl Decoder {
     }
 
     /// The next frame; none: more has to be fed. Parts of a publication come as the one publication that they are.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+    pub(super) fn next(&mut self) -> Result<Option<LinkFrame>, FrameError> {
         while let Some(frame) = self.next_part()? {
             if let Some(whole) = self.join(frame)? {
                 return Ok(Some(whole));
@@ -127,7 +127,7 @@ impl Decoder {
         self.buffer.capacity() + self.parts.as_ref().map_or(0, |(_, parts)| parts.capacity())
     }
 
-    fn next_part(&mut self) -> Result<Option<Frame>, FrameError> {
+    fn next_part(&mut self) -> Result<Option<LinkFrame>, FrameError> {
         let bytes = &self.buffer[self.taken..];
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
         let length = u32::from_be_bytes(*length) as usize;
@@ -147,13 +147,13 @@ impl Decoder {
             return Err(FrameError::Budget);
         }
         let payload = Bytes::copy_from_slice(payload);
-        let frame = Frame { class, id: number(1), version: number(9), budget_ms, payload };
+        let frame = LinkFrame { class, id: number(1), version: number(9), budget_ms, payload };
         self.taken += LENGTH_BYTES + length;
         Ok(Some(frame))
     }
 
     /// The frame, or the publication whose last part it is; none: more parts follow.
-    fn join(&mut self, frame: Frame) -> Result<Option<Frame>, FrameError> {
+    fn join(&mut self, frame: LinkFrame) -> Result<Option<LinkFrame>, FrameError> {
         let is_last = match frame.class {
             Class::Publish => true,
             Class::PublishPart => false,
@@ -172,7 +172,7 @@ impl Decoder {
         }
         parts.extend_from_slice(&frame.payload);
         if is_last {
-            return Ok(Some(Frame { payload: parts.into(), ..frame }));
+            return Ok(Some(LinkFrame { payload: parts.into(), ..frame }));
         }
         self.parts = Some((id, parts));
         Ok(None)

@@ -16,7 +16,9 @@ use super::frame::{self, Class, Decoder, FRAME_BYTES_MAX, FrameError, HANDSHAKE_
 #[cfg(test)]
 use super::mutant::{self, Mutant};
 use super::name::{ClusterSecret, NodeName};
-use super::shapes::{ConnectionKind, Greeting, Hello, Introduction, Nonce, Proof, ProtocolRange, Welcome};
+use super::shapes::{
+    ConnectionKind, Greeting, Introduction, Nonce, PeerHello, Proof, ProtocolRange, Welcome,
+};
 
 #[cfg(test)]
 mod tests;
@@ -67,14 +69,14 @@ pub(super) struct Progress {
 /// All that a proof binds. The encoding has one reading, so that no bound in it can be shifted.
 #[derive(Serialize)]
 struct Transcript<'a> {
-    role: Role,
-    hello: &'a Hello,
+    role: ProofRole,
+    hello: &'a PeerHello,
     challenge: Nonce,
     welcome: Option<&'a Welcome>,
 }
 
 #[derive(Clone, Copy, Serialize)]
-enum Role {
+enum ProofRole {
     Dialing,
     Dialed,
 }
@@ -85,16 +87,16 @@ enum Stage {
     Hello,
     /// Dialing: for the challenge.
     Challenge {
-        hello: Hello,
+        hello: PeerHello,
     },
     /// Dialed: for the proof.
     Proof {
-        hello: Hello,
+        hello: PeerHello,
         protocol: u32,
     },
     /// Dialing: for the welcome.
     Welcome {
-        hello: Hello,
+        hello: PeerHello,
         challenge: Nonce,
     },
     Done,
@@ -121,7 +123,7 @@ impl Handshake {
         connection: ConnectionKind,
         nonce: Nonce,
     ) -> (Self, Vec<u8>) {
-        let hello = Hello { connection, protocols: ProtocolRange::OURS, nonce, from: me.clone(), to };
+        let hello = PeerHello { connection, protocols: ProtocolRange::OURS, nonce, from: me.clone(), to };
         let send = framed(&Greeting::Hello(hello.clone()));
         (Self::new(me, secret, nonce, Stage::Challenge { hello }), send)
     }
@@ -173,20 +175,21 @@ impl Handshake {
                 if challenge == hello.nonce {
                     return Err(Refused::Reflected);
                 }
-                let proof = self.mac(Role::Dialing, &hello, challenge, None).finalize().into_bytes().into();
+                let proof =
+                    self.mac(ProofRole::Dialing, &hello, challenge, None).finalize().into_bytes().into();
                 progress.send = framed(&Greeting::Proof { proof });
                 self.stage = Stage::Welcome { hello, challenge };
             }
             (Stage::Proof { hello, protocol }, Greeting::Proof { proof }) => {
-                self.verify(self.mac(Role::Dialing, &hello, self.nonce, None), &proof)?;
+                self.verify(self.mac(ProofRole::Dialing, &hello, self.nonce, None), &proof)?;
                 let welcome = Welcome { from: self.me.clone(), protocols: ProtocolRange::OURS, protocol };
-                let mac = self.mac(Role::Dialed, &hello, self.nonce, Some(&welcome));
+                let mac = self.mac(ProofRole::Dialed, &hello, self.nonce, Some(&welcome));
                 let proof = mac.finalize().into_bytes().into();
                 progress.send = framed(&Greeting::Welcome { welcome, proof });
                 progress.greeted = Some(Greeted { peer: hello.from, connection: hello.connection, protocol });
             }
             (Stage::Welcome { hello, challenge }, Greeting::Welcome { welcome, proof }) => {
-                self.verify(self.mac(Role::Dialed, &hello, challenge, Some(&welcome)), &proof)?;
+                self.verify(self.mac(ProofRole::Dialed, &hello, challenge, Some(&welcome)), &proof)?;
                 if welcome.from.name != hello.to {
                     return Err(Refused::NotThePeer(welcome.from.name));
                 }
@@ -203,7 +206,7 @@ impl Handshake {
     }
 
     /// The protocol that both speak, if the hello may come from a peer at all.
-    fn judge(&self, hello: &Hello) -> Result<u32, Refused> {
+    fn judge(&self, hello: &PeerHello) -> Result<u32, Refused> {
         if hello.nonce == self.nonce || hello.from.name == self.me.name {
             return Err(Refused::Reflected);
         }
@@ -216,12 +219,18 @@ impl Handshake {
         ProtocolRange::OURS.agree(hello.protocols).ok_or(Refused::Protocol(hello.protocols))
     }
 
-    fn mac(&self, role: Role, hello: &Hello, challenge: Nonce, welcome: Option<&Welcome>) -> Hmac<Sha256> {
+    fn mac(
+        &self,
+        role: ProofRole,
+        hello: &PeerHello,
+        challenge: Nonce,
+        welcome: Option<&Welcome>,
+    ) -> Hmac<Sha256> {
         #[cfg(test)]
         let challenge = if mutant::is(Mutant::NonceNotBound) { [0; 32] } else { challenge };
         #[cfg(test)]
         let (role, welcome) =
-            if mutant::is(Mutant::RoleNotBound) { (Role::Dialing, None) } else { (role, welcome) };
+            if mutant::is(Mutant::RoleNotBound) { (ProofRole::Dialing, None) } else { (role, welcome) };
         let transcript = Transcript { role, hello, challenge, welcome };
         let mut mac =
             Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("HMAC takes a key of any length");

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::data_link::DataLink;
 use super::name::NodeName;
 use super::peer::{TELL_BYTES_MAX, TELLS_MAX};
-use super::publications::{Publication, PublicationQueue, Queued};
+use super::publications::{Delivery, PublicationQueue, Queued};
 
 #[cfg(test)]
 mod tests;
@@ -70,7 +70,7 @@ pub struct IncomingPublication {
     /// The node that publishes.
     pub peer: NodeName,
     /// The publication, or that some are missing.
-    pub publication: Publication,
+    pub publication: Delivery,
 }
 
 /// An ask before it is taken.
@@ -96,15 +96,15 @@ struct Queues {
 }
 
 impl Queues {
-    fn publish(&mut self, peer: &NodeName, publication: Publication) -> Queued {
+    fn publish(&mut self, peer: &NodeName, publication: Delivery) -> Queued {
         let queue = self.publications.entry(peer.clone()).or_default();
         if queue.is_empty() {
             self.publishing.push_back(peer.clone());
         }
         match publication {
-            Publication::Body { key, body } => queue.push(key, body),
-            Publication::Gone { key } => queue.push_gone(key),
-            Publication::GoneAll => queue.push_all_gone(),
+            Delivery::Body { key, body } => queue.push(key, body),
+            Delivery::Gone { key } => queue.push_gone(key),
+            Delivery::GoneAll => queue.push_all_gone(),
         }
     }
 }
@@ -119,9 +119,9 @@ struct Shared {
 
 /// What came over all links of this node. Clones take from the same queues.
 #[derive(Clone, Default)]
-pub struct Inbox(Arc<Shared>);
+pub struct LinkInbox(Arc<Shared>);
 
-impl Inbox {
+impl LinkInbox {
     /// The next ask whose budget is not over; those whose budget is over are answered so, and are not done.
     pub async fn ask(&self) -> IncomingAsk {
         loop {
@@ -196,7 +196,7 @@ impl Inbox {
     pub(super) fn link_up(&self, peer: &NodeName, link: &Arc<DataLink>) {
         let mut queues = self.queues();
         if queues.links.insert(peer.clone(), Arc::clone(link)).is_some() {
-            queues.publish(peer, Publication::GoneAll);
+            queues.publish(peer, Delivery::GoneAll);
             self.0.published.notify_one();
         }
     }
@@ -210,7 +210,7 @@ impl Inbox {
         queues.asks = kept;
         if queues.links.get(peer).is_some_and(|current| Arc::ptr_eq(current, link)) {
             queues.links.remove(peer);
-            queues.publish(peer, Publication::GoneAll);
+            queues.publish(peer, Delivery::GoneAll);
             self.0.published.notify_one();
         }
         drop(queues);
@@ -223,7 +223,7 @@ impl Inbox {
         &self,
         peer: &NodeName,
         link: &Arc<DataLink>,
-        publication: Publication,
+        publication: Delivery,
     ) -> bool {
         let mut queues = self.queues();
         if !queues.links.get(peer).is_some_and(|current| Arc::ptr_eq(current, link)) {

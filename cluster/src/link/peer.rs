@@ -13,11 +13,11 @@ use super::asks::{Answered, AskError, AskTable, Ended};
 use super::codec::{self, CodecError};
 use super::counters::LinkCounters;
 use super::frame::{
-    self, Class, Decoder, FRAME_BYTES_MAX, Frame, FrameError, HEADER_BYTES, PAYLOAD_BYTES_MAX,
+    self, Class, Decoder, FRAME_BYTES_MAX, FrameError, HEADER_BYTES, LinkFrame, PAYLOAD_BYTES_MAX,
 };
-use super::publications::{Publication, Queued};
+use super::publications::{Delivery, Queued};
 use super::publisher::Publisher;
-use super::shapes::{Opaque, Published, Reply};
+use super::shapes::{AskReply, Opaque, Published};
 
 #[cfg(test)]
 mod schedules;
@@ -32,7 +32,7 @@ pub(super) const TELL_BYTES_MAX: usize = 1024 * 1024;
 
 /// What came, or ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Event<R> {
+pub(super) enum LinkEvent<R> {
     Ended(Ended<R>),
     /// To be begun by [`Peer::begin`] and answered by [`Peer::answer`].
     Asked {
@@ -46,7 +46,7 @@ pub(super) enum Event<R> {
     },
     Published {
         version: u64,
-        publication: Publication,
+        publication: Delivery,
     },
 }
 
@@ -165,7 +165,7 @@ impl<R> Peer<R> {
     }
 
     /// Answers an ask of the peer's, once; a second answer is ignored.
-    pub(super) fn answer(&mut self, id: u64, reply: Reply) {
+    pub(super) fn answer(&mut self, id: u64, reply: AskReply) {
         self.answers.answer(id, reply);
     }
 
@@ -209,7 +209,7 @@ impl<R> Peer<R> {
         &mut self,
         now_ms: u64,
         bytes: &[u8],
-        events: &mut Vec<Event<R>>,
+        events: &mut Vec<LinkEvent<R>>,
     ) -> Result<(), ProtocolError> {
         self.counters.received_bytes += bytes.len() as u64;
         self.decoder.feed(bytes);
@@ -284,23 +284,21 @@ impl<R> Peer<R> {
         }
     }
 
-    fn take(&mut self, now_ms: u64, frame: Frame) -> Result<Option<Event<R>>, ProtocolError> {
-        let Frame { class, id, version, budget_ms, payload } = frame;
+    fn take(&mut self, now_ms: u64, frame: LinkFrame) -> Result<Option<LinkEvent<R>>, ProtocolError> {
+        let LinkFrame { class, id, version, budget_ms, payload } = frame;
         match class {
             Class::Control => Err(ProtocolError::Control),
             Class::Ask => self.asked(id, version, now_ms + u64::from(budget_ms), payload),
             Class::Answer => self.answered(id, &payload),
-            Class::Tell => Ok(Some(Event::Told { version, payload })),
+            Class::Tell => Ok(Some(LinkEvent::Told { version, payload })),
             // Parts come as the one publication that they are.
             Class::Publish | Class::PublishPart => {
                 let publication = match codec::decode(&payload)? {
-                    Published::Body { key: Opaque(key), body: Opaque(body) } => {
-                        Publication::Body { key, body }
-                    }
-                    Published::Gone { key: Opaque(key) } => Publication::Gone { key },
-                    Published::GoneAll => Publication::GoneAll,
+                    Published::Body { key: Opaque(key), body: Opaque(body) } => Delivery::Body { key, body },
+                    Published::Gone { key: Opaque(key) } => Delivery::Gone { key },
+                    Published::GoneAll => Delivery::GoneAll,
                 };
-                Ok(Some(Event::Published { version, publication }))
+                Ok(Some(LinkEvent::Published { version, publication }))
             }
         }
     }
@@ -311,26 +309,26 @@ impl<R> Peer<R> {
         version: u64,
         deadline_ms: u64,
         payload: Bytes,
-    ) -> Result<Option<Event<R>>, ProtocolError> {
+    ) -> Result<Option<LinkEvent<R>>, ProtocolError> {
         let is_to_be_done = self.answers.asked(id, deadline_ms, payload.len())?;
         self.counters.asked += 1;
         if !is_to_be_done {
             return Ok(None);
         }
-        Ok(Some(Event::Asked { id, version, payload }))
+        Ok(Some(LinkEvent::Asked { id, version, payload }))
     }
 
-    fn answered(&mut self, id: u64, payload: &[u8]) -> Result<Option<Event<R>>, ProtocolError> {
+    fn answered(&mut self, id: u64, payload: &[u8]) -> Result<Option<LinkEvent<R>>, ProtocolError> {
         let end = match codec::decode(payload)? {
-            Reply::Done(Opaque(answer)) => Ok(answer),
-            Reply::Expired => Err(AskError::Expired),
-            Reply::Overloaded => Err(AskError::Overloaded),
-            Reply::Unanswered => Err(AskError::Lost),
+            AskReply::Done(Opaque(answer)) => Ok(answer),
+            AskReply::Expired => Err(AskError::Expired),
+            AskReply::Overloaded => Err(AskError::Overloaded),
+            AskReply::Unanswered => Err(AskError::Lost),
         };
         match self.asks.answer(id) {
             Answered::Caller(reply) => {
                 self.count(&end);
-                Ok(Some(Event::Ended((reply, end))))
+                Ok(Some(LinkEvent::Ended((reply, end))))
             }
             Answered::Late => {
                 self.counters.late += 1;

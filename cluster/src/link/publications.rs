@@ -21,7 +21,7 @@ pub(super) const ENTRY_BYTES: usize = 64;
 
 /// What somebody published under a key, or that it was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Publication {
+pub enum Delivery {
     /// It came, right after all before it under this key, if no `Gone` or `GoneAll` came between.
     Body {
         /// The conversation or topic that it is of.
@@ -50,7 +50,7 @@ pub(super) enum Queued {
 
 #[derive(Debug, Default)]
 pub(super) struct PublicationQueue {
-    entries: VecDeque<Publication>,
+    entries: VecDeque<Delivery>,
     bytes: usize,
     /// Keys whose `Gone` waits.
     gone: HashSet<Bytes>,
@@ -73,7 +73,7 @@ impl PublicationQueue {
             return self.push_gone(key);
         }
         self.bytes += bytes;
-        self.entries.push_back(Publication::Body { key, body });
+        self.entries.push_back(Delivery::Body { key, body });
         Queued::Body
     }
 
@@ -87,7 +87,7 @@ impl PublicationQueue {
         }
         self.gone_bytes += cost(&key);
         self.gone.insert(key.clone());
-        self.entries.push_back(Publication::Gone { key });
+        self.entries.push_back(Delivery::Gone { key });
         Queued::Gone
     }
 
@@ -97,19 +97,19 @@ impl PublicationQueue {
             return Queued::Covered;
         }
         self.all_gone = true;
-        self.entries.push_back(Publication::GoneAll);
+        self.entries.push_back(Delivery::GoneAll);
         Queued::Gone
     }
 
-    pub(super) fn pop(&mut self) -> Option<Publication> {
+    pub(super) fn pop(&mut self) -> Option<Delivery> {
         let publication = self.entries.pop_front()?;
         match &publication {
-            Publication::Body { key, body } => self.bytes -= cost(key) + body.len(),
-            Publication::Gone { key } => {
+            Delivery::Body { key, body } => self.bytes -= cost(key) + body.len(),
+            Delivery::Gone { key } => {
                 self.gone.remove(key);
                 self.gone_bytes -= cost(key);
             }
-            Publication::GoneAll => self.all_gone = false,
+            Delivery::GoneAll => self.all_gone = false,
         }
         Some(publication)
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::codec;
 use super::frame::{Class, PAYLOAD_BYTES_MAX, PUBLICATION_BYTES_MAX};
-use super::publications::{Publication, PublicationQueue, Queued};
+use super::publications::{Delivery, PublicationQueue, Queued};
 use super::shapes::{Opaque, Published};
 
 /// A publication's key.
@@ -65,10 +65,10 @@ impl Publisher {
     }
 }
 
-fn published(publication: Publication) -> Published {
+fn published(publication: Delivery) -> Published {
     match publication {
-        Publication::Body { key, body } => Published::Body { key: Opaque(key), body: Opaque(body) },
-        Publication::Gone { key } => Published::Gone { key: Opaque(key) },
-        Publication::GoneAll => Published::GoneAll,
+        Delivery::Body { key, body } => Published::Body { key: Opaque(key), body: Opaque(body) },
+        Delivery::Gone { key } => Published::Gone { key: Opaque(key) },
+        Delivery::GoneAll => Published::GoneAll,
     }
 }

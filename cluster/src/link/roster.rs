@@ -40,11 +40,11 @@ impl<C, E> Entry<C, E> {
 
 /// The peers by name.
 #[derive(Debug)]
-pub(super) struct Roster<C, E> {
+pub(super) struct PeerRoster<C, E> {
     entries: BTreeMap<NodeName, Entry<C, E>>,
 }
 
-impl<C, E> Roster<C, E> {
+impl<C, E> PeerRoster<C, E> {
     pub(super) fn new() -> Self {
         Self { entries: BTreeMap::new() }
     }

@@ -103,7 +103,7 @@ pub(super) type Proof = [u8; 32];
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Greeting {
     /// From the node that dials.
-    Hello(Hello),
+    Hello(PeerHello),
     /// The answer, which shows nothing of the node that was dialed.
     Challenge { nonce: Nonce },
     /// The dialing node knows the secret.
@@ -114,7 +114,7 @@ pub(super) enum Greeting {
 
 /// The dialing node's first message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Hello {
+pub(super) struct PeerHello {
     pub(super) connection: ConnectionKind,
     pub(super) protocols: ProtocolRange,
     pub(super) nonce: Nonce,
@@ -152,7 +152,7 @@ pub struct Vitals {
 
 /// What an ask came to on the side that was asked. Append-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Reply {
+pub(super) enum AskReply {
     Done(Opaque),
     /// The budget was over before anything was done.
     Expired,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::asks::AskError;
 use super::counters::LinkCounters;
 use super::data_link::DataLink;
-use super::inbox::Inbox;
+use super::inbox::LinkInbox;
 use super::name::{ClusterSecret, NodeName};
 use super::publisher::KEY_BYTES_MAX;
 use super::shapes::{ConnectionKind, Introduction, Vitals};
@@ -43,8 +43,8 @@ pub struct LastPong {
     pub vitals: Vitals,
     /// When it came.
     pub at: Instant,
-    /// From its ping to it: the peer has lived at some time in between, and its clock stood at about `vitals.clock_ms` and half of
-    /// this at `at`.
+    /// From its ping to it: the peer has lived at some time in between, and at `at` its clock stood at about
+    /// `vitals.clock_ms` plus half of this.
     pub round_trip: Duration,
 }
 
@@ -95,8 +95,8 @@ impl Links {
         vitals: impl Fn() -> Vitals + Send + Sync + 'static,
         settings: LinkSettings,
         tls: Option<LinkTls>,
-    ) -> (Self, Inbox) {
-        let inbox = Inbox::default();
+    ) -> (Self, LinkInbox) {
+        let inbox = LinkInbox::default();
         let shared = Arc::new(Shared::new(me, secret, tls, settings, Box::new(vitals), inbox.clone()));
         let (running, stopped) = watch::channel(());
         tokio::spawn(until(stopped, listen::listen(Arc::clone(&shared), listener)));

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::super::name::NodeName;
 use super::super::shapes::{
-    ConnectionKind, Control, Greeting, Hello, Introduction, Opaque, ProtocolRange, Published, Reply, Vitals,
-    Welcome,
+    AskReply, ConnectionKind, Control, Greeting, Introduction, Opaque, PeerHello, ProtocolRange, Published,
+    Vitals, Welcome,
 };
 use super::*;
 
@@ -29,7 +29,7 @@ fn introduction(name: &str) -> Introduction {
 }
 
 fn hello(connection: ConnectionKind) -> Greeting {
-    Greeting::Hello(Hello {
+    Greeting::Hello(PeerHello {
         connection,
         protocols: ProtocolRange { min: 1, max: 300 },
         nonce: [7; 32],
@@ -84,10 +84,10 @@ fn what_was_once_written_is_read_and_written_as_before() {
     let vitals = Vitals { clock_ms: 1_700_000_000_000, tick_age_ms: 250, heartbeat_age_ms: Some(70_000) };
     samples.check("control.pong", &Control::Pong(vitals));
     samples.check("control.pong.first", &Control::Pong(Vitals { heartbeat_age_ms: None, ..vitals }));
-    samples.check("reply.done", &Reply::Done(opaque(b"answer")));
-    samples.check("reply.expired", &Reply::Expired);
-    samples.check("reply.overloaded", &Reply::Overloaded);
-    samples.check("reply.unanswered", &Reply::Unanswered);
+    samples.check("reply.done", &AskReply::Done(opaque(b"answer")));
+    samples.check("reply.expired", &AskReply::Expired);
+    samples.check("reply.overloaded", &AskReply::Overloaded);
+    samples.check("reply.unanswered", &AskReply::Unanswered);
     samples.check("published.body", &Published::Body { key: opaque(b"key"), body: opaque(b"body") });
     samples.check("published.gone", &Published::Gone { key: opaque(b"key") });
     samples.check("published.gone_all", &Published::GoneAll);
@@ -104,9 +104,9 @@ fn what_is_longer_shorter_or_has_bytes_behind_is_refused() {
     let longer = [&whole[..], &[0]].concat();
     assert_eq!(decode::<Greeting>(&longer), Err(CodecError::Trailing));
     assert_eq!(decode::<Greeting>(&vec![0; BYTES_MAX + 1]), Err(CodecError::TooLong));
-    assert_eq!(decode::<Reply>(&[4]), Err(CodecError::Malformed), "a variant of a later release");
+    assert_eq!(decode::<AskReply>(&[4]), Err(CodecError::Malformed), "a variant of a later release");
     // A text of 2^60 bytes is refused before anything is allocated for it.
-    assert_eq!(decode::<Reply>(&[0, 253, 0, 0, 0, 0, 0, 0, 0, 16]), Err(CodecError::Malformed));
+    assert_eq!(decode::<AskReply>(&[0, 253, 0, 0, 0, 0, 0, 0, 0, 16]), Err(CodecError::Malformed));
     // A name is parsed, not believed.
     let mut shouting = encode(&introduction("node-1"));
     shouting[1] = b'N';
@@ -127,7 +127,7 @@ proptest! {
     fn junk_is_refused_or_read_and_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode::<Greeting>(&junk);
         let _ = decode::<Control>(&junk);
-        let _ = decode::<Reply>(&junk);
+        let _ = decode::<AskReply>(&junk);
         let _ = decode::<Published>(&junk);
     }
 }

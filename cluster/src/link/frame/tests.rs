@@ -2,19 +2,19 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn frame(class: Class, payload: &[u8]) -> Frame {
+fn frame(class: Class, payload: &[u8]) -> LinkFrame {
     let budget_ms = if class == Class::Ask { 9_000 } else { 0 };
-    Frame { class, id: 3, version: 70_000, budget_ms, payload: Bytes::copy_from_slice(payload) }
+    LinkFrame { class, id: 3, version: 70_000, budget_ms, payload: Bytes::copy_from_slice(payload) }
 }
 
-fn bytes(frame: &Frame) -> Vec<u8> {
+fn bytes(frame: &LinkFrame) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out, frame.class, frame.id, frame.version, frame.budget_ms, &frame.payload);
     out
 }
 
 /// All frames of these pieces.
-fn decode(decoder: &mut Decoder, pieces: &[&[u8]]) -> Result<Vec<Frame>, FrameError> {
+fn decode(decoder: &mut Decoder, pieces: &[&[u8]]) -> Result<Vec<LinkFrame>, FrameError> {
     let mut frames = Vec::new();
     for piece in pieces {
         decoder.feed(piece);
@@ -25,7 +25,7 @@ fn decode(decoder: &mut Decoder, pieces: &[&[u8]]) -> Result<Vec<Frame>, FrameEr
     Ok(frames)
 }
 
-fn all(pieces: &[&[u8]]) -> Result<Vec<Frame>, FrameError> {
+fn all(pieces: &[&[u8]]) -> Result<Vec<LinkFrame>, FrameError> {
     decode(&mut Decoder::new(FRAME_BYTES_MAX), pieces)
 }
 
@@ -44,7 +44,7 @@ fn what_is_no_frame_is_refused_as_soon_as_it_shows() {
     let length = |length: u32| length.to_be_bytes().to_vec();
     let mut budget = bytes(&frame(Class::Ask, b""));
     budget[4] = Class::Tell as u8;
-    let part = |id: u64, payload: &[u8]| bytes(&Frame { id, ..frame(Class::PublishPart, payload) });
+    let part = |id: u64, payload: &[u8]| bytes(&LinkFrame { id, ..frame(Class::PublishPart, payload) });
     let many = part(1, &vec![0; PAYLOAD_BYTES_MAX]).repeat(5);
     let table: [(&str, Vec<u8>, Result<usize, FrameError>); 9] = [
         ("no bytes", vec![], Ok(0)),
@@ -100,7 +100,7 @@ fn any_class() -> impl Strategy<Value = Class> {
     ]
 }
 
-fn any_frame() -> impl Strategy<Value = Frame> {
+fn any_frame() -> impl Strategy<Value = LinkFrame> {
     let payload = prop_oneof![
         20 => proptest::collection::vec(any::<u8>(), 0..200),
         1 => (0usize..PAYLOAD_BYTES_MAX).prop_map(|length| vec![7; length]),
@@ -108,7 +108,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     (any_class(), any::<u64>(), any::<u64>(), any::<u32>(), payload).prop_map(
         |(class, id, version, budget_ms, payload)| {
             let budget_ms = if class == Class::Ask { budget_ms } else { 0 };
-            Frame { class, id, version, budget_ms, payload: payload.into() }
+            LinkFrame { class, id, version, budget_ms, payload: payload.into() }
         },
     )
 }

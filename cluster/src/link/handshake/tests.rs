@@ -83,7 +83,7 @@ fn greeting(greeting: &Greeting) -> Vec<u8> {
     framed(greeting)
 }
 
-fn hello_of(bytes: &[u8]) -> Hello {
+fn hello_of(bytes: &[u8]) -> PeerHello {
     let Ok(Greeting::Hello(hello)) = codec::decode(&bytes[frame::HEADER_BYTES..]) else { panic!() };
     hello
 }
@@ -93,7 +93,7 @@ fn a_node_of_another_protocol_is_refused() {
     let table = [((1, 1), Some(1)), ((0, 7), Some(1)), ((2, 3), None), ((0, 0), None), ((3, 0), None)];
     for ((min, max), agreed) in table {
         let protocols = ProtocolRange { min, max };
-        let hello = Hello { protocols, ..hello_of(&dial("b", "a", 1).1) };
+        let hello = PeerHello { protocols, ..hello_of(&dial("b", "a", 1).1) };
         let found = accept("a", 2).receive(&greeting(&Greeting::Hello(hello)));
         assert_eq!(found.is_ok(), agreed.is_some(), "{min} to {max}");
         assert_eq!(found.err(), agreed.is_none().then_some(Refused::Protocol(protocols)));
@@ -104,7 +104,7 @@ fn a_node_of_another_protocol_is_refused() {
     let protocols = ProtocolRange { min: 1, max: 9 };
     let welcome = Welcome { from: introduction("a"), protocols, protocol: 9 };
     let dialed = accept("a", 2);
-    let mac = dialed.mac(Role::Dialed, &hello_of(&hello), [2; 32], Some(&welcome));
+    let mac = dialed.mac(ProofRole::Dialed, &hello_of(&hello), [2; 32], Some(&welcome));
     let proof = mac.finalize().into_bytes().into();
     let found = dialing.receive(&greeting(&Greeting::Welcome { welcome, proof }));
     assert_eq!(found.err(), Some(Refused::Protocol(protocols)));
@@ -170,12 +170,12 @@ fn a_broken_rule_is_noticed() {
 fn a_proof_is_for_one_handshake() {
     let said = shake(dial("c", "a", 1), accept("a", 2));
     // The connection of the other kind, with the same nonces.
-    let hello = Hello { connection: ConnectionKind::Control, ..hello_of(&said.messages[0]) };
+    let hello = PeerHello { connection: ConnectionKind::Control, ..hello_of(&said.messages[0]) };
     let mut dialed = accept("a", 2);
     dialed.receive(&greeting(&Greeting::Hello(hello))).unwrap();
     assert_eq!(dialed.receive(&said.messages[2]).unwrap_err(), Refused::Proof);
     // Another node.
-    let hello = Hello { to: name("b"), ..hello_of(&said.messages[0]) };
+    let hello = PeerHello { to: name("b"), ..hello_of(&said.messages[0]) };
     let mut dialed = accept("b", 2);
     dialed.receive(&greeting(&Greeting::Hello(hello))).unwrap();
     assert_eq!(dialed.receive(&said.messages[2]).unwrap_err(), Refused::Proof);

@@ -1,26 +1,26 @@
 use std::sync::atomic::AtomicU64;
 
 use super::super::frame::{self, Class, Decoder, FRAME_BYTES_MAX};
-use super::super::peer::Event;
+use super::super::peer::LinkEvent;
 use super::*;
 
 fn name(text: &str) -> NodeName {
     NodeName::parse(text).unwrap()
 }
 
-fn link(inbox: &Inbox, peer: &str) -> Arc<DataLink> {
+fn link(inbox: &LinkInbox, peer: &str) -> Arc<DataLink> {
     let link = Arc::new(DataLink::new(Decoder::new(FRAME_BYTES_MAX), Arc::new(AtomicU64::new(3))));
     inbox.link_up(&name(peer), &link);
     link
 }
 
-fn body(key: u8, bytes: usize) -> Publication {
-    Publication::Body { key: Bytes::from(vec![key]), body: Bytes::from(vec![0; bytes]) }
+fn body(key: u8, bytes: usize) -> Delivery {
+    Delivery::Body { key: Bytes::from(vec![key]), body: Bytes::from(vec![0; bytes]) }
 }
 
 #[tokio::test]
 async fn publications_keep_their_order_and_peers_take_turns() {
-    let inbox = Inbox::default();
+    let inbox = LinkInbox::default();
     let links = [("a", link(&inbox, "a")), ("b", link(&inbox, "b"))];
     for (at, key) in [(0, 1), (0, 2), (0, 3), (1, 4)] {
         let (peer, link) = &links[at];
@@ -29,7 +29,7 @@ async fn publications_keep_their_order_and_peers_take_turns() {
     let mut taken = Vec::new();
     for _ in 0..4 {
         let IncomingPublication { peer, publication } = inbox.publication().await;
-        let Publication::Body { key, .. } = publication else { panic!() };
+        let Delivery::Body { key, .. } = publication else { panic!() };
         taken.push((peer.to_string(), key[0]));
     }
     let taken: Vec<_> = taken.iter().map(|(peer, key)| (peer.as_str(), *key)).collect();
@@ -38,7 +38,7 @@ async fn publications_keep_their_order_and_peers_take_turns() {
 
 #[tokio::test]
 async fn a_program_that_does_not_take_costs_a_bounded_number_of_bytes_of_each_peer() {
-    let inbox = Inbox::default();
+    let inbox = LinkInbox::default();
     let (slow, other) = (name("a"), name("b"));
     let (of_slow, of_other) = (link(&inbox, "a"), link(&inbox, "b"));
     let pushed = (0..100).filter(|_| inbox.push_publication(&slow, &of_slow, body(1, 64 * 1024))).count();
@@ -59,11 +59,11 @@ async fn a_program_that_does_not_take_costs_a_bounded_number_of_bytes_of_each_pe
         let taken = inbox.publication().await;
         last = if taken.peer == slow { Some(taken.publication) } else { last };
     }
-    assert_eq!(last, Some(Publication::Gone { key: Bytes::from_static(&[1]) }), "missing, and said so");
+    assert_eq!(last, Some(Delivery::Gone { key: Bytes::from_static(&[1]) }), "missing, and said so");
 }
 
 /// A link on which asks have come, with their budgets.
-fn asked(inbox: &Inbox, budgets_ms: &[u32]) -> Arc<DataLink> {
+fn asked(inbox: &LinkInbox, budgets_ms: &[u32]) -> Arc<DataLink> {
     let link = link(inbox, "a");
     let mut bytes = Vec::new();
     for (id, budget_ms) in (1..).zip(budgets_ms) {
@@ -72,7 +72,7 @@ fn asked(inbox: &Inbox, budgets_ms: &[u32]) -> Arc<DataLink> {
     let (events, received) = link.receive(&bytes);
     received.unwrap();
     for event in events {
-        let Event::Asked { id, version, payload } = event else { panic!("{event:?}") };
+        let LinkEvent::Asked { id, version, payload } = event else { panic!("{event:?}") };
         inbox.push_ask(&name("a"), version, payload, &link, id);
     }
     link
@@ -93,7 +93,7 @@ async fn answers(link: &DataLink) -> Vec<(u64, Vec<u8>)> {
 
 #[tokio::test(start_paused = true)]
 async fn an_ask_whose_budget_is_over_is_not_handed_out() {
-    let inbox = Inbox::default();
+    let inbox = LinkInbox::default();
     let link = asked(&inbox, &[100, 200, 300]);
     tokio::time::sleep(Duration::from_millis(150)).await;
     let second = inbox.ask().await;
@@ -106,7 +106,7 @@ async fn an_ask_whose_budget_is_over_is_not_handed_out() {
 
 #[tokio::test(start_paused = true)]
 async fn of_a_link_that_is_lost_nothing_is_done() {
-    let inbox = Inbox::default();
+    let inbox = LinkInbox::default();
     let lost = asked(&inbox, &[1_000, 1_000]);
     let began = inbox.ask().await;
     lost.close();
@@ -117,7 +117,7 @@ async fn of_a_link_that_is_lost_nothing_is_done() {
 
 #[tokio::test]
 async fn what_a_lost_link_still_brings_comes_too_late() {
-    let inbox = Inbox::default();
+    let inbox = LinkInbox::default();
     let peer = name("a");
     let old = link(&inbox, "a");
     assert!(inbox.push_publication(&peer, &old, body(1, 1)));
@@ -125,8 +125,8 @@ async fn what_a_lost_link_still_brings_comes_too_late() {
     assert!(!inbox.push_publication(&peer, &old, body(2, 1)));
     inbox.link_lost(&peer, &old);
     let next = async || inbox.publication().await.publication;
-    assert_eq!((next().await, next().await), (body(1, 1), Publication::GoneAll));
+    assert_eq!((next().await, next().await), (body(1, 1), Delivery::GoneAll));
     assert!(inbox.push_publication(&peer, &new, body(3, 1)));
     inbox.link_lost(&peer, &new);
-    assert_eq!((next().await, next().await), (body(3, 1), Publication::GoneAll));
+    assert_eq!((next().await, next().await), (body(3, 1), Delivery::GoneAll));
 }

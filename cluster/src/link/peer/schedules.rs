@@ -269,27 +269,27 @@ impl World {
         for event in events {
             let number = |bytes: &Bytes| u64::from_be_bytes(bytes[..8].try_into().unwrap());
             match event {
-                Event::Ended(ended) => self.end_all(vec![ended]),
-                Event::Asked { id, payload, .. } => {
+                LinkEvent::Ended(ended) => self.end_all(vec![ended]),
+                LinkEvent::Asked { id, payload, .. } => {
                     let at_ms = self.now_ms + self.dice.up_to(WAIT_MS_MAX);
                     let number = number(&payload) as usize;
                     let doing = Doing { id, number, came_ms: self.now_ms, at_ms, begun: false };
                     self.pairs[pair][side].doing.push(doing);
                 }
-                Event::Told { payload, .. } => {
+                LinkEvent::Told { payload, .. } => {
                     let from = &mut self.pairs[pair][1 - side];
                     from.heard += 1;
                     assert_eq!(number(&payload), from.heard, "a tell is out of its order");
                 }
-                Event::Published { publication, .. } => {
+                LinkEvent::Published { publication, .. } => {
                     let from = &mut self.pairs[pair][1 - side];
                     match publication {
-                        Publication::Body { key, body } => from.publication(key[0].into(), number(&body)),
-                        Publication::Gone { key } => {
+                        Delivery::Body { key, body } => from.publication(key[0].into(), number(&body)),
+                        Delivery::Gone { key } => {
                             self.tally.gone += 1;
                             from.read_from_store(std::iter::once(key[0].into()));
                         }
-                        Publication::GoneAll => from.read_from_store(0..KEYS.into()),
+                        Delivery::GoneAll => from.read_from_store(0..KEYS.into()),
                     }
                 }
             }
@@ -313,9 +313,9 @@ impl World {
                 doing.at_ms = self.now_ms + self.dice.up_to(50);
                 way.doing.push(doing);
             } else if !self.dice.chance(0.02) {
-                way.peer.answer(doing.id, Reply::Done(Opaque(Bytes::new())));
+                way.peer.answer(doing.id, AskReply::Done(Opaque(Bytes::new())));
             } else {
-                way.peer.answer(doing.id, Reply::Unanswered);
+                way.peer.answer(doing.id, AskReply::Unanswered);
             }
         }
     }

@@ -17,7 +17,7 @@ fn payload(bytes: usize) -> Bytes {
 }
 
 /// All that one side has to write, and what it does to the other.
-fn carry(now_ms: u64, from: &mut Side, to: &mut Side) -> Vec<Event<u32>> {
+fn carry(now_ms: u64, from: &mut Side, to: &mut Side) -> Vec<LinkEvent<u32>> {
     let mut events = Vec::new();
     loop {
         let mut out = Vec::new();
@@ -31,8 +31,8 @@ fn carry(now_ms: u64, from: &mut Side, to: &mut Side) -> Vec<Event<u32>> {
     }
 }
 
-fn done(answer: &'static [u8]) -> Reply {
-    Reply::Done(Opaque(Bytes::from_static(answer)))
+fn done(answer: &'static [u8]) -> AskReply {
+    AskReply::Done(Opaque(Bytes::from_static(answer)))
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn an_ask_is_answered_by_its_id_with_its_budget_and_version() {
         here.ask(0, reply, payload(3), 500).unwrap();
     }
     let asked = carry(100, &mut here, &mut there);
-    assert_eq!(asked[0], Event::Asked { id: 1, version: 7, payload: payload(3) });
+    assert_eq!(asked[0], LinkEvent::Asked { id: 1, version: 7, payload: payload(3) });
     assert_eq!(there.begin(150, 1), Some(350), "the budget that remained when it came, less what passed");
     assert_eq!(there.begin(150, 2), Some(350));
     there.answer(2, done(b"second"));
@@ -50,7 +50,7 @@ fn an_ask_is_answered_by_its_id_with_its_budget_and_version() {
     there.answer(1, done(b"first"));
     there.answer(9, done(b"nobody asked"));
     let ended = carry(200, &mut there, &mut here);
-    let end = |reply, answer: &'static [u8]| Event::Ended((reply, Ok(Bytes::from_static(answer))));
+    let end = |reply, answer: &'static [u8]| LinkEvent::Ended((reply, Ok(Bytes::from_static(answer))));
     assert_eq!(ended, [end(20, b"second"), end(10, b"first")]);
     assert_eq!((here.asks_open(), here.bytes(), there.bytes()), (0, 0, 0));
     assert_eq!((here.counters().answered, there.counters().asked), (2, 2));
@@ -114,7 +114,7 @@ fn an_ask_whose_budget_is_over_is_not_done_and_says_so() {
     here.ask(0, 1, payload(1), 500).unwrap();
     carry(0, &mut here, &mut there);
     assert_eq!(there.begin(500, 1), None);
-    assert_eq!(carry(400, &mut there, &mut here), [Event::Ended((1, Err(AskError::Expired)))]);
+    assert_eq!(carry(400, &mut there, &mut here), [LinkEvent::Ended((1, Err(AskError::Expired)))]);
     assert_eq!(there.begin(0, 1), None, "it ended");
 }
 
@@ -156,8 +156,8 @@ fn publications_cross_in_their_order_whatever_their_length() {
     let came: Vec<Option<usize>> = received
         .into_iter()
         .map(|event| match event {
-            Event::Published { publication: Publication::Body { body, .. }, version: 7 } => Some(body.len()),
-            Event::Published { publication: Publication::Gone { key: gone }, .. } if gone == key => None,
+            LinkEvent::Published { publication: Delivery::Body { body, .. }, version: 7 } => Some(body.len()),
+            LinkEvent::Published { publication: Delivery::Gone { key: gone }, .. } if gone == key => None,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -181,7 +181,7 @@ fn an_ask_does_not_wait_behind_a_megabyte_of_publications() {
         here.fill(0, 7, &mut out);
         there.receive(0, &out, &mut events).unwrap();
     }
-    assert!(matches!(&events[..], [Event::Asked { .. }, Event::Told { .. }]), "{events:?}");
+    assert!(matches!(&events[..], [LinkEvent::Asked { .. }, LinkEvent::Told { .. }]), "{events:?}");
     assert!(here.bytes() > 500_000);
 }
 
@@ -194,7 +194,7 @@ fn the_longest_ask_goes_out_however_much_else_is_told() {
         let mut out = Vec::new();
         here.fill(0, 7, &mut out);
         there.receive(0, &out, &mut events).unwrap();
-        events.drain(..).filter(|event| matches!(event, Event::Asked { .. })).count()
+        events.drain(..).filter(|event| matches!(event, LinkEvent::Asked { .. })).count()
     };
     for _ in 0..5 {
         write(&mut here);
@@ -211,11 +211,11 @@ fn answers_that_nobody_reads_have_a_bound() {
     }
     carry(0, &mut here, &mut there);
     for id in 1..=100 {
-        there.answer(id, Reply::Done(Opaque(payload(60_000))));
+        there.answer(id, AskReply::Done(Opaque(payload(60_000))));
     }
     assert!(there.bytes() <= ANSWER_BYTES_MAX + 100);
     let ended = carry(0, &mut there, &mut here);
-    let lost = ended.iter().filter(|end| **end == Event::Ended((1, Err(AskError::Lost)))).count();
+    let lost = ended.iter().filter(|end| **end == LinkEvent::Ended((1, Err(AskError::Lost)))).count();
     assert_eq!((ended.len(), lost), (100, 100 - ANSWER_BYTES_MAX / 60_016));
 }
 
@@ -246,7 +246,7 @@ fn a_peer_that_breaks_the_protocol_has_no_link() {
         ("ask 0", framed(Class::Ask, 0, 1, b""), AskedError::Id(0).into()),
         (
             "an answer to none",
-            framed(Class::Answer, 1, 0, &codec::encode(&Reply::Expired)),
+            framed(Class::Answer, 1, 0, &codec::encode(&AskReply::Expired)),
             ProtocolError::AnswerId(1),
         ),
         ("no answer", framed(Class::Answer, 1, 0, b"\x09"), CodecError::Malformed.into()),

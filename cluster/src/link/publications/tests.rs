@@ -22,13 +22,13 @@ fn one_gone_stands_for_all_of_a_key_that_found_no_room() {
     assert_eq!(fill(&mut queue, 3, 1, 10), [Queued::Body], "what fits is taken");
     assert_eq!(fill(&mut queue, 1, 1, 10), [Queued::Covered], "never behind a hole of its own key");
     for _ in 0..15 {
-        assert!(matches!(queue.pop(), Some(Publication::Body { .. })));
+        assert!(matches!(queue.pop(), Some(Delivery::Body { .. })));
     }
-    assert_eq!(queue.pop(), Some(Publication::Gone { key: key(1) }));
+    assert_eq!(queue.pop(), Some(Delivery::Gone { key: key(1) }));
     assert_eq!(fill(&mut queue, 1, 1, 10), [Queued::Body], "told, it goes on");
-    assert_eq!(queue.pop(), Some(Publication::Gone { key: key(2) }));
-    assert!(matches!(queue.pop(), Some(Publication::Body { key, .. }) if key == super::tests::key(3)));
-    assert!(matches!(queue.pop(), Some(Publication::Body { key, .. }) if key == super::tests::key(1)));
+    assert_eq!(queue.pop(), Some(Delivery::Gone { key: key(2) }));
+    assert!(matches!(queue.pop(), Some(Delivery::Body { key, .. }) if key == super::tests::key(3)));
+    assert!(matches!(queue.pop(), Some(Delivery::Body { key, .. }) if key == super::tests::key(1)));
     assert_eq!((queue.pop(), queue.bytes()), (None, 0));
 }
 
@@ -42,8 +42,8 @@ fn too_many_keys_without_room_are_one_gone_for_all() {
     assert_eq!(gone, keys + 1);
     assert!(queue.bytes() <= GONE_BYTES_MAX);
     assert_eq!(fill(&mut queue, 1, 1, 1), [Queued::Covered]);
-    let taken: Vec<Publication> = std::iter::from_fn(|| queue.pop()).collect();
-    assert_eq!((taken.len(), taken.last()), (keys + 1, Some(&Publication::GoneAll)));
+    let taken: Vec<Delivery> = std::iter::from_fn(|| queue.pop()).collect();
+    assert_eq!((taken.len(), taken.last()), (keys + 1, Some(&Delivery::GoneAll)));
     assert_eq!(fill(&mut queue, 1, 1, 1), [Queued::Body]);
 }
 
@@ -57,14 +57,14 @@ proptest! {
         let mut published = BTreeMap::<u8, u64>::new();
         let mut read = BTreeMap::<u8, u64>::new();
         let mut take = |publication, published: &BTreeMap<u8, u64>| match publication {
-            Publication::Body { key, body } => {
+            Delivery::Body { key, body } => {
                 let number = u64::from_be_bytes(body[..8].try_into().unwrap());
                 let before = read.insert(key[0], number).unwrap_or(0);
                 assert_eq!(number, before + 1);
             }
             // It reads from the store: all that has been published by now.
-            Publication::Gone { key } => drop(read.insert(key[0], published[&key[0]])),
-            Publication::GoneAll => read = published.clone(),
+            Delivery::Gone { key } => drop(read.insert(key[0], published[&key[0]])),
+            Delivery::GoneAll => read = published.clone(),
         };
         for (n, bytes, is_taken) in steps {
             let number = published.entry(n).or_insert(0);

@@ -12,8 +12,8 @@ fn boot(incarnation: u64, booted_ms: u64) -> Introduction {
     Introduction { name: name(), incarnation: Uuid::from_u64_pair(0, incarnation), booted_ms, level: 1 }
 }
 
-fn roster() -> Roster<u32, ()> {
-    let mut roster = Roster::new();
+fn roster() -> PeerRoster<u32, ()> {
+    let mut roster = PeerRoster::new();
     roster.set(&BTreeMap::from([(name(), "a:1".to_owned())]), |_| ());
     roster
 }

@@ -9,14 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, sp
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::super::data_link::{Caller, DataLink};
+use super::super::control_link::{ControlLink, PingError};
+use super::super::data_link::{AskCaller, DataLink};
 use super::super::frame::{Decoder, FRAME_BYTES_MAX};
 use super::super::inbox::IncomingTell;
 #[cfg(test)]
 use super::super::mutant::{self, Mutant};
 use super::super::name::NodeName;
-use super::super::peer::{Event, ProtocolError};
-use super::super::pings::{PingError, Pings};
+use super::super::peer::{LinkEvent, ProtocolError};
 use super::super::shapes::Introduction;
 use super::shared::{Ready, Shared};
 use super::wire::BoxedWire;
@@ -107,26 +107,26 @@ async fn read(
 }
 
 /// Puts what came where the program takes it, and gives the view version that it carried.
-fn hand_on(shared: &Shared, name: &NodeName, link: &Arc<DataLink>, event: Event<Caller>) -> u64 {
+fn hand_on(shared: &Shared, name: &NodeName, link: &Arc<DataLink>, event: LinkEvent<AskCaller>) -> u64 {
     match event {
-        Event::Asked { id, version, payload } => {
+        LinkEvent::Asked { id, version, payload } => {
             shared.inbox.push_ask(name, version, payload, link, id);
             version
         }
-        Event::Told { version, payload } => {
+        LinkEvent::Told { version, payload } => {
             if !shared.inbox.push_tell(IncomingTell { peer: name.clone(), version, payload }) {
                 link.count(|counters| counters.tells_dropped += 1);
             }
             version
         }
-        Event::Published { version, publication } => {
+        LinkEvent::Published { version, publication } => {
             if !shared.inbox.push_publication(name, link, publication) {
                 link.count(|counters| counters.publications_gone += 1);
             }
             version
         }
         // The link has ended it.
-        Event::Ended(_) => 0,
+        LinkEvent::Ended(_) => 0,
     }
 }
 
@@ -156,7 +156,7 @@ async fn silence(shared: Arc<Shared>, name: NodeName) -> Ended {
 }
 
 async fn control(shared: &Shared, peer: &Introduction, mut stream: BoxedWire, decoder: Decoder) -> Ended {
-    let mut pings = Pings::new(decoder);
+    let mut pings = ControlLink::new(decoder);
     let mut buffer = vec![0; 1024];
     let mut every = interval(shared.settings.ping_every);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -8,14 +8,14 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::super::control_link::AnsweredPing;
 use super::super::counters::LinkCounters;
 use super::super::data_link::DataLink;
 use super::super::frame::Decoder;
 use super::super::handshake::Greeted;
-use super::super::inbox::Inbox;
+use super::super::inbox::LinkInbox;
 use super::super::name::{ClusterSecret, NodeName};
-use super::super::pings::Pong;
-use super::super::roster::{self, NotAdmitted, Roster};
+use super::super::roster::{self, NotAdmitted, PeerRoster};
 use super::super::shapes::{ConnectionKind, Introduction, Vitals};
 use super::super::tls::LinkTls;
 use super::settings::LinkSettings;
@@ -46,7 +46,7 @@ pub(super) struct Extra {
     /// Of links that were lost.
     pub(super) counters: LinkCounters,
     /// The last, and the boot that it came from.
-    pub(super) pong: Option<(Uuid, Pong)>,
+    pub(super) pong: Option<(Uuid, AnsweredPing)>,
     /// Agreed in the last handshake.
     pub(super) protocol: Option<u32>,
     /// The newest view version in a frame of the peer's.
@@ -106,13 +106,13 @@ pub(super) struct Shared {
     pub(super) tls: Option<LinkTls>,
     pub(super) settings: LinkSettings,
     pub(super) vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: LinkInbox,
     /// This node's view version.
     pub(super) version: Arc<AtomicU64>,
     /// Connections that were refused, by either side of a handshake.
     pub(super) refused: AtomicU64,
     pub(super) began: Instant,
-    roster: Mutex<Roster<Connection, Extra>>,
+    roster: Mutex<PeerRoster<Connection, Extra>>,
     changes: watch::Sender<u64>,
     last_connection: AtomicU64,
 }
@@ -124,7 +124,7 @@ impl Shared {
         tls: Option<LinkTls>,
         settings: LinkSettings,
         vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
-        inbox: Inbox,
+        inbox: LinkInbox,
     ) -> Self {
         Self {
             me,
@@ -136,13 +136,13 @@ impl Shared {
             version: Arc::default(),
             refused: AtomicU64::new(0),
             began: Instant::now(),
-            roster: Mutex::new(Roster::new()),
+            roster: Mutex::new(PeerRoster::new()),
             changes: watch::Sender::new(0),
             last_connection: AtomicU64::new(0),
         }
     }
 
-    pub(super) fn roster(&self) -> MutexGuard<'_, Roster<Connection, Extra>> {
+    pub(super) fn roster(&self) -> MutexGuard<'_, PeerRoster<Connection, Extra>> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,7 +195,7 @@ impl Shared {
     }
 
     /// A pong came from this boot of a peer.
-    pub(super) fn saw_pong(&self, peer: &Introduction, pong: Pong) {
+    pub(super) fn saw_pong(&self, peer: &Introduction, pong: AnsweredPing) {
         if let Some(entry) = self.roster().get_mut(&peer.name)
             && entry.peer.as_ref() == Some(peer)
         {

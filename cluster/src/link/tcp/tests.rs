@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::frame::HEADER_BYTES;
 use super::super::handshake::Handshake;
 use super::super::mutant::{self, Mutant};
-use super::super::publications::Publication;
+use super::super::publications::Delivery;
 use super::*;
 
 /// More than anything here takes, on a machine that is busy.
@@ -44,7 +44,7 @@ fn introduction(called: &str) -> Introduction {
 struct Started {
     name: NodeName,
     links: Links,
-    inbox: Inbox,
+    inbox: LinkInbox,
     address: SocketAddr,
 }
 
@@ -143,7 +143,7 @@ async fn two_nodes_ask_tell_publish_and_ping_each_other() {
     let long = Bytes::from(vec![5; 250_000]);
     assert!(b.links.publish(&a.name, bytes("key"), long.clone()));
     let came = a.inbox.publication().await;
-    assert_eq!(came.publication, Publication::Body { key: bytes("key"), body: long });
+    assert_eq!(came.publication, Delivery::Body { key: bytes("key"), body: long });
     // Who is no peer is not spoken to.
     let stranger = name("c");
     assert_eq!(a.links.ask(&stranger, bytes("?"), LONG).await, Err(AskError::NotSent));
@@ -240,7 +240,7 @@ async fn with_tls_nodes_link_by_certificates_that_name_them() {
     }
     for n in 0..20u8 {
         let body = Bytes::from(vec![n; 50_000]);
-        assert_eq!(a.inbox.publication().await.publication, Publication::Body { key: bytes("key"), body });
+        assert_eq!(a.inbox.publication().await.publication, Delivery::Body { key: bytes("key"), body });
     }
 }
 
@@ -366,7 +366,7 @@ async fn after_a_reset_nodes_link_again_and_what_was_in_flight_is_lost() {
         b.peers_are(&[]);
         b.peers_are(&[(&a.name, a.address)]);
         b.echo();
-        assert_eq!(inbox.publication().await.publication, Publication::GoneAll);
+        assert_eq!(inbox.publication().await.publication, Delivery::GoneAll);
     };
     let ((lost, again), ()) = tokio::join!(asked, broken);
     assert_eq!((lost, again), (Err(AskError::Lost), Ok(bytes("again"))));

@@ -29,7 +29,7 @@ pub(super) enum PingError {
 
 /// A pong, as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pong {
+pub(super) struct AnsweredPing {
     pub(super) vitals: Vitals,
     /// When its ping was sent: the peer has lived since.
     pub(super) pinged_ms: u64,
@@ -40,14 +40,14 @@ pub(super) struct Pong {
 
 /// One side of a control connection.
 #[derive(Debug)]
-pub(super) struct Pings {
+pub(super) struct ControlLink {
     decoder: Decoder,
     last_id: u64,
     /// Id and time of those that wait for their pong.
     sent: VecDeque<(u64, u64)>,
 }
 
-impl Pings {
+impl ControlLink {
     /// Goes on with the bytes that came behind the handshake.
     pub(super) fn new(decoder: Decoder) -> Self {
         Self { decoder, last_id: 0, sent: VecDeque::new() }
@@ -70,7 +70,7 @@ impl Pings {
         version: u64,
         vitals: &dyn Fn() -> Vitals,
         bytes: &[u8],
-    ) -> Result<(Option<Pong>, Vec<u8>), PingError> {
+    ) -> Result<(Option<AnsweredPing>, Vec<u8>), PingError> {
         self.decoder.feed(bytes);
         let (mut newest, mut out) = (None, Vec::new());
         while let Some(frame) = self.decoder.next()? {
@@ -92,7 +92,8 @@ impl Pings {
                     let (_, pinged_ms) = self.sent[at];
                     // Pongs come in the order of their pings: what was not answered before never will be.
                     self.sent.drain(..=at);
-                    newest = Some(Pong { vitals, pinged_ms, received_ms: now_ms, version: frame.version });
+                    newest =
+                        Some(AnsweredPing { vitals, pinged_ms, received_ms: now_ms, version: frame.version });
                 }
             }
         }

@@ -1,8 +1,8 @@
 use super::super::frame::FRAME_BYTES_MAX;
 use super::*;
 
-fn pings() -> Pings {
-    Pings::new(Decoder::new(FRAME_BYTES_MAX))
+fn pings() -> ControlLink {
+    ControlLink::new(Decoder::new(FRAME_BYTES_MAX))
 }
 
 fn vitals(tick_age_ms: u64) -> Vitals {
@@ -16,7 +16,7 @@ fn a_pong_carries_how_its_node_is() {
     let (none, pong) = there.receive(0, 2, &|| vitals(3), &ping).unwrap();
     assert_eq!(none, None);
     let (pong, out) = here.receive(130, 1, &|| vitals(0), &pong).unwrap();
-    assert_eq!(pong, Some(Pong { vitals: vitals(3), pinged_ms: 100, received_ms: 130, version: 2 }));
+    assert_eq!(pong, Some(AnsweredPing { vitals: vitals(3), pinged_ms: 100, received_ms: 130, version: 2 }));
     assert!(out.is_empty());
 }
 
