@@ -1,5 +1,6 @@
-//! Links between nodes: two framed TCP connections for each pair, one for pings and one for everything else. The rules stand in
-//! files without IO (`frame`, `handshake`, `peer`, `publications`, `control_link`, `roster`), `tcp` carries their bytes.
+//! Links between nodes: two framed TCP connections for each pair, one for pings and one for everything else. The rules
+//! stand in files without IO (`frame`, `handshake`, `peer`, `publications`, `control_link`, `roster`), `tcp` carries
+//! their bytes.
 //!
 //! A link carries what it is given: payloads are bytes, and what they mean is the business of the layer above.
 

@@ -63,7 +63,8 @@ impl AnswerTable {
         Ok(true)
     }
 
-    /// Before an ask is done: what remains of its budget. None: it is over, the asker hears that nothing was done, and nothing may be.
+    /// Before an ask is done: what remains of its budget. None: it is over, the asker hears that nothing was done, and
+    /// nothing may be.
     pub(super) fn begin(&mut self, now_ms: u64, id: u64) -> Option<u32> {
         let deadline_ms = self.open.get(&id)?.deadline_ms;
         let remaining_ms = u32::try_from(deadline_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX);

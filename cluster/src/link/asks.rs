@@ -27,8 +27,8 @@ pub enum AskError {
     /// It is longer than a frame. To ask again does not help.
     #[error("longer than a frame")]
     TooLong,
-    /// It went to the wire and no answer came: the link was lost, or the budget was over, or there is no answer. Whether it was done is
-    /// unknown; only what repeats to the same may be asked again.
+    /// It went to the wire and no answer came: the link was lost, or the budget was over, or there is no answer.
+    /// Whether it was done is unknown; only what repeats to the same may be asked again.
     #[error("no answer: whether it was done is unknown")]
     Lost,
 }

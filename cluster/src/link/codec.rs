@@ -1,5 +1,5 @@
-//! Bincode is named here alone: the outer shapes as bytes and back. Golden samples in `codec/golden.txt` hold what earlier
-//! releases wrote.
+//! Bincode is named here alone: the outer shapes as bytes and back. Golden samples in `codec/golden.txt` hold what
+//! earlier releases wrote.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -11,7 +11,8 @@ pub struct LinkCounters {
     pub not_sent: u64,
     /// Asks whose budget was over before anything was done.
     pub expired: u64,
-    /// Asks that the peer refused since it does too much: nothing was done. Those that this node refused are not in `asks`.
+    /// Asks that the peer refused since it does too much: nothing was done. Those that this node refused are not in
+    /// `asks`.
     pub overloaded: u64,
     /// Asks of which nobody knows whether they were done.
     pub lost: u64,

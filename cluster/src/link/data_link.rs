@@ -1,5 +1,5 @@
-//! An established data link, shared by its reader, its writer and those who use it. After [`DataLink::close`] it is lost: asks end,
-//! and nothing more is taken on. Nobody waits for a lock for longer than a few frames take.
+//! An established data link, shared by its reader, its writer and those who use it. After [`DataLink::close`] it is
+//! lost: asks end, and nothing more is taken on. Nobody waits for a lock for longer than a few frames take.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
 //! Frames: bytes in, frames out, in whatever pieces the bytes come. No IO, no clock.
 //!
-//! A frame is its length (of what follows, 4 bytes), its class (1), id (8), the sender's view version (8), for asks the budget
-//! that remains in milliseconds (4), and the payload; numbers are big-endian. Longer publications cross in parts, which other
-//! frames may stand between, but no part of another publication.
+//! A frame is its length (of what follows, 4 bytes), its class (1), id (8), the sender's view version (8), for asks the
+//! budget that remains in milliseconds (4), and the payload; numbers are big-endian. Longer publications cross in
+//! parts, which other frames may stand between, but no part of another publication.
 
 use bytes::Bytes;
 
@@ -103,8 +103,8 @@ impl Decoder {
         self.frame_bytes_max = frame_bytes_max;
     }
 
-    /// Adds what was read. All whole frames are to be taken before the next piece is fed: then no more is held than one frame
-    /// that is not whole, one piece, and one publication.
+    /// Adds what was read. All whole frames are to be taken before the next piece is fed: then no more is held than one
+    /// frame that is not whole, one piece, and one publication.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.taken);
         self.taken = 0;

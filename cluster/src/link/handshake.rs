@@ -1,11 +1,11 @@
-//! The handshake of a connection: bytes in, bytes out, and at the end who the peer is. No IO, no clock; the driver gives it
-//! five seconds.
+//! The handshake of a connection: bytes in, bytes out, and at the end who the peer is. No IO, no clock; the driver
+//! gives it five seconds.
 //!
 //! The dialing node says hello, the dialed one answers with a challenge that shows nothing of itself, the dialing node
-//! proves that it knows the secret, and only then the dialed one introduces itself with a proof of its own. Each proof is an HMAC over
-//! all that was said and its maker's role, so that it is worth nothing in another handshake, in the other direction, for
-//! another node or for the other connection. What follows the handshake is not signed: links cross networks that are
-//! trusted, or TLS.
+//! proves that it knows the secret, and only then the dialed one introduces itself with a proof of its own. Each proof
+//! is an HMAC over all that was said and its maker's role, so that it is worth nothing in another handshake, in the
+//! other direction, for another node or for the other connection. What follows the handshake is not signed: links cross
+//! networks that are trusted, or TLS.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;

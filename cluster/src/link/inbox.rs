@@ -1,5 +1,6 @@
-//! What came over links and waits for the program. Readers put and never wait: what finds no room is refused, left out and
-//! counted, or stands under a `Gone`. The program takes, each class by itself, so that a slow one holds up no other.
+//! What came over links and waits for the program. Readers put and never wait: what finds no room is refused, left out
+//! and counted, or stands under a `Gone`. The program takes, each class by itself, so that a slow one holds up no
+//! other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
-//! One side of an established data link: what is queued for the wire, what is in flight, and what the bytes that come mean.
-//! No IO, no clock: the driver, and the simulation, give it the time and carry its bytes.
+//! One side of an established data link: what is queued for the wire, what is in flight, and what the bytes that come
+//! mean. No IO, no clock: the driver, and the simulation, give it the time and carry its bytes.
 //!
-//! Each class keeps its order, and takes its turn with the others frame by frame, so that an ask never waits behind a megabyte of
-//! publications. Between classes there is no order.
+//! Each class keeps its order, and takes its turn with the others frame by frame, so that an ask never waits behind a
+//! megabyte of publications. Between classes there is no order.
 
 use std::collections::VecDeque;
 
@@ -158,8 +158,8 @@ impl<R> Peer<R> {
         self.counters.publications_gone += u64::from(queued != Queued::Body);
     }
 
-    /// Before an ask of the peer's is done: what remains of its budget. None: it is over, the asker hears that nothing was done,
-    /// and nothing may be done.
+    /// Before an ask of the peer's is done: what remains of its budget. None: it is over, the asker hears that nothing
+    /// was done, and nothing may be done.
     pub(super) fn begin(&mut self, now_ms: u64, id: u64) -> Option<u32> {
         self.answers.begin(now_ms, id)
     }

@@ -1,6 +1,6 @@
-//! Publications that wait, for the wire or for the program: in their order, within a bound of bytes. Where there is no room a
-//! `Gone` stands at their place, one for a key, and covers all of that key until it is taken: its reader reads from the store,
-//! where everything is before it is published.
+//! Publications that wait, for the wire or for the program: in their order, within a bound of bytes. Where there is no
+//! room a `Gone` stands at their place, one for a key, and covers all of that key until it is taken: its reader reads
+//! from the store, where everything is before it is published.
 
 use std::collections::{HashSet, VecDeque};
 

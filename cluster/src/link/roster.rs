@@ -69,8 +69,9 @@ impl<C, E> PeerRoster<C, E> {
         gone
     }
 
-    /// Gives a peer whose handshake has just been done its connection, and says which ones it replaces: the same kind's, or all
-    /// those of an older boot. A handshake cannot be replayed, so that of two of one boot the later one is alive.
+    /// Gives a peer whose handshake has just been done its connection, and says which ones it replaces: the same
+    /// kind's, or all those of an older boot. A handshake cannot be replayed, so that of two of one boot the later one
+    /// is alive.
     pub(super) fn admit(
         &mut self,
         peer: &Introduction,

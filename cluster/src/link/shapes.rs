@@ -1,8 +1,8 @@
 //! The outer shapes of what crosses between nodes. What they carry inside is opaque here.
 //!
-//! **Enums here are append-only.** A variant is written by its place, so a variant is added at the end; none is moved, taken away
-//! or given other fields, since nodes of two releases speak with each other during an upgrade. The golden samples of
-//! `codec.rs` hold this. A variant that the other side's protocol does not have is never sent to it.
+//! **Enums here are append-only.** A variant is written by its place, so a variant is added at the end; none is moved,
+//! taken away or given other fields, since nodes of two releases speak with each other during an upgrade. The golden
+//! samples of `codec.rs` hold this. A variant that the other side's protocol does not have is never sent to it.
 
 use std::fmt;
 
@@ -86,8 +86,9 @@ pub struct Introduction {
     pub name: NodeName,
     /// This boot of it.
     pub incarnation: Uuid,
-    /// Orders the boots of one name: the greater is the newer, such as the machine's time at the start in milliseconds. If a clock
-    /// gives the wrong order, the newer boot waits until the older one's silence is noticed; nothing else rests on it.
+    /// Orders the boots of one name: the greater is the newer, such as the machine's time at the start in milliseconds.
+    /// If a clock gives the wrong order, the newer boot waits until the older one's silence is noticed; nothing else
+    /// rests on it.
     pub booted_ms: u64,
     /// The level of formats that it writes and reads.
     pub level: u32,

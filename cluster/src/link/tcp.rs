@@ -75,8 +75,8 @@ pub struct LinkStatus {
 
 /// The links of this node to its peers. Dropped, they end.
 ///
-/// Every pair has two connections, dialed by the node whose name is the greater. Nothing is repeated here: what is lost with a link is
-/// said to be lost, and the caller decides.
+/// Every pair has two connections, dialed by the node whose name is the greater. Nothing is repeated here: what is lost
+/// with a link is said to be lost, and the caller decides.
 pub struct Links {
     shared: Arc<Shared>,
     /// All tasks end when it is dropped.
@@ -103,8 +103,8 @@ impl Links {
         (Self { shared, running }, inbox)
     }
 
-    /// The peers from now on, with the addresses where they listen; this node itself is passed over. Links to those that are
-    /// none any more end, new ones are dialed.
+    /// The peers from now on, with the addresses where they listen; this node itself is passed over. Links to those
+    /// that are none any more end, new ones are dialed.
     pub fn set_peers(&self, peers: &BTreeMap<NodeName, String>) {
         let mut peers = peers.clone();
         peers.remove(&self.shared.me.name);
@@ -126,8 +126,8 @@ impl Links {
         self.shared.version.store(version, Ordering::Relaxed);
     }
 
-    /// Asks a peer and waits for the answer, at most for the budget. Dropped, it is taken out of the queue; if it is on the wire already, it may
-    /// be done.
+    /// Asks a peer and waits for the answer, at most for the budget. Dropped, it is taken out of the queue; if it is on
+    /// the wire already, it may be done.
     ///
     /// # Errors
     /// As each [`AskError`] says: after [`AskError::Lost`] it may have been done, after the others nothing was.
@@ -143,9 +143,9 @@ impl Links {
         self.link(peer).is_some_and(|link| link.tell(payload))
     }
 
-    /// Publishes to a peer: true says that the peer gets it, or a `Gone` in its place, as long as the link lasts; false, that there is no
-    /// link. In their order, within a link; a link's loss is a `GoneAll` in the peer's inbox. What a `Gone` stands for must be
-    /// in the store before it is published.
+    /// Publishes to a peer: true says that the peer gets it, or a `Gone` in its place, as long as the link lasts;
+    /// false, that there is no link. In their order, within a link; a link's loss is a `GoneAll` in the peer's inbox.
+    /// What a `Gone` stands for must be in the store before it is published.
     ///
     /// # Panics
     /// The key is longer than 256 bytes.
@@ -190,7 +190,8 @@ impl Links {
         self.shared.changes()
     }
 
-    /// Connections that came to nothing since they were not those of a peer: junk, silence, a wrong secret, too many at once.
+    /// Connections that came to nothing since they were not those of a peer: junk, silence, a wrong secret, too many at
+    /// once.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
     }

@@ -1,5 +1,6 @@
-//! Mutual TLS beneath the handshake: it hides what crosses, and its certificates prove the names that nodes go by. The handshake and the
-//! secret are the same with it: a certificate of the same authority that was made for something else lets nobody in.
+//! Mutual TLS beneath the handshake: it hides what crosses, and its certificates prove the names that nodes go by. The
+//! handshake and the secret are the same with it: a certificate of the same authority that was made for something else
+//! lets nobody in.
 //!
 //! Each node's certificate has the node's name as its DNS name, and serves both sides.
 

@@ -1,5 +1,5 @@
-//! Lines of samples are a name and bytes in hexadecimal. Lines are added, never changed: what a release wrote every later one
-//! reads, for as long as they may speak with each other.
+//! Lines of samples are a name and bytes in hexadecimal. Lines are added, never changed: what a release wrote every
+//! later one reads, for as long as they may speak with each other.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,6 +1,7 @@
-//! Three nodes in memory whose links are real peers, by seed: bytes come late and in pieces, a link is slower than another, a side
-//! stands still, links are reset in the middle of a frame. At any time and at the end: every ask ends once, in a way that is true of
-//! what was done; nothing is done twice or too late; publications come in their exact order, or their reader hears that some are missing.
+//! Three nodes in memory whose links are real peers, by seed: bytes come late and in pieces, a link is slower than
+//! another, a side stands still, links are reset in the middle of a frame. At any time and at the end: every ask ends
+//! once, in a way that is true of what was done; nothing is done twice or too late; publications come in their exact
+//! order, or their reader hears that some are missing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -26,8 +26,8 @@ pub(super) enum GreetError {
     NotAdmitted(#[from] NotAdmitted),
 }
 
-/// Carries a handshake's bytes until it is done. `admit` judges the peer before this side's last message goes out, so that a
-/// peer that is not admitted is told nothing.
+/// Carries a handshake's bytes until it is done. `admit` judges the peer before this side's last message goes out, so
+/// that a peer that is not admitted is told nothing.
 pub(super) async fn greet(
     stream: &mut impl Wire,
     mut handshake: Handshake,

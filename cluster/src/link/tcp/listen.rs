@@ -1,5 +1,5 @@
-//! Takes connections of peers whose name is the greater. Before a handshake is done a connection costs little, for a short time, and
-//! of each address there are few.
+//! Takes connections of peers whose name is the greater. Before a handshake is done a connection costs little, for a
+//! short time, and of each address there are few.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Runs a connection whose peer was admitted, until it ends: of a data connection a reader and a writer, each a task of its own,
-//! of a control connection pings and pongs.
+//! Runs a connection whose peer was admitted, until it ends: of a data connection a reader and a writer, each a task of
+//! its own, of a control connection pings and pongs.
 
 use std::io;
 use std::sync::Arc;
@@ -141,7 +141,8 @@ async fn write(mut writer: WriteHalf<BoxedWire>, link: Arc<DataLink>) -> Ended {
     Ended::Replaced
 }
 
-/// Completes when the peer has sent no pong for too long: what is in flight must end, although TCP would wait for many minutes.
+/// Completes when the peer has sent no pong for too long: what is in flight must end, although TCP would wait for many
+/// minutes.
 async fn silence(shared: Arc<Shared>, name: NodeName) -> Ended {
     let since_ms = shared.now_ms();
     let silence_ms = shared.settings.silence.as_millis() as u64;

@@ -9,8 +9,8 @@ pub struct LinkSettings {
     pub handshake: Duration,
     /// Between two pings to a peer.
     pub ping_every: Duration,
-    /// A peer that sends no pong for so long has its data link closed, so that what is in flight ends; it is dialed again. Longer than
-    /// it takes to evict a member.
+    /// A peer that sends no pong for so long has its data link closed, so that what is in flight ends; it is dialed
+    /// again. Longer than it takes to evict a member.
     pub silence: Duration,
     /// The pause before dialing again: at first, and at most. It doubles, less a random part of up to a half.
     pub dial_pause_min: Duration,

@@ -144,7 +144,7 @@ async fn two_nodes_ask_tell_publish_and_ping_each_other() {
     assert!(b.links.publish(&a.name, bytes("key"), long.clone()));
     let came = a.inbox.publication().await;
     assert_eq!(came.publication, Delivery::Body { key: bytes("key"), body: long });
-    // Who is no peer is not spoken to.
+    // A node that is no peer is not spoken to.
     let stranger = name("c");
     assert_eq!(a.links.ask(&stranger, bytes("?"), LONG).await, Err(AskError::NotSent));
     assert!(!a.links.tell(&stranger, bytes("?")) && !a.links.publish(&stranger, bytes("?"), bytes("?")));

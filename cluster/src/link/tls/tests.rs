@@ -1,8 +1,8 @@
 use super::*;
 
 const AUTHORITY: &[u8] = include_bytes!("authority.pem");
-/// Each has a certificate and its key, made for these tests alone: P-256, the node's name as DNS name, valid from 2020 to 2119.
-/// `b_of_another.pem` is of another authority, whose key is kept nowhere either.
+/// Each has a certificate and its key, made for these tests alone: P-256, the node's name as DNS name, valid from 2020
+/// to 2119. `b_of_another.pem` is of another authority, whose key is kept nowhere either.
 const A: &[u8] = include_bytes!("a.pem");
 const B: &[u8] = include_bytes!("b.pem");
 
