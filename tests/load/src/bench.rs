@@ -12,9 +12,9 @@ mod server;
 
 use anyhow::Context;
 use driver::Options;
+use driver::cql::Keyspace;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::batch;
 use crate::idle;
 use crate::on_runtime;
 use crate::routing;
@@ -129,8 +129,8 @@ pub(crate) fn bench(plan: &Plan) -> anyhow::Result<String> {
 
 /// The same steps on both stores.
 fn stores(nodes: &[String], effort: &Effort) -> anyhow::Result<String> {
-    let keyspace = format!("load_{:08x}", rand::random::<u32>());
-    let stores = [("on SQLite", Options::default()), ("on CQL", Options::default().on_cql(nodes, &keyspace))];
+    let keyspace = Keyspace::new(nodes.first().context("no node is named")?, "load");
+    let stores = [("on SQLite", Options::default()), ("on CQL", keyspace.options_through(nodes))];
     let servers = stores
         .iter()
         .map(|(name, options)| Server::switchboard(name, options.clone()))
@@ -141,7 +141,8 @@ fn stores(nodes: &[String], effort: &Effort) -> anyhow::Result<String> {
     for (name, options) in stores {
         colds.push((name, on_runtime(cold::measure(effort.cold, options))?));
     }
-    on_runtime(batch::drop_keyspace(nodes, &keyspace))?;
+    std::thread::sleep(against::QUIET);
+    on_runtime(keyspace.remove())?;
     Ok(report::stores(&measured, &colds))
 }
 

@@ -1,5 +1,5 @@
-//! The load programs. Each prints its result as one line of JSON (`kill`, `outage`, `duel`, `ring` and `check`: as text; `bench`, `routing`,
-//! `readers` and `batch`: as Markdown) and ends with 1 when something was not as it must be.
+//! The load programs. Each prints its result as one line of JSON (`kill`, `outage`, `duel`, `ring` and `check`: as text; `bench`, `routing`
+//! and `readers`: as Markdown) and ends with 1 when something was not as it must be.
 //!
 //! ```text
 //! load bench --quick
@@ -9,7 +9,6 @@
 //! load run --url http://127.0.0.1:8080 --site-key .. --agent-email .. --agent-password .. --rate 5000 --seconds 10
 //! load sockets --count 10000
 //! load conversations --count 10000
-//! load batch --cql 127.0.0.1:9042
 //! load kill --kills 200
 //! load outage --times 5
 //! load duel --cql 127.0.0.1:9042 --seconds 180
@@ -18,7 +17,6 @@
 //! ```
 
 mod agent;
-mod batch;
 mod bench;
 mod cast;
 mod idle;
@@ -69,8 +67,6 @@ enum What {
     Duel(trouble::Duel),
     /// Start a server over three nodes of Apache Cassandra, kill and freeze them while clients talk, and check the same
     Ring(trouble::Ring),
-    /// Measure what a conditional batch of events costs on CQL servers, beside the same rows written plainly
-    Batch(batch::Plan),
     /// Judge a history that a failed run has kept
     Check {
         /// The file
@@ -99,10 +95,6 @@ fn main() -> anyhow::Result<ExitCode> {
         What::Outage(plan) => on_runtime(plan.run())?,
         What::Duel(plan) => on_runtime(plan.run())?,
         What::Ring(plan) => on_runtime(plan.run())?,
-        What::Batch(plan) => {
-            print!("{}", on_runtime(batch::batch(&plan))?);
-            true
-        }
         What::Check { history } => check(&history)?,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -25,8 +25,9 @@ use crate::on_runtime;
 use side::Side;
 use table::Line;
 
-/// Until nodes have written what servers that have ended asked for.
-const QUIET: Duration = Duration::from_secs(20);
+/// Before a keyspace is removed, until its nodes have long done what the servers asked: a node of Cassandra 5.0.8 that still
+/// writes to a table which goes fails the change of the schema, and its ring agrees on none any more.
+pub(super) const QUIET: Duration = Duration::from_secs(20);
 
 /// What is compared, and how long.
 #[derive(clap::Args, Clone, Debug)]
@@ -100,9 +101,7 @@ impl Scene {
         Some(keyspace)
     }
 
-    /// Removes them at the end, when the nodes have long done what the servers asked: a node of Cassandra 5.0.8 that still
-    /// writes to a table which goes fails the change of the schema, and its ring agrees on none any more. A keyspace that
-    /// stays is said, and spoils nothing.
+    /// A keyspace that stays is said, and spoils nothing.
     fn remove_keyspaces(&self) {
         if !self.nodes.is_empty() {
             std::thread::sleep(QUIET);
