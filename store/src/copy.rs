@@ -155,7 +155,7 @@ async fn each<T, W: Future<Output = Result<(), CopyError>>>(
 }
 
 fn is_moved(row: &DumpedRecord) -> bool {
-    row.kind != RecordKind::View
+    !matches!(row.kind, RecordKind::View | RecordKind::Heartbeat)
 }
 
 async fn move_record(to: &Whole, row: DumpedRecord) -> Result<(), CopyError> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{ConversationId, Event, Head, Seq, WorkspaceId};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -29,7 +30,7 @@ pub struct ConversationKey {
 }
 
 /// One boot of a node: the one writer of its lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub Uuid);
 
 impl Incarnation {

@@ -52,13 +52,15 @@ pub enum RecordKind {
     Staffing = 15,
     /// How many bytes of uploads a day brought.
     UploadedBytes = 16,
-    /// Which boot of a node may write, kept under [`INSTALLATION`].
+    /// Which nodes are members and what each of them owns, kept under [`INSTALLATION`].
     View = 17,
+    /// That a member lives, and which others it accuses, kept under [`INSTALLATION`].
+    Heartbeat = 18,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 17] = [
+    pub const ALL: [RecordKind; 18] = [
         Self::Workspace,
         Self::Site,
         Self::Team,
@@ -76,6 +78,7 @@ impl RecordKind {
         Self::Staffing,
         Self::UploadedBytes,
         Self::View,
+        Self::Heartbeat,
     ];
 
     /// The kind that is stored as this number.
@@ -87,7 +90,7 @@ impl RecordKind {
     /// store may keep each where only its id leads.
     pub const fn is_listed(self) -> bool {
         match self {
-            Self::Workspace | Self::Site | Self::Team | Self::Agent | Self::Canned => true,
+            Self::Workspace | Self::Site | Self::Team | Self::Agent | Self::Canned | Self::Heartbeat => true,
             Self::Visitor
             | Self::VisitorToken
             | Self::Session

@@ -53,6 +53,7 @@ pub(crate) async fn furnish(whole: &Whole) {
     let changed = Record { version: 2, updated_at: Timestamp::from_ms(2_000), ..record(workspace, "ann") };
     records.update(RecordKind::Agent, changed, &keys).await.unwrap();
     records.insert(RecordKind::View, record(INSTALLATION, "view"), &[]).await.unwrap();
+    records.insert(RecordKind::Heartbeat, record(INSTALLATION, "node-1"), &[]).await.unwrap();
     records.insert(RecordKind::Key, record(INSTALLATION, &workspace.to_string()), &[]).await.unwrap();
     for n in 0..450 {
         let visitor = record(workspace, &format!("visitor {n}"));
@@ -85,6 +86,8 @@ async fn a_copy_is_whole_goes_on_where_it_stopped_and_is_not_made_into_another_i
     assert_eq!(whole_copy, again, "once more changes nothing");
     let view = to.store().records.get(INSTALLATION, RecordKind::View, "view").await.unwrap();
     assert_eq!(view, None, "who writes to the source is not who writes to the target");
+    let heartbeat = to.store().records.get(INSTALLATION, RecordKind::Heartbeat, "node-1").await.unwrap();
+    assert_eq!(heartbeat, None);
 
     // What is only there is noticed, as is what is there otherwise.
     furnish(&whole(&other)).await;
