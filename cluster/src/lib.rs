@@ -5,6 +5,7 @@ mod assignment;
 mod carry;
 mod cluster;
 mod link;
+pub mod membership;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

@@ -1,25 +1,19 @@
-//! The view: which boot of a node may write. One record, changed by compare-and-set, so that of two that start at once one
-//! comes after the other; the later one seals the lanes of the one before, and starts only then.
+//! A node that is alone: which boot of it may write. It is the one member of the view, with every shard; of two that start at once
+//! one comes after the other; the later one seals the lanes of the one before, and starts only then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Authority, WeakNode};
 use domain::Timestamp;
-use serde::{Deserialize, Serialize};
-use store::{
-    Document, Generation, INSTALLATION, Incarnation, Lanes, OpenLanesError, RecordError, RecordKind, Records,
-    Store, StoreError,
-};
+use store::{Generation, Incarnation, Lanes, OpenLanesError, Store, StoreError};
 use uuid::Uuid;
+
+use crate::membership::{Member, MemberName, MemberState, ProtocolRange, View, change};
 
 #[cfg(test)]
 mod tests;
 
-/// The one record's id.
-const ID: &str = "view";
-/// How often others may change the view between a reading and the write that rests on it.
-const CHANGES_MAX: usize = 32;
 /// How often a node that writes nothing looks whether it still may.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often a call that the store did not answer is made again, and the pause before: twice as long each time.
@@ -37,48 +31,10 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// What is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct View {
-    /// One more with each boot: the generation as which it writes.
-    version: u64,
-    /// The boot that may write, or is about to; none: the last one left.
-    member: Option<Uuid>,
-    /// Boots before it whose lanes are not known to be sealed.
-    unsealed: Vec<Uuid>,
-}
-
-impl Document for View {
-    const KIND: RecordKind = RecordKind::View;
-
-    fn id(&self) -> String {
-        ID.to_owned()
-    }
-}
-
-impl View {
-    /// Says whether anything changed.
-    fn join(&mut self, me: Uuid) -> bool {
-        if self.member == Some(me) {
-            return false;
-        }
-        self.version += 1;
-        self.unsealed.extend(self.member.replace(me));
-        true
-    }
-
-    /// Says whether anything changed.
-    fn note_sealed(&mut self, sealed: &[Uuid]) -> bool {
-        let before = self.unsealed.len();
-        self.unsealed.retain(|boot| !sealed.contains(boot));
-        self.unsealed.len() != before
-    }
-
-    /// Says whether anything changed.
-    fn leave(&mut self, me: Uuid) -> bool {
-        self.member.take_if(|member| *member == me).is_some()
-    }
-}
+/// The name of a node that is alone: each server that starts over the same store is its next boot.
+const ALONE: &str = "alone";
+/// The newest formats that this program reads.
+const LEVEL: u32 = 1;
 
 /// The boot that may write, with its lanes open.
 #[derive(Clone)]
@@ -110,7 +66,7 @@ impl Boot {
     pub async fn leave(&self, now: Timestamp) -> Result<(), StoreError> {
         let lanes = &self.authority.lanes;
         lanes.close().await?;
-        change(&*self.store.records, now, |view| view.leave(lanes.incarnation().0)).await.map(drop)
+        change(&*self.store.records, now, |view| view.leave(lanes.incarnation())).await.map(drop)
     }
 
     /// For tests that name the boot.
@@ -121,12 +77,12 @@ impl Boot {
 }
 
 async fn enter(store: &Store, me: Incarnation, now: Timestamp) -> Result<Authority, StartError> {
-    let view = change(&*store.records, now, |view| view.join(me.0)).await?;
+    let view = change(&*store.records, now, |view| view.enter_alone(member(me))).await?;
     match take_over(store, me, &view, now).await {
-        Ok(lanes) => Ok(Authority { lanes, generation: Generation(view.version) }),
+        Ok(lanes) => Ok(Authority { lanes, generation: Generation(view.version()) }),
         Err(error) => {
             // Its lanes will never be used, so that the next boot need not seal them; nothing rests on this.
-            if let Err(error) = change(&*store.records, now, |view| view.leave(me.0)).await {
+            if let Err(error) = change(&*store.records, now, |view| view.leave(me)).await {
                 tracing::debug!(%error, "a boot that failed stays in the view");
             }
             Err(error)
@@ -140,12 +96,13 @@ async fn take_over(
     view: &View,
     now: Timestamp,
 ) -> Result<Arc<dyn Lanes>, StartError> {
-    for &boot in &view.unsealed {
-        try_again(|| async move { Ok(store.log.seal(Incarnation(boot)).await?) }).await?;
-        tracing::info!(%boot, "sealed the lanes of a boot before this one");
+    for &boot in view.unsealed() {
+        try_again(|| async move { Ok(store.log.seal(boot).await?) }).await?;
+        tracing::info!(boot = %boot.0, "sealed the lanes of a boot before this one");
     }
-    if !view.unsealed.is_empty() {
-        change(&*store.records, now, |latest| latest.note_sealed(&view.unsealed)).await?;
+    if !view.unsealed().is_empty() {
+        let notes = |latest: &mut View| latest.note_sealed(view.unsealed()) | latest.clear_ended(me);
+        change(&*store.records, now, notes).await?;
     }
     try_again(|| async {
         store.log.open(me).await.map_err(|error| match error {
@@ -172,37 +129,16 @@ pub(crate) async fn watch(node: WeakNode, lanes: Arc<dyn Lanes>) {
     }
 }
 
-/// Changes the view, however often others change it meanwhile, and gives it as it is then. `change` says whether it changed
-/// anything; what it did already it does not do again.
-async fn change(
-    records: &dyn Records,
-    now: Timestamp,
-    change: impl Fn(&mut View) -> bool,
-) -> Result<View, StoreError> {
-    for _ in 0..CHANGES_MAX {
-        let written = match store::get::<View>(records, INSTALLATION, ID).await? {
-            None => {
-                let mut view = View::default();
-                if !change(&mut view) {
-                    return Ok(view);
-                }
-                store::insert(records, INSTALLATION, view, now).await
-            }
-            Some(mut found) => {
-                if !change(&mut found.document) {
-                    return Ok(found.document);
-                }
-                store::update(records, found, now).await
-            }
-        };
-        match written {
-            Ok(view) => return Ok(view.document),
-            // What may have been written is there when it is read, or the next write is refused.
-            Err(RecordError::Changed | RecordError::Taken(_) | RecordError::Unknown) => {}
-            Err(RecordError::Store(error)) => return Err(error),
-        }
+/// The boot as a member: nobody has to reach it.
+fn member(incarnation: Incarnation) -> Member {
+    Member {
+        name: MemberName::parse(ALONE).expect("a plain word"),
+        incarnation,
+        address: String::new(),
+        state: MemberState::Joining,
+        protocol: ProtocolRange { min: 1, max: 1 },
+        level: LEVEL,
     }
-    Err(StoreError::Unavailable("the view was changed again and again".into()))
 }
 
 async fn try_again<T, F>(call: impl Fn() -> F) -> Result<T, StartError>

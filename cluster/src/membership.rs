@@ -1,0 +1,30 @@
+//! Who is a member, and who owns what: an agreed view in the store, changed by compare-and-set, and the rules by which a member
+//! that is dead or cut off leaves it. Nothing here opens a socket; the links give pongs, and custody follows the views.
+
+mod agreed;
+mod document;
+mod driver;
+mod handle;
+mod heartbeat;
+mod member;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod mutant;
+mod pings;
+mod placement;
+mod pulse;
+mod shards;
+mod suspicion;
+pub mod timing;
+
+pub(crate) use agreed::change;
+pub use document::{EvictedFor, Released, View};
+pub use driver::Driver;
+pub use handle::{Membership, Out};
+pub use heartbeat::{Accusation, Heartbeat, Reason};
+pub use member::{Member, MemberName, MemberState, NoMemberName, ProtocolRange};
+pub use pings::{Pings, Pong};
+pub use pulse::Pulse;
+pub use shards::{SHARDS, Shard, ShardId, Shards, shard_of};
+pub use suspicion::{Heard, Proposal, Suspicion};
