@@ -21,9 +21,12 @@ pub(crate) struct Ran {
 
 /// Runs it with an environment of only these variables, to its end. Blocks.
 pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    // What a command finds and leaves in its folder is its own.
+    let folder = tempfile::tempdir().unwrap();
     // Files, not pipes: a full pipe would hold up the process that writes into it.
     let (mut stdout, mut stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
     let mut child = Command::new(driver::binary())
+        .current_dir(folder.path())
         .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())
