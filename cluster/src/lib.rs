@@ -6,6 +6,8 @@ mod carry;
 mod cluster;
 mod link;
 pub mod membership;
+mod name;
+mod protocol;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -24,7 +26,9 @@ pub use actors::{
 pub use cluster::Cluster;
 pub use link::{
     AskError, ClusterSecret, Delivery, IncomingAsk, IncomingPublication, IncomingTell, Introduction,
-    LastPong, LinkCounters, LinkInbox, LinkSettings, LinkStatus, LinkTls, LinkTlsError, Links, NodeName,
-    NotAName, ProtocolRange, SecretTooShort, Vitals,
+    LastPong, LinkCounters, LinkInbox, LinkSettings, LinkStatus, LinkTls, LinkTlsError, Links,
+    SecretTooShort, Vitals,
 };
+pub use name::{NodeName, NotAName};
+pub use protocol::ProtocolRange;
 pub use view::{Boot, StartError};

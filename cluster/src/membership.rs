@@ -23,7 +23,7 @@ pub use document::{EvictedFor, Released, View};
 pub use driver::Driver;
 pub use handle::{Membership, Out};
 pub use heartbeat::{Accusation, Heartbeat, Reason};
-pub use member::{Member, MemberName, MemberState, NoMemberName, ProtocolRange};
+pub use member::{Member, MemberState};
 pub use pings::{Pings, Pong};
 pub use pulse::Pulse;
 pub use shards::{SHARDS, Shard, ShardId, Shards, shard_of};

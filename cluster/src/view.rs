@@ -9,7 +9,9 @@ use domain::Timestamp;
 use store::{Generation, Incarnation, Lanes, OpenLanesError, Store, StoreError};
 use uuid::Uuid;
 
-use crate::membership::{Member, MemberName, MemberState, ProtocolRange, View, change};
+use crate::membership::{Member, MemberState, View, change};
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 #[cfg(test)]
 mod tests;
@@ -132,11 +134,11 @@ pub(crate) async fn watch(node: WeakNode, lanes: Arc<dyn Lanes>) {
 /// The boot as a member: nobody has to reach it.
 fn member(incarnation: Incarnation) -> Member {
     Member {
-        name: MemberName::parse(ALONE).expect("a plain word"),
+        name: NodeName::parse(ALONE).expect("a plain word"),
         incarnation,
         address: String::new(),
         state: MemberState::Joining,
-        protocol: ProtocolRange { min: 1, max: 1 },
+        protocol: ProtocolRange::OURS,
         level: LEVEL,
     }
 }

@@ -15,10 +15,10 @@ use super::codec::{self, CodecError};
 use super::frame::{self, Class, Decoder, FRAME_BYTES_MAX, FrameError, HANDSHAKE_FRAME_BYTES_MAX};
 #[cfg(test)]
 use super::mutant::{self, Mutant};
-use super::name::{ClusterSecret, NodeName};
-use super::shapes::{
-    ConnectionKind, Greeting, Introduction, Nonce, PeerHello, Proof, ProtocolRange, Welcome,
-};
+use super::secret::ClusterSecret;
+use super::shapes::{ConnectionKind, Greeting, Introduction, Nonce, PeerHello, Proof, Welcome};
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::data_link::DataLink;
-use super::name::NodeName;
 use super::peer::{TELL_BYTES_MAX, TELLS_MAX};
 use super::publications::{Delivery, PublicationQueue, Queued};
+use crate::name::NodeName;
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::name::NodeName;
 use super::shapes::{ConnectionKind, Introduction};
+use crate::name::NodeName;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-use super::name::NodeName;
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 /// Bytes that links carry and do not read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,26 +58,6 @@ pub(super) enum ConnectionKind {
     Control,
     /// Everything else.
     Data,
-}
-
-/// The versions of the protocol between nodes that a node speaks, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProtocolRange {
-    /// The oldest.
-    pub min: u32,
-    /// The newest.
-    pub max: u32,
-}
-
-impl ProtocolRange {
-    /// What this program speaks.
-    pub const OURS: Self = Self { min: 1, max: 1 };
-
-    /// The newest that both speak.
-    pub(super) fn agree(self, other: Self) -> Option<u32> {
-        let newest = self.max.min(other.max);
-        (newest >= self.min.max(other.min)).then_some(newest)
-    }
 }
 
 /// A node as it introduces itself.

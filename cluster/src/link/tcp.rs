@@ -15,10 +15,11 @@ use super::asks::AskError;
 use super::counters::LinkCounters;
 use super::data_link::DataLink;
 use super::inbox::LinkInbox;
-use super::name::{ClusterSecret, NodeName};
 use super::publisher::KEY_BYTES_MAX;
+use super::secret::ClusterSecret;
 use super::shapes::{ConnectionKind, Introduction, Vitals};
 use super::tls::LinkTls;
+use crate::name::NodeName;
 
 mod dial;
 mod greet;

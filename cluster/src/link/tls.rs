@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 #[cfg(test)]
 use super::mutant::{self, Mutant};
-use super::name::NodeName;
+use crate::name::NodeName;
 
 #[cfg(test)]
 mod tests;

@@ -15,11 +15,12 @@ use super::agreed::{self, Reader};
 use super::document::{EvictedFor, View};
 use super::handle::{Membership, within};
 use super::heartbeat::{self, Accusation, Writer};
-use super::member::{Member, MemberName, MemberState};
+use super::member::{Member, MemberState};
 use super::pings::Pings;
 use super::pulse::Pulse;
 use super::suspicion::{Heard, Proposal, Suspicion};
 use super::timing::{CHANGE_AGAIN, HEARTBEAT_EVERY, READ_EVERY, READ_EVERY_ACCUSING, TICK_EVERY};
+use crate::name::NodeName;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ enum Wish {
 /// Runs one boot's membership.
 pub struct Driver {
     membership: Membership,
-    name: MemberName,
+    name: NodeName,
     pings: Arc<dyn Pings>,
     began: Instant,
     state: Mutex<State>,

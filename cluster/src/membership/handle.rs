@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use super::agreed;
 use super::document::View;
 use super::heartbeat;
-use super::member::MemberName;
 use super::pulse::Pulse;
 use super::timing::CALL_WITHIN;
+use crate::name::NodeName;
 
 /// This boot is out of the view: it was evicted, replaced by a newer boot of its name, or it left. It ends all that it does, and
 /// joins again as a new incarnation.
@@ -139,7 +139,7 @@ impl Membership {
     }
 
     /// Removes the heartbeat of a node that is out. Nothing rests on it: left there, it makes the list one longer.
-    pub(super) async fn forget(&self, view: &View, name: &MemberName) {
+    pub(super) async fn forget(&self, view: &View, name: &NodeName) {
         if view.members().iter().any(|member| member.name == *name) || !self.0.pulse.is_current() {
             return;
         }

@@ -11,7 +11,7 @@ use store::{
     Clock, Document, INSTALLATION, Incarnation, RecordError, RecordKind, Records, StoreError, Versioned,
 };
 
-use super::member::MemberName;
+use crate::name::NodeName;
 
 /// Why a member is accused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Accusation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// The node.
-    pub name: MemberName,
+    pub name: NodeName,
     /// This boot of it.
     pub incarnation: Incarnation,
     /// One more with each heartbeat.
@@ -55,7 +55,7 @@ impl Document for Heartbeat {
 
 /// Writes one member's heartbeats.
 pub(super) struct Writer {
-    name: MemberName,
+    name: NodeName,
     incarnation: Incarnation,
     counter: u64,
     /// The record as this boot saw it last; none: it is read before the next write.
@@ -63,7 +63,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(name: MemberName, incarnation: Incarnation) -> Self {
+    pub(super) fn new(name: NodeName, incarnation: Incarnation) -> Self {
         Self { name, incarnation, counter: 0, seen: None }
     }
 
@@ -117,6 +117,6 @@ pub(super) async fn read(records: &dyn Records) -> Result<Vec<Heartbeat>, StoreE
 ///
 /// # Errors
 /// [`RecordError`]: it may be there still.
-pub(super) async fn forget(records: &dyn Records, name: &MemberName) -> Result<(), RecordError> {
+pub(super) async fn forget(records: &dyn Records, name: &NodeName) -> Result<(), RecordError> {
     records.delete(INSTALLATION, RecordKind::Heartbeat, name.as_str(), None).await
 }

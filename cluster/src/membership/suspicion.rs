@@ -10,13 +10,14 @@ use store::Incarnation;
 
 use super::document::{EvictedFor, View};
 use super::heartbeat::{Accusation, Heartbeat, Reason};
-use super::member::{MemberName, MemberState};
+use super::member::MemberState;
 #[cfg(test)]
 use super::mutant::{self, Mutant};
 use super::timing::{
     ACCUSATION_VALID, COUNTER_EVICTION_EVERY, FIRST_PONG_WITHIN, HOLD_AFTER_LATE_TICK, LATE_TICK, MUTUAL_FOR,
     SILENT_AFTER, STANDING_AFTER, WATCH_GAP_MAX, WEDGED_AFTER,
 };
+use crate::name::NodeName;
 
 #[cfg(test)]
 mod tests;
@@ -61,7 +62,7 @@ pub struct Suspicion {
 
 #[derive(Debug)]
 struct Peer {
-    name: MemberName,
+    name: NodeName,
     is_joining: bool,
     first_seen: Duration,
     heard: Option<Heard>,

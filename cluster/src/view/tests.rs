@@ -183,7 +183,7 @@ async fn a_start_writes_the_view_twice_after_a_kill_and_once_after_a_clean_end()
 #[tokio::test]
 async fn a_node_that_is_alone_from_now_on_seals_all_members_of_before() {
     let fixture = Fixture::new(0);
-    let named = |n: u64| Member { name: MemberName::parse(&format!("node-{n}")).unwrap(), ..member(boot(n)) };
+    let named = |n: u64| Member { name: NodeName::parse(&format!("node-{n}")).unwrap(), ..member(boot(n)) };
     let enters = |view: &mut View| view.enter(named(1)) | view.enter(named(2));
     change(&*fixture.records, NOW, enters).await.unwrap();
     fixture.enter(3).await.unwrap();

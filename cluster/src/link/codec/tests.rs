@@ -8,12 +8,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::super::name::NodeName;
 use super::super::shapes::{
-    AskReply, ConnectionKind, Control, Greeting, Introduction, Opaque, PeerHello, ProtocolRange, Published,
-    Vitals, Welcome,
+    AskReply, ConnectionKind, Control, Greeting, Introduction, Opaque, PeerHello, Published, Vitals, Welcome,
 };
 use super::*;
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 fn opaque(bytes: &'static [u8]) -> Opaque {
     Opaque(Bytes::from_static(bytes))

@@ -9,13 +9,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::handshake::Handshake;
-use super::super::name::NodeName;
 use super::super::shapes::ConnectionKind;
 use super::greet::{GreetError, greet};
 use super::run::run;
 use super::settings::LinkSettings;
 use super::shared::{Ready, Shared};
 use super::wire::BoxedWire;
+use crate::name::NodeName;
 
 /// A connection that stood for so long lets the pauses begin anew.
 const STOOD: Duration = Duration::from_secs(2);

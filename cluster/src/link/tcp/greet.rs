@@ -6,10 +6,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::frame::{Decoder, HANDSHAKE_FRAME_BYTES_MAX};
 use super::super::handshake::{Greeted, Handshake, Refused};
-use super::super::name::NodeName;
 use super::super::roster::NotAdmitted;
 use super::shared::Ready;
 use super::wire::Wire;
+use crate::name::NodeName;
 
 /// Why a connection came to nothing: for the log.
 #[derive(Debug, thiserror::Error)]

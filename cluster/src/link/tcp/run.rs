@@ -15,11 +15,11 @@ use super::super::frame::{Decoder, FRAME_BYTES_MAX};
 use super::super::inbox::IncomingTell;
 #[cfg(test)]
 use super::super::mutant::{self, Mutant};
-use super::super::name::NodeName;
 use super::super::peer::{LinkEvent, ProtocolError};
 use super::super::shapes::Introduction;
 use super::shared::{Ready, Shared};
 use super::wire::BoxedWire;
+use crate::name::NodeName;
 
 /// Why a connection ended: for the log.
 #[derive(Debug, thiserror::Error)]

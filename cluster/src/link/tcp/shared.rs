@@ -14,11 +14,12 @@ use super::super::data_link::DataLink;
 use super::super::frame::Decoder;
 use super::super::handshake::Greeted;
 use super::super::inbox::LinkInbox;
-use super::super::name::{ClusterSecret, NodeName};
 use super::super::roster::{self, NotAdmitted, PeerRoster};
+use super::super::secret::ClusterSecret;
 use super::super::shapes::{ConnectionKind, Introduction, Vitals};
 use super::super::tls::LinkTls;
 use super::settings::LinkSettings;
+use crate::name::NodeName;
 
 /// A connection that stands, as the roster keeps it.
 #[derive(Clone)]

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::membership::heartbeat::{Accusation, Heartbeat, Reason};
-use crate::membership::member::{MemberName, ProtocolRange};
 use crate::membership::shards::{SHARDS, shard_of};
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 fn boot(n: u8) -> Incarnation {
     Incarnation(Uuid::from_bytes([n; 16]))
@@ -17,7 +18,7 @@ fn boot(n: u8) -> Incarnation {
 /// Boots 1, 11, 21 are those of node 1.
 fn member(n: u8) -> Member {
     Member {
-        name: MemberName::parse(&format!("node-{}", n % 10)).unwrap(),
+        name: NodeName::parse(&format!("node-{}", n % 10)).unwrap(),
         incarnation: boot(n),
         address: format!("10.0.0.{}:4000", n % 10),
         state: MemberState::Joining,
@@ -149,7 +150,7 @@ fn what_is_stored_of_the_membership_is_read_for_ever() {
     apply(&mut view, |view| view.evict(boot(1), EvictedFor::Counter));
     apply(&mut view, |view| view.enter(member(13)));
     let heartbeat = Heartbeat {
-        name: MemberName::parse("node-1").unwrap(),
+        name: NodeName::parse("node-1").unwrap(),
         incarnation: boot(1),
         counter: 7,
         accuses: vec![

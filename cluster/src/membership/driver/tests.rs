@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::membership::handle::Out;
-use crate::membership::member::{MemberName, ProtocolRange};
 use crate::membership::pings::Pong;
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 /// Counts calls.
 #[derive(Default)]
@@ -101,11 +102,11 @@ impl Pings for AllAnswer {
 
 async fn join(records: &Arc<CountedRecords>, name: &str, n: u8) -> (Membership, Driver) {
     let member = Member {
-        name: MemberName::parse(name).unwrap(),
+        name: NodeName::parse(name).unwrap(),
         incarnation: Incarnation(Uuid::from_bytes([n; 16])),
         address: String::new(),
         state: MemberState::Joining,
-        protocol: ProtocolRange { min: 1, max: 1 },
+        protocol: ProtocolRange::OURS,
         level: 1,
     };
     Driver::join(records.clone(), Clock::of_tokio(), member, Arc::new(AllAnswer)).await.unwrap()

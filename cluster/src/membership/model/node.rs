@@ -8,12 +8,14 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::driver::Driver;
-use super::super::member::{Member, MemberName, MemberState, ProtocolRange};
+use super::super::member::{Member, MemberState};
 use super::control::Freezable;
 use super::custody::Custody;
 use super::net::ModelPings;
 use super::records::NodeRecords;
 use super::world::{Boot, Life, World};
+use crate::name::NodeName;
+use crate::protocol::ProtocolRange;
 
 /// Starts a node in an empty slot.
 pub(super) fn start(world: &Arc<World>, slot: usize) {
@@ -45,7 +47,7 @@ async fn live(world: Arc<World>, slot: usize) {
             incarnation: me,
             address: format!("node-{slot}:4000"),
             state: MemberState::Joining,
-            protocol: ProtocolRange { min: 1, max: 1 },
+            protocol: ProtocolRange::OURS,
             level: 1,
         };
         let pings = Arc::new(ModelPings { me, world: Arc::clone(&world) });
@@ -84,8 +86,8 @@ fn is_over(world: &World, slot: usize, boot: Incarnation) -> bool {
     of.wants_out
 }
 
-pub(super) fn name(slot: usize) -> MemberName {
-    MemberName::parse(&format!("node-{slot}")).unwrap()
+pub(super) fn name(slot: usize) -> NodeName {
+    NodeName::parse(&format!("node-{slot}")).unwrap()
 }
 
 /// An incarnation as the notes have it.

@@ -3,14 +3,15 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::membership::member::{Member, ProtocolRange};
+use crate::membership::member::Member;
+use crate::protocol::ProtocolRange;
 
 fn boot(n: u8) -> Incarnation {
     Incarnation(Uuid::from_bytes([n; 16]))
 }
 
-fn name(n: u8) -> MemberName {
-    MemberName::parse(&format!("node-{n}")).unwrap()
+fn name(n: u8) -> NodeName {
+    NodeName::parse(&format!("node-{n}")).unwrap()
 }
 
 fn ms(ms: u64) -> Duration {
@@ -48,7 +49,7 @@ impl Node {
     fn of(nodes: u8) -> Self {
         let mut view = View::default();
         for n in 1..=nodes {
-            let protocol = ProtocolRange { min: 1, max: 1 };
+            let protocol = ProtocolRange::OURS;
             let state = MemberState::Joining;
             view.enter(Member {
                 name: name(n),
