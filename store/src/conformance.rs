@@ -11,7 +11,9 @@ use domain::{
 };
 use uuid::Uuid;
 
-use crate::{Append, ConversationKey, EventLog, Generation, Group, Incarnation, Lanes, StoreError};
+use crate::{
+    Append, ConversationKey, EventLog, Generation, Group, Incarnation, Lanes, OpenLanesError, StoreError,
+};
 
 pub mod blobs;
 pub mod claimants;
@@ -40,6 +42,27 @@ pub(crate) struct Play {
 pub(crate) struct Boot {
     lanes: Arc<dyn Lanes>,
     generation: Generation,
+}
+
+/// Asks a store that may be cut off until it answers.
+async fn until_done<T>(call: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Opens lanes of a new boot, which nobody seals, at a store that may be cut off.
+async fn open(log: &dyn EventLog) -> Arc<dyn Lanes> {
+    let incarnation = Incarnation(Uuid::new_v4());
+    let opened = async || match log.open(incarnation).await {
+        Ok(lanes) => Ok(lanes),
+        Err(OpenLanesError::Sealed) => panic!("nobody sealed {incarnation:?}"),
+        Err(OpenLanesError::Store(error)) => Err(error),
+    };
+    until_done(opened).await
 }
 
 impl Play {

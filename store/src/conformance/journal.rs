@@ -12,7 +12,7 @@ use crate::{
     PAGE_MAX,
 };
 
-use super::{Boot, Play};
+use super::{Boot, Play, until_done};
 
 /// Checks it; `fresh` gives a store.
 pub(super) async fn check(fresh: impl AsyncFn() -> Arc<dyn EventLog>) {
@@ -56,13 +56,7 @@ impl Follower {
     async fn find_lanes(&mut self, log: &dyn EventLog) {
         let ours =
             |lane: &LaneId| lane.incarnation == Incarnation::NONE || self.boots.contains(&lane.incarnation);
-        let all = loop {
-            match log.lanes().await {
-                Ok(all) => break all,
-                // A store that was just cut off answers again soon.
-                Err(_) => tokio::task::yield_now().await,
-            }
-        };
+        let all = until_done(async || log.lanes().await).await;
         let found: Vec<LaneId> = all.into_iter().filter(ours).collect();
         let mut known = self.lanes.iter().map(|(lane, ..)| *lane).peekable();
         let mut lanes = Vec::new();
@@ -82,13 +76,12 @@ impl Follower {
     async fn read(&mut self, log: &dyn EventLog, place: usize, limit: usize) -> bool {
         let (lane, position, ended) = &mut self.lanes[place];
         let after = position.parse().expect("it is a position");
-        let page = loop {
-            match log.journal(*lane, after, limit).await {
-                Ok(page) => break page,
-                Err(JournalError::Trimmed) => panic!("it reaches back so far"),
-                Err(JournalError::Store(_)) => tokio::task::yield_now().await,
-            }
+        let read = async || match log.journal(*lane, after, limit).await {
+            Ok(page) => Ok(page),
+            Err(JournalError::Trimmed) => panic!("it reaches back so far"),
+            Err(JournalError::Store(error)) => Err(error),
         };
+        let page = until_done(read).await;
         assert!(page.entries.len() <= limit.min(PAGE_MAX), "at most so many as asked for");
         for entry in &page.entries {
             assert!(!*ended, "nothing comes after the end: {entry:?}");

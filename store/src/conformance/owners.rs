@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::faulty::Dice;
 use crate::{
-    Append, ConversationKey, EventLog, Generation, Group, HeadFilter, HeadView, Heads, Incarnation, Lanes,
-    OpenLanesError, PAGE_MAX, StoreError,
+    Append, ConversationKey, EventLog, Generation, Group, HeadFilter, HeadView, Heads, Lanes, PAGE_MAX,
+    StoreError,
 };
 
-use super::{Play, card, message};
+use super::{Play, card, message, open, until_done};
 
 const CONVERSATIONS: u64 = 6;
 const STEPS: usize = 12;
@@ -37,7 +37,7 @@ pub async fn check(
         .map(|conversation| (ConversationKey { workspace: town.workspace, conversation }, None))
         .collect();
     for boot in 1..=BOOTS {
-        let lanes = town.open().await;
+        let lanes = open(&*town.log).await;
         let owners: Vec<_> = (0..)
             .zip(&folded)
             .map(|(n, (key, _))| {
@@ -51,9 +51,7 @@ pub async fn check(
             // It is ended in the middle.
             let ms = Dice::new(seed.wrapping_add(boot)).up_to(60);
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            while town.log.seal(lanes.incarnation()).await.is_err() {
-                tokio::task::yield_now().await;
-            }
+            until_done(async || town.log.seal(lanes.incarnation()).await).await;
         }
         for (owner, (_, state)) in owners.into_iter().zip(&mut folded) {
             *state = owner.await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -88,17 +86,6 @@ impl Town {
             teams: two().map(TeamId::from_uuid),
             agents: two().map(AgentId::from_uuid),
             visitors: two().map(VisitorId::from_uuid),
-        }
-    }
-
-    async fn open(&self) -> Arc<dyn Lanes> {
-        let incarnation = Incarnation(Uuid::new_v4());
-        loop {
-            match self.log.open(incarnation).await {
-                Ok(lanes) => return lanes,
-                Err(OpenLanesError::Sealed) => panic!("nobody sealed {incarnation:?}"),
-                Err(OpenLanesError::Store(_)) => tokio::task::yield_now().await,
-            }
         }
     }
 

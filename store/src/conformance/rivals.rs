@@ -7,16 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::{Author, Conversation, Event, EventKind, MessageId, Seq, Timestamp};
-use uuid::Uuid;
 
 use crate::faulty::Dice;
-use crate::{
-    Append, ConversationKey, EventLog, Generation, Group, Incarnation, Lanes, OpenLanesError, PAGE_MAX,
-    StoreError,
-};
+use crate::{Append, ConversationKey, EventLog, Generation, Group, Lanes, PAGE_MAX, StoreError};
 
 use super::journal::Follower;
-use super::{Play, message};
+use super::{Play, message, open, until_done};
 
 const CONVERSATIONS: u64 = 8;
 const BOOTS: u64 = 4;
@@ -88,23 +84,6 @@ pub async fn check(log: Arc<dyn EventLog>, seed: u64, calm: impl AsyncFnOnce()) 
     for limit in [1 + dice.up_to(20) as usize, PAGE_MAX] {
         follower.catch_up(&*log, limit).await;
         tails.iter().for_each(|(key, tail)| follower.assert_knows(*key, *tail));
-    }
-}
-
-async fn open(log: &dyn EventLog) -> Arc<dyn Lanes> {
-    let incarnation = Incarnation(Uuid::new_v4());
-    loop {
-        match log.open(incarnation).await {
-            Ok(lanes) => return lanes,
-            Err(OpenLanesError::Sealed) => panic!("nobody sealed {incarnation:?}"),
-            Err(OpenLanesError::Store(_)) => tokio::task::yield_now().await,
-        }
-    }
-}
-
-async fn until_done(call: impl AsyncFn() -> Result<(), StoreError>) {
-    while call().await.is_err() {
-        tokio::task::yield_now().await;
     }
 }
 
