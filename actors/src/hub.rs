@@ -9,7 +9,7 @@ pub(crate) use listeners::Listeners;
 pub(crate) use lists::Watchers;
 pub use lists::{Changes, Topic, Watcher};
 pub(crate) use sessions::Sessions;
-pub use window::{Overflow, PushReceiver, PushSender, TooSlow, window};
+pub use window::{PushReceiver, PushSender, TooSlow, window};
 
 /// All who look on, on this node.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ mod team;
 pub mod testing;
 mod words;
 
-pub use hub::{Changes, Overflow, PushReceiver, PushSender, TooSlow, Topic, Watcher, window};
+pub use hub::{Changes, PushReceiver, PushSender, TooSlow, Topic, Watcher, window};
 pub use node::{Attachment, Node, Question, Subscription, WeakNode};
 pub use runtime::{Authority, LATENCY_BOUNDS_US, Settings, StatsView, WAIT_BOUNDS_S};
 pub use words::{

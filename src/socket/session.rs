@@ -1,15 +1,16 @@
 //! The state of one greeted socket, and the writing of its frames. Its loop is `turn.rs`.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Overflow, PushReceiver, PushSender, window};
+use cluster::{PushReceiver, PushSender, window};
 use domain::{ConversationId, Principal, WorkspaceId};
 use futures_util::SinkExt;
 use identity::Caller;
 use store::ConversationKey;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -45,11 +46,12 @@ pub(super) struct Session {
     pub(super) side: Side,
     pub(super) sender: PushSender,
     pub(super) pushes: PushReceiver,
-    pub(super) overflow: Overflow,
     pub(super) subscriptions: Subscriptions,
     pub(super) searches: Searches,
     pub(super) request_id: RequestId,
     pub(super) timing: Timing,
+    /// Rings when the next thing is due, or sooner: it is set anew only where it would ring too late.
+    pub(super) alarm: Pin<Box<Sleep>>,
     pub(super) received_at: Instant,
     /// Written by the replay or list that is being read, and not charged yet.
     unpaid_bytes: usize,
@@ -129,12 +131,12 @@ impl Session {
             peer,
             side,
             sender,
-            overflow: pushes.overflow(),
             pushes,
             subscriptions: Subscriptions::default(),
             searches: Searches::default(),
             request_id,
             timing,
+            alarm: Box::pin(sleep_until(now + timing.ping)),
             received_at: now,
             unpaid_bytes: 0,
             read_on_at: now,
@@ -189,23 +191,25 @@ impl Session {
 
     pub(super) async fn feed(&mut self, message: Message) -> Result<(), Close> {
         tokio::select! {
+            biased;
             fed = timeout(self.timing.stall, self.ws.feed(message)) => match fed {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(close_for(&error)),
                 Err(_) => Err(Close::TooSlow),
             },
-            () = self.overflow.happened() => Err(Close::TooSlow),
+            () = self.pushes.overflowed() => Err(Close::TooSlow),
         }
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), Close> {
         tokio::select! {
+            biased;
             flushed = timeout(self.timing.stall, self.ws.flush()) => match flushed {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(close_for(&error)),
                 Err(_) => Err(Close::TooSlow),
             },
-            () = self.overflow.happened() => Err(Close::TooSlow),
+            () = self.pushes.overflowed() => Err(Close::TooSlow),
         }
     }
 }

@@ -8,7 +8,7 @@ use cluster::{AgentKey, ExecuteError, Push};
 use futures_util::StreamExt;
 use identity::{AuthError, Caller};
 use tokio::task::JoinError;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::close::{Close, close_for};
@@ -24,7 +24,6 @@ const ATTACH_WITHIN: Duration = Duration::from_secs(1);
 
 enum Step {
     Order(Order),
-    TooSlow,
     Tick,
     Push(Option<Push>),
     Frame(Option<Result<Message, WsError>>),
@@ -45,12 +44,14 @@ impl Session {
 
     async fn turn(&mut self) -> Result<(), Close> {
         let now = Instant::now();
-        let (wake, may_look) = (self.wakes_at(), now >= self.side.look_at());
+        let (wake, may_look) = (self.wakes_at(now), now >= self.side.look_at());
         let may_read = now >= self.read_on_at;
+        if wake < self.alarm.deadline() {
+            self.alarm.as_mut().reset(wake);
+        }
         let step = tokio::select! {
             order = self.entry.handle.next_order() => Step::Order(order),
-            () = self.overflow.happened() => Step::TooSlow,
-            () = sleep_until(wake) => Step::Tick,
+            () = &mut self.alarm => Step::Tick,
             push = self.pushes.next() => Step::Push(push),
             frame = self.ws.next() => Step::Frame(frame),
             Some(found) = self.searches.join_next() => Step::Found(found),
@@ -61,8 +62,15 @@ impl Session {
         match step {
             Step::Order(Order::Close(close)) => Err(Box::pin(self.leave(close)).await),
             Step::Order(Order::Recheck) => Box::pin(self.recheck()).await,
-            Step::TooSlow | Step::Push(None) => Err(Close::TooSlow),
-            Step::Tick => Box::pin(self.tick(wake)).await,
+            Step::Push(None) => Err(Close::TooSlow),
+            Step::Tick if wake > Instant::now() => {
+                self.alarm.as_mut().reset(wake);
+                Ok(())
+            }
+            Step::Tick => {
+                self.alarm.as_mut().reset(now + self.timing.ping);
+                Box::pin(self.tick(wake)).await
+            }
             Step::Push(Some(push)) => Box::pin(self.push_all(push)).await,
             Step::Frame(frame) => Box::pin(self.received(frame)).await,
             Step::Found(found) => Box::pin(self.take_found(found)).await,
@@ -85,16 +93,16 @@ impl Session {
         close
     }
 
-    fn wakes_at(&self) -> Instant {
+    fn wakes_at(&self, now: Instant) -> Instant {
         let mut wake = self.ping_at.min(self.received_at + self.timing.dead).min(self.ends_at);
         if let Some(check_at) = self.side.check_at() {
             wake = wake.min(check_at);
         }
         // Once that time has come, what changed wakes by itself.
-        if self.side.look_at() > Instant::now() {
+        if self.side.look_at() > now {
             wake = wake.min(self.side.look_at());
         }
-        if self.read_on_at > Instant::now() && (self.subscriptions.has_replays() || self.side.has_lists()) {
+        if self.read_on_at > now && (self.subscriptions.has_replays() || self.side.has_lists()) {
             wake = wake.min(self.read_on_at);
         }
         if self.subscriptions.has_lost() {

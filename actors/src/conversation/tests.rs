@@ -140,7 +140,7 @@ async fn a_slow_subscriber_is_dropped_and_the_others_go_on() {
     for n in 0..3 {
         fixture.node.execute(key(), post(&n.to_string(), "hi")).await.unwrap();
     }
-    never_read.overflow().happened().await;
+    never_read.overflowed().await;
     assert_eq!((never_read.len(), quick.len()), (1, 3));
 }
 

@@ -45,7 +45,7 @@ const BUSY: usize = 16;
 /// How long a crowd is looked at.
 const CALM: Duration = Duration::from_secs(3);
 /// The longest that anybody else may wait.
-const OTHERS: Duration = Duration::from_secs(2);
+const OTHERS: Duration = Duration::from_secs(5);
 /// How long the server may take to be rid of a crowd: time-outs are at most 45 s.
 const RID: Duration = Duration::from_secs(75);
 
