@@ -23,5 +23,5 @@ pub use words::{
     AgentBrief, AgentKey, AgentReport, AgentView, Ask, Before, Decline, Execute, ExecuteError, Explain,
     Given, Joined, ListenerId, Loss, Notice, OfferEnd, Outcome, Position, PositionWhenKnown, PresenceState,
     Probe, Push, QueueBrief, QueueNews, QueuePosition, Read, Reserve, ReserveFor, SetStatus, Settle,
-    SharedEvent, TeamKey, Typing, ViewAgent, Viewing, Waiting,
+    SharedEvent, SharedHead, TeamKey, Typing, ViewAgent, Viewing, Waiting,
 };

@@ -21,4 +21,4 @@ pub use notice::{Loss, Notice};
 pub(crate) use publication::{AgentPublication, Publication};
 pub use push::{PresenceState, Push};
 pub use queue::{Before, Given, Joined, OfferEnd, QueueBrief, QueueNews, QueuePosition};
-pub use shown::SharedEvent;
+pub use shown::{SharedEvent, SharedHead};

@@ -19,8 +19,8 @@ mod wake;
 
 pub use actors::{
     AgentBrief, AgentKey, AgentView, Attachment, Authority, Changes, Execute, ExecuteError,
-    LATENCY_BOUNDS_US, ListenerId, Loss, OfferEnd, Outcome, PresenceState, Push, PushReceiver,
-    PushSender, Question, QueueBrief, QueueNews, QueuePosition, Read, Settings, SharedEvent, StatsView,
+    LATENCY_BOUNDS_US, ListenerId, Loss, OfferEnd, Outcome, PresenceState, Push, PushReceiver, PushSender,
+    Question, QueueBrief, QueueNews, QueuePosition, Read, Settings, SharedEvent, SharedHead, StatsView,
     Subscription, TeamKey, TooSlow, Topic, Typing, ViewAgent, Viewing, WAIT_BOUNDS_S, Watcher, window,
 };
 pub use cluster::Cluster;

@@ -33,7 +33,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, read_ahead: Bytes, handover
     let frame_bytes_max = app.config.limits.frame_bytes_max;
     // Small buffers: an idle socket costs little. Without a bound on what is written a slow reader would have none.
     let config = WebSocketConfig::default()
-        .read_buffer_size(2 * 1024)
+        .read_buffer_size(1024)
         .write_buffer_size(4 * 1024)
         .max_write_buffer_size(128 * 1024 + 2 * frame_bytes_max)
         .max_message_size(Some(frame_bytes_max))

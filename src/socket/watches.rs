@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use cluster::{Changes, Topic};
+use cluster::{Changes, SharedHead, Topic};
 use domain::{AgentId, ConversationId, Head, Principal, TeamId};
 use store::{HeadFilter, HeadPosition, HeadView, ListedHead};
 
@@ -77,7 +77,7 @@ pub(super) struct Watches {
     all: Vec<Watch>,
     /// What changed and is not told yet, each as it is now; none: read it. At most what an inbox holds, and what lists
     /// have shown.
-    changed: BTreeMap<ConversationId, Option<Arc<Head>>>,
+    changed: BTreeMap<ConversationId, Option<Arc<SharedHead>>>,
 }
 
 impl Watches {
@@ -150,7 +150,7 @@ impl Watches {
         !self.changed.is_empty() || self.all.iter().any(|watch| watch.listing.is_some())
     }
 
-    pub(super) fn next_changed(&mut self) -> Option<(ConversationId, Option<Arc<Head>>)> {
+    pub(super) fn next_changed(&mut self) -> Option<(ConversationId, Option<Arc<SharedHead>>)> {
         self.changed.pop_first()
     }
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::QueuePosition;
+use cluster::{QueuePosition, SharedHead};
 use domain::{ConversationId, Head, TeamId};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::close::Close;
 use super::frames::{Frame, OfList};
 use super::requests::Stop;
-use super::session::Session;
+use super::session::{Session, to_text};
 use super::side::Side;
 use super::watches::{List, TooMany, Verdict};
 use crate::conversations;
@@ -25,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const WRITE_TOGETHER: usize = 32;
 /// So long at most places in queues are asked for in between; then conversations are shown without.
 const PLACES_WITHIN: Duration = Duration::from_millis(200);
+/// What one socket has made of a change is shown by the others for so long, with the names and the place in the queue of then.
+const YOUNG: Duration = Duration::from_secs(1);
 /// After a failed read.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -88,13 +91,13 @@ impl Session {
     async fn show_changed(
         &mut self,
         conversation: ConversationId,
-        known: Option<Arc<Head>>,
+        known: Option<Arc<SharedHead>>,
         places_until: Instant,
     ) -> Result<bool, Close> {
         let head = match known {
             Some(head) => Some(head),
             None => match self.app.store.heads.get(self.key(conversation)).await {
-                Ok(read) => read.map(Arc::new),
+                Ok(read) => read.map(|head| Arc::new(SharedHead::new(Arc::new(head)))),
                 Err(error) => {
                     tracing::warn!(%conversation, %error, "a change waits for the store");
                     if let Side::Agent(agent_side) = &mut self.side {
@@ -107,9 +110,10 @@ impl Session {
             },
         };
         let Side::Agent(agent_side) = &mut self.side else { return Ok(true) };
-        let Verdict { show, left } = agent_side.watches.judge(conversation, head.as_deref());
+        let Verdict { show, left } =
+            agent_side.watches.judge(conversation, head.as_ref().map(|head| &***head));
         if let Some(head) = head.filter(|_| show) {
-            self.show(conversation, &head, places_until).await?;
+            self.show_shared(conversation, &head, places_until).await?;
         }
         for List { view, team } in left {
             let (conversation_id, view, team_id) = (Shown(conversation), view.name(), team.map(Shown));
@@ -142,12 +146,33 @@ impl Session {
         Ok(())
     }
 
+    /// A change concerns many who look on, and one of them makes what all show.
+    async fn show_shared(
+        &mut self,
+        conversation: ConversationId,
+        head: &SharedHead,
+        places_until: Instant,
+    ) -> Result<(), Close> {
+        // What has no place, as none is asked for any more, is not for others.
+        if Instant::now() >= places_until {
+            return self.show(conversation, head, places_until).await;
+        }
+        let shown = async { self.frame_of(conversation, head, places_until).await.into() };
+        let text = head.shown(YOUNG, shown).await;
+        self.write_text(Utf8Bytes::try_from(text).expect("frames are text")).await
+    }
+
     async fn show(
         &mut self,
         conversation: ConversationId,
         head: &Head,
         places_until: Instant,
     ) -> Result<(), Close> {
+        let text = self.frame_of(conversation, head, places_until).await;
+        self.write_text(text.into()).await
+    }
+
+    async fn frame_of(&self, conversation: ConversationId, head: &Head, places_until: Instant) -> String {
         let audience = self.who.audience();
         let place: Option<QueuePosition> = if Instant::now() < places_until {
             conversations::place(&self.app, self.key(conversation), head).await
@@ -156,7 +181,7 @@ impl Session {
         };
         let head = people::named(&self.app.identity, self.workspace, head).await;
         let conversation = ConversationJson::of(conversation, &head, audience).placed(place, audience);
-        self.write(&Frame::Conversation { conversation }).await
+        to_text(&Frame::Conversation { conversation })
     }
 }
 

@@ -13,7 +13,7 @@ use domain::{AgentId, ConversationId, Head, TeamId, VisitorId, WorkspaceId};
 use store::ConversationKey;
 use tokio::sync::Notify;
 
-use crate::words::QueuePosition;
+use crate::words::{QueuePosition, SharedHead};
 
 /// What can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ const CHANGES_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Changes {
     /// The conversations, each as it is now; none: read it.
-    pub conversations: BTreeMap<ConversationId, Option<Arc<Head>>>,
+    pub conversations: BTreeMap<ConversationId, Option<Arc<SharedHead>>>,
     /// The visitor's places.
     pub places: BTreeMap<ConversationId, QueuePosition>,
     /// Those of the visitor that left their queue; some may wait again since, and then have a place too.
@@ -55,7 +55,7 @@ impl Inbox {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, conversation: ConversationId, head: Option<&Arc<Head>>) {
+    fn put(&self, conversation: ConversationId, head: Option<&Arc<SharedHead>>) {
         let mut changes = self.changes();
         if changes.conversations.len() >= CHANGES_MAX {
             changes.conversations.clear();
@@ -103,13 +103,14 @@ impl Watchers {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
+        let shared = Arc::new(SharedHead::new(Arc::clone(head)));
         let assignee = head.assignee.as_ref().map(|agent| agent.id);
         let teams = [Some(before.0), Some(head.team).filter(|team| *team != before.0)];
         let agents = [before.1, assignee.filter(|_| assignee != before.1)];
         let teams = teams.into_iter().flatten().map(Topic::Team);
         let agents = agents.into_iter().flatten().map(Topic::Agent);
         for topic in teams.chain(agents).chain([Topic::All]) {
-            self.each(key.workspace, topic, |inbox| inbox.put(key.conversation, Some(head)));
+            self.each(key.workspace, topic, |inbox| inbox.put(key.conversation, Some(&shared)));
         }
     }
 

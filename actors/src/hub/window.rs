@@ -197,7 +197,11 @@ mod tests {
         assert_eq!(sender.push(status()), Err(TooSlow));
         receiver.overflowed().await;
         assert!(receiver.next().await.is_none(), "the socket is to be closed");
-        assert_eq!((receiver.try_next().is_some(), receiver.len()), (true, 1), "what fitted can still be had");
+        assert_eq!(
+            (receiver.try_next().is_some(), receiver.len()),
+            (true, 1),
+            "what fitted can still be had"
+        );
         assert_eq!(sender.push(status()), Err(TooSlow));
     }
 

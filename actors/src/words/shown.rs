@@ -1,10 +1,13 @@
-//! An event on its way to many listeners.
+//! What is on its way to many: an event to its listeners, a changed conversation to dashboards.
 
 use std::ops::Deref;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Audience, Event};
+use domain::{Audience, Event, Head};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// An event, with what the first listener of each side made of it to show it: the others show the same.
 #[derive(Debug)]
@@ -38,11 +41,63 @@ impl Deref for SharedEvent {
     }
 }
 
+/// A conversation as it is after a change, with what the first who showed it made of it: the others show the same while it is
+/// young.
+#[derive(Debug)]
+pub struct SharedHead {
+    head: Arc<Head>,
+    shown: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl SharedHead {
+    /// Shown to nobody yet.
+    pub fn new(head: Arc<Head>) -> Self {
+        Self { head, shown: Mutex::new(None) }
+    }
+
+    /// What was made of it at most `age_max` ago, or else what `show` makes. Of many who ask at once one makes it, and the
+    /// others wait.
+    pub async fn shown(&self, age_max: Duration, show: impl Future<Output = Bytes>) -> Bytes {
+        let mut shown = self.shown.lock().await;
+        match &*shown {
+            Some((at, young)) if at.elapsed() <= age_max => young.clone(),
+            Some(_) | None => {
+                let made = show.await;
+                *shown = Some((Instant::now(), made.clone()));
+                made
+            }
+        }
+    }
+}
+
+impl Deref for SharedHead {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::{Author, EventKind, Seq, Timestamp};
+    use domain::{
+        Attributes, Author, Command, Conversation, EventKind, Id, Principal, Request, Seq, Start, Timestamp,
+        VisitorCard,
+    };
 
     use super::*;
+
+    fn head() -> Head {
+        let (site, id) = (Id::from_hash([1; 16]), Id::from_hash([2; 16]));
+        let visitor = VisitorCard { id, name: None, email: None, verified: false };
+        let (team, attributes) = (Id::from_hash([3; 16]), Attributes::default());
+        let command =
+            Command::Start { start: Start { site, team, visitor, subject: None, attributes }, first: None };
+        let client_id = Some(domain::ClientId::parse("start").unwrap());
+        let request = Request { by: Principal::Visitor { id, site, name: None }, client_id, command };
+        let events = Conversation::start(&request, Timestamp::from_ms(1)).unwrap();
+        Conversation::replay(&events).unwrap().head().clone()
+    }
 
     #[test]
     fn an_event_is_made_ready_once_for_each_side() {
@@ -61,5 +116,25 @@ mod tests {
             }
         }
         assert_eq!(made, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_conversation_is_made_ready_once_for_all_who_ask_at_once_and_again_when_that_is_old() {
+        let shared = SharedHead::new(Arc::new(head()));
+        let made = std::cell::Cell::new(0);
+        let age_max = Duration::from_secs(1);
+        let show = async || {
+            shared
+                .shown(age_max, async {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    made.set(made.get() + 1);
+                    Bytes::from(made.get().to_string())
+                })
+                .await
+        };
+        for (wait_ms, times) in [(0, "1"), (1_000, "1"), (1, "2")] {
+            tokio::time::advance(Duration::from_millis(wait_ms)).await;
+            assert_eq!(futures_util::future::join_all([show(), show(), show()]).await, [times; 3]);
+        }
     }
 }

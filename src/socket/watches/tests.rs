@@ -41,6 +41,11 @@ fn list(watches: &mut Watches, rows: &[ListedHead]) -> usize {
     pages
 }
 
+/// What is told next, and whether it is known how it is.
+fn next(watches: &mut Watches) -> Option<(ConversationId, bool)> {
+    watches.next_changed().map(|(conversation, head)| (conversation, head.is_some()))
+}
+
 fn verdict(show: bool, left: &[List]) -> Verdict {
     Verdict { show, left: left.to_vec() }
 }
@@ -90,7 +95,7 @@ fn what_is_not_found_again_is_read() {
     // It leaves while the list is read again.
     assert_eq!(watches.judge(conversation(3), None), verdict(false, &[]));
     list(&mut watches, &[row(2, &queued)]);
-    assert_eq!(watches.next_changed(), Some((conversation(1), None)));
+    assert_eq!(next(&mut watches), Some((conversation(1), false)));
     assert_eq!(watches.judge(conversation(1), None), verdict(false, &[QUEUE]));
     assert!(!watches.has_work());
 
@@ -99,7 +104,7 @@ fn what_is_not_found_again_is_read() {
     watches.look_as(&Principal::Agent { card, role, teams: Vec::new() }, 3);
     assert_eq!(watches.topics(), [Topic::Agent(id(1))]);
     list(&mut watches, &[]);
-    assert_eq!(watches.next_changed(), Some((conversation(2), None)));
+    assert_eq!(next(&mut watches), Some((conversation(2), false)));
     assert_eq!(watches.judge(conversation(2), Some(&queued)), verdict(false, &[QUEUE]));
 }
 
@@ -113,7 +118,7 @@ fn a_view_that_the_agent_lost_empties() {
     assert_eq!(watches.topics(), [Topic::Agent(id(1)), Topic::All]);
     watches.look_as(&agent(Role::Agent), 3);
     assert_eq!((watches.topics(), list(&mut watches, &[])), (vec![Topic::Agent(id(1))], 0));
-    assert_eq!(watches.next_changed(), Some((conversation(1), None)));
+    assert_eq!(next(&mut watches), Some((conversation(1), false)));
     assert_eq!(watches.judge(conversation(1), Some(&queued)), verdict(false, &[all]));
 }
 
