@@ -20,6 +20,7 @@ mod replay;
 mod requests;
 mod searches;
 mod session;
+mod shown_ones;
 mod side;
 mod sockets;
 mod subscriptions;

@@ -1,13 +1,14 @@
 //! What an agent's socket watches: which conversations each list has shown, so that what leaves it is told. Pure:
 //! what reads and writes is `watching.rs`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::{Changes, SharedHead, Topic};
 use domain::{AgentId, ConversationId, Head, Principal, TeamId};
 use store::{HeadFilter, HeadPosition, HeadView, ListedHead};
 
+use super::shown_ones::ShownOnes;
 use crate::conversations::view::View;
 
 /// A socket watches so many lists.
@@ -35,7 +36,7 @@ struct Watch {
     list: List,
     /// What of it the agent sees; none: the agent may not see it now.
     view: Option<HeadView>,
-    shown: VecDeque<ConversationId>,
+    shown: ShownOnes,
     /// More is shown than is known.
     overfull: bool,
     /// Of a list that is being read.
@@ -48,7 +49,7 @@ struct Listing {
     /// So many rows more at most.
     left: usize,
     /// What was shown before, and was not found again yet.
-    before: VecDeque<ConversationId>,
+    before: ShownOnes,
 }
 
 /// A page that is to be read.
@@ -94,7 +95,7 @@ impl Watches {
             Some(place) => place,
             None if self.all.len() >= WATCHES_MAX => return Err(TooMany(WATCHES_MAX)),
             None => {
-                let shown = VecDeque::new();
+                let shown = ShownOnes::default();
                 self.all.push(Watch { list, view: None, shown, overfull: false, listing: None });
                 self.all.len() - 1
             }
@@ -201,7 +202,7 @@ impl Watches {
         listing.left = listing.left.saturating_sub(rows.len());
         if rows.len() < limit || listing.left == 0 {
             let before = watch.listing.take().map(|listing| listing.before).unwrap_or_default();
-            for conversation in before {
+            for conversation in before.in_order() {
                 watch.put(conversation);
                 self.changed.entry(conversation).or_insert(None);
             }
@@ -224,7 +225,7 @@ impl Watch {
     fn list_again(&mut self, rows_max: usize) {
         let mut before = std::mem::take(&mut self.shown);
         if let Some(listing) = self.listing.take() {
-            before.extend(listing.before);
+            listing.before.in_order().into_iter().for_each(|conversation| before.put(conversation));
         }
         self.overfull = false;
         self.listing = Some(Listing { after: None, left: rows_max, before });
@@ -233,16 +234,16 @@ impl Watch {
     /// It is shown.
     fn put(&mut self, conversation: ConversationId) {
         if let Some(listing) = &mut self.listing {
-            listing.before.retain(|other| *other != conversation);
+            listing.before.remove(conversation);
         }
-        if self.shown.contains(&conversation) {
+        if self.shown.contains(conversation) {
             return;
         }
         if self.shown.len() >= SHOWN_MAX {
-            self.shown.pop_front();
+            self.shown.remove_oldest();
             self.overfull |= self.list.view != View::Ended;
         }
-        self.shown.push_back(conversation);
+        self.shown.put(conversation);
     }
 
     /// It is shown no longer; says whether it was.
@@ -250,10 +251,7 @@ impl Watch {
         let before = self.listing.as_mut().map(|listing| &mut listing.before);
         let mut was_shown = self.overfull;
         for shown in [Some(&mut self.shown), before].into_iter().flatten() {
-            if let Some(place) = shown.iter().position(|other| *other == conversation) {
-                shown.remove(place);
-                was_shown = true;
-            }
+            was_shown |= shown.remove(conversation);
         }
         was_shown
     }

@@ -61,9 +61,13 @@ impl Inbox {
             changes.conversations.clear();
             changes.lost = true;
         }
+        // Who finds it there is told already, and has not looked yet.
+        let is_first = changes.conversations.is_empty();
         changes.conversations.insert(conversation, head.map(Arc::clone));
         drop(changes);
-        self.filled.notify_one();
+        if is_first {
+            self.filled.notify_one();
+        }
     }
 }
 
