@@ -12,6 +12,7 @@ use crate::demo::Demo;
 
 mod admin;
 mod agent;
+mod cluster;
 mod config;
 mod copy;
 mod desk;
@@ -86,6 +87,11 @@ pub enum Tool {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at the nodes of a cluster
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    /// Have a node of a cluster finish what it has, hand over, and end
+    Drain(cluster::Drain),
     /// Move everything to another store, and compare
     Copy(copy::Copy),
     /// Look at configuration, folder and store, and say what is wrong
@@ -195,6 +201,8 @@ impl Tool {
             Self::Workspace(command) => workspace::run(command).await,
             Self::Site(command) => site::run(command).await,
             Self::Config(command) => config::run(command),
+            Self::Cluster(command) => cluster::run(command).await,
+            Self::Drain(command) => cluster::drain(command).await,
             Self::Copy(command) => copy::run(command).await,
             Self::Doctor(command) => doctor::run(command).await,
             Self::Repair(command) => repair::run(command).await,

@@ -15,6 +15,7 @@ use crate::origins::spelling;
 
 mod address;
 mod blobs;
+mod cluster;
 mod error;
 mod form;
 mod forwarding;
@@ -28,6 +29,7 @@ mod store;
 
 pub use address::parse_listen;
 pub use blobs::{BlobsConfig, BlobsKind};
+pub use cluster::{ClusterConfig, JoinConfig};
 pub use error::ConfigError;
 use form::Form;
 pub use forwarding::ForwardingHeader;
@@ -65,6 +67,8 @@ pub struct Config {
     pub trusted_proxy_header: ForwardingHeader,
     /// What keeps the data.
     pub store: StoreConfig,
+    /// This server as one node of many.
+    pub cluster: ClusterConfig,
     /// How conversations find agents.
     pub routing: RoutingConfig,
     /// How large, how many, how often.
@@ -83,6 +87,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             trusted_proxy_header: ForwardingHeader::default(),
             store: StoreConfig::default(),
+            cluster: ClusterConfig::default(),
             routing: RoutingConfig::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -237,6 +242,7 @@ impl Config {
         section("store", StoreConfig::FIELD_NAMES, StoreConfig::FIELD_DOCS);
         section("store.cql", CqlConfig::FIELD_NAMES, CqlConfig::FIELD_DOCS);
         section("store.blobs", BlobsConfig::FIELD_NAMES, BlobsConfig::FIELD_DOCS);
+        section("cluster", ClusterConfig::FIELD_NAMES, ClusterConfig::FIELD_DOCS);
         section("routing", RoutingConfig::FIELD_NAMES, RoutingConfig::FIELD_DOCS);
         section("limits", Limits::FIELD_NAMES, Limits::FIELD_DOCS);
         section("log", LogConfig::FIELD_NAMES, LogConfig::FIELD_DOCS);
@@ -272,6 +278,7 @@ impl Config {
             }
         }
         self.store.check()?;
+        self.cluster.check(&self.store)?;
         self.limits.check()
     }
 
@@ -457,7 +464,11 @@ fn find_setting(variable: &str) -> Option<(String, Form)> {
 /// Every setting by path.
 fn known() -> impl Iterator<Item = (String, Form)> {
     let limits = Limits::keys().map(|key| (format!("limits.{key}"), Form::WholeNumber));
-    let settings = SETTINGS.iter().chain(BlobsConfig::SETTINGS).map(|&(path, form)| (path.to_owned(), form));
+    let settings = SETTINGS
+        .iter()
+        .chain(BlobsConfig::SETTINGS)
+        .chain(ClusterConfig::SETTINGS)
+        .map(|&(path, form)| (path.to_owned(), form));
     settings.chain(limits)
 }
 

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster::QueueBrief;
-use cluster::{LATENCY_BOUNDS_US, StatsView};
+use cluster::{LATENCY_BOUNDS_US, MemberFigures, QueueBrief, StatsView};
 use domain::Status;
 use http::{Method, StatusCode};
 use prometheus_client::collector::Collector;
@@ -31,6 +30,7 @@ use files::Room;
 use crate::database::DatabaseStats;
 use crate::errors::ErrorCode;
 
+mod members;
 mod process;
 mod routing;
 mod shared;
@@ -268,6 +268,8 @@ pub struct Figures {
     pub store: Option<DatabaseStats>,
     /// How the disk of the data folder stands; none when it does not say.
     pub storage: Option<Room>,
+    /// The cluster as this node knows it.
+    pub member: MemberFigures,
 }
 
 struct FiguresCollector(Arc<dyn Fn() -> Figures + Send + Sync>);
@@ -321,6 +323,7 @@ impl Collector for FiguresCollector {
         if let Some(room) = &figures.storage {
             storage::encode(&mut encoder, room)?;
         }
+        members::encode(&mut encoder, &figures.member)?;
         let sweep_seconds = ConstCounter::new(actors.sweep_us as f64 / 1e6);
         let help = "What going through all open conversations took together";
         let counter = encoder.encode_descriptor("sweep", help, Some(&Unit::Seconds), MetricType::Counter)?;

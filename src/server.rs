@@ -1,28 +1,27 @@
 //! The server put together, from the store up, and taken apart again in the order that loses nothing.
 
-use std::io;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Cluster, Settings, StartError};
+use cluster::{Cluster, Ended, Joining, Settings};
 use domain::Timestamp;
 use files::{FileLimits, Files, QuotaLimits, Storage};
 use identity::{Identity, Keys};
 use store::Clock;
 use store::folder::{FolderLost, FolderWatch};
 use store::sqlite::Access;
-use store::{LanesEnd, RecordError, Series, Store, StoreError};
+use store::{Series, Store, StoreError};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Parts};
-use crate::blobs::{self, BlobsError};
-use crate::config::{Config, StoreKind};
-use crate::database::{Database, DatabaseError};
-use crate::demo::{self, Demo, DemoError};
+use crate::blobs;
+use crate::config::{Config, JoinConfig, StoreKind};
+use crate::database::Database;
+use crate::demo::{self, Demo};
 use crate::descriptors;
 use crate::http::documents;
 use crate::http::engine::accept::{self, Front};
@@ -32,6 +31,12 @@ use crate::metrics::Figures;
 use crate::socket;
 use crate::staffing;
 
+mod error;
+mod signals;
+
+pub use error::ServerError;
+use signals::Signals;
+
 /// Connections that the system keeps until they are accepted: a burst of clients who come back together. A shorter queue
 /// has them try again after a second.
 const LISTEN_QUEUE: u32 = 4096;
@@ -39,6 +44,8 @@ const LISTEN_QUEUE: u32 = 4096;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Sockets come back to the next server within this time, not all at once.
 const RETURN_SPREAD_MS: u64 = 2_000;
+/// The pause before a node that was put out of the view joins again.
+const JOIN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often the server looks whether its data folder is still there; it has two seconds to notice.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 /// How often the bytes of uploads are saved: so much of them a server that is killed forgets.
@@ -50,86 +57,6 @@ const SWEEP_ROUNDS: u64 = 60;
 /// How much is removed at once.
 const EXPIRE_AT_ONCE: usize = 1_000;
 
-/// The server did not start, or ended before it was told to.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
-    Listen {
-        /// As the config says.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The store was opened and does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The installation's keys cannot be kept.
-    #[error("the installation's keys: {0}")]
-    Keys(#[from] RecordError),
-    /// What keeps the bytes of uploaded files cannot be used as configured.
-    #[error(transparent)]
-    Blobs(#[from] BlobsError),
-    /// What an earlier run left half received cannot be removed.
-    #[error("the folder of files: {0}")]
-    Files(io::Error),
-    /// The demo was not made.
-    #[error(transparent)]
-    Demo(#[from] DemoError),
-    /// Signals cannot be heard.
-    #[error("signals: {0}")]
-    Signals(io::Error),
-    /// What the server stands on cannot be watched.
-    #[error("the data folder: {0}")]
-    Watch(io::Error),
-    /// What the server stood on is gone: whatever it wrote would be lost.
-    #[error("stopped, because {0}")]
-    FolderLost(#[from] FolderLost),
-    /// A write failed in a way that leaves open what is on disk.
-    #[error("the store stopped after a failed write: start again, and it will be read from the disk")]
-    StoreFailed,
-    /// Another server took the store over; this one writes nothing any more.
-    #[error(
-        "another server opened this store, so this one stopped: without `[cluster]` only one may run. Stop the other \
-         one before this one is started again"
-    )]
-    Superseded,
-}
-
-impl From<StartError> for ServerError {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Superseded => Self::Superseded,
-            StartError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl ServerError {
-    /// 1: it failed. 2: the address or the data folder is taken, or cannot be used as configured. 3: another server took the
-    /// store over, and would be stopped in turn by this one's next start.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            ServerError::Database(error) => error.exit_code(),
-            ServerError::Listen { .. }
-            | ServerError::Blobs(BlobsError::Config(_) | BlobsError::Secret { .. }) => 2,
-            ServerError::Blobs(BlobsError::Folder(_))
-            | ServerError::Store(_)
-            | ServerError::Keys(_)
-            | ServerError::Files(_)
-            | ServerError::Demo(_)
-            | ServerError::Signals(_)
-            | ServerError::Watch(_)
-            | ServerError::FolderLost(_)
-            | ServerError::StoreFailed => 1,
-            ServerError::Superseded => 3,
-        }
-    }
-}
-
 /// What there is before anything can be asked: the store, who is who, and the addresses.
 struct Foundation {
     config: Config,
@@ -139,6 +66,7 @@ struct Foundation {
     identity: Arc<Identity>,
     listener: TcpListener,
     metrics: Option<TcpListener>,
+    joining: Option<Joining>,
     bound: SocketAddr,
 }
 
@@ -154,17 +82,26 @@ impl Foundation {
             data_dir = %config.data_dir.display(),
             "starting"
         );
+        let join = config.cluster.join()?;
         let database = Database::open(&config, Access::Server).await?;
         let listener = listen(config.listen).await?;
         let metrics = match config.metrics_listen {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let joining = match join {
+            Some(JoinConfig { name, secret, tls }) => {
+                let (listener, bound) = listen_for_peers(config.cluster.listen).await?;
+                let address = config.cluster.advertise.clone().unwrap_or_else(|| bound.to_string());
+                Some(Joining { name, address, listener, secret, tls })
+            }
+            None => None,
+        };
         let bound =
             listener.local_addr().map_err(|error| ServerError::Listen { address: config.listen, error })?;
         let (store, clock) = (database.store(), Clock::system());
         let identity = Arc::new(Identity::new(Arc::clone(&store.records), clock.clone()));
-        Ok(Self { config, database, store, clock, identity, listener, metrics, bound })
+        Ok(Self { config, database, store, clock, identity, listener, metrics, joining, bound })
     }
 }
 
@@ -174,6 +111,8 @@ pub struct Server {
     pub app: Arc<App>,
     /// How it is reached.
     pub url: String,
+    /// How it starts again.
+    again: Again,
     database: Database,
     listener: TcpListener,
     metrics: Option<TcpListener>,
@@ -181,44 +120,35 @@ pub struct Server {
     watches: Arc<[FolderWatch; 2]>,
 }
 
-/// What tells the server to stop. Heard from before it says that it serves: until then a signal just ends the process.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn hear() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Waits for the first, also one that came before.
-    async fn first(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 impl Server {
     /// Opens the store and binds the addresses; nothing is answered before [`Self::run`].
     pub async fn start(config: Config) -> Result<Self, ServerError> {
         let foundation = Foundation::lay(config).await?;
-        Self::build(foundation, None).await
+        Self::build(foundation, None, None).await
     }
 
     /// The same, with a workspace, a site and log-ins to try it with, and a page that does.
     pub async fn start_demo(config: Config) -> Result<(Self, Demo), ServerError> {
+        Self::build_demo(config, None).await
+    }
+
+    async fn build_demo(config: Config, signals: Option<Signals>) -> Result<(Self, Demo), ServerError> {
         let foundation = Foundation::lay(config).await?;
         let Foundation { config, store, identity, clock, bound, .. } = &foundation;
         let origin = config.own_origin(*bound);
         let demo = demo::seed(&*store.records, identity, clock, &config.data_dir, &origin).await?;
-        Ok((Self::build(foundation, Some(&demo)).await?, demo))
+        Ok((Self::build(foundation, Some(&demo), signals).await?, demo))
     }
 
-    async fn build(foundation: Foundation, demo: Option<&Demo>) -> Result<Self, ServerError> {
-        let Foundation { config, database, store, clock, identity, listener, metrics, bound } = foundation;
+    /// `signals`: heard already, by a server that this one follows in the same process.
+    async fn build(
+        foundation: Foundation,
+        demo: Option<&Demo>,
+        signals: Option<Signals>,
+    ) -> Result<Self, ServerError> {
+        let Foundation { config, database, store, clock, identity, listener, metrics, joining, bound } =
+            foundation;
+        let again = Again { config: Config { listen: bound, ..config.clone() }, is_demo: demo.is_some() };
         let keys = Keys::load(&*store.records, clock.now()).await?;
         let settings = Settings {
             agent_grace: Duration::from_secs(config.routing.agent_grace_s.into()),
@@ -241,9 +171,12 @@ impl Server {
             Storage::new(blobs.incoming().to_owned(), in_folder, config.limits.storage_reserve_bytes);
         let files = Files::open(blobs, Arc::clone(&store.records), clock.clone(), limits, storage);
         let files = Arc::new(files.map_err(ServerError::Files)?);
-        let signals = Signals::hear().map_err(ServerError::Signals)?;
-        // Last of what may fail: it stops a server that runs over the same store.
-        let cluster = Cluster::start(store.clone(), clock.clone(), settings).await?;
+        let signals = match signals {
+            Some(signals) => signals,
+            None => Signals::hear().map_err(ServerError::Signals)?,
+        };
+        // Last of what may fail: alone, it stops a server that runs over the same store.
+        let cluster = Cluster::start(store.clone(), clock.clone(), settings, joining).await?;
         let url = config.own_origin(bound).as_str().to_owned();
         let config = Arc::new(config);
         let documents = documents::build(&config);
@@ -254,16 +187,29 @@ impl Server {
         }
         let app = Arc::new(app);
         watch_figures(&app, &database);
-        Ok(Self { app, url, database, listener, metrics, signals, watches })
+        Ok(Self { app, url, again, database, listener, metrics, signals, watches })
     }
 
-    /// Serves until SIGTERM or SIGINT, or until another server takes the store over, then drains: no new connections, sockets
-    /// are told to come back, requests end, conversations finish what is in flight, the store is closed. A second signal cuts
-    /// connections off.
-    pub async fn run(self) -> Result<(), ServerError> {
-        let Self { app, url, database, listener, metrics, mut signals, watches } = self;
-        app.readiness.set(true);
-        tracing::info!(url, "serving");
+    /// Serves until SIGTERM or SIGINT, until it is drained, or until another server takes the store over, then drains: no new
+    /// connections, sockets are told to come back, requests end, conversations finish what is in flight, the store is closed. A
+    /// second signal cuts connections off. A node that its cluster has put out starts again, as another boot.
+    pub async fn run(mut self) -> Result<(), ServerError> {
+        loop {
+            let again = self.again.clone();
+            let (signals, told) = self.serve().await;
+            let Err(ServerError::Out) = told else { return told };
+            tracing::warn!("the cluster has put this node out of its view: it joins again");
+            match again.start(signals).await? {
+                Some(server) => self = server,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn serve(self) -> (Signals, Result<(), ServerError>) {
+        let Self { app, url, again: _, database, listener, metrics, mut signals, watches } = self;
+        app.readiness.set(app.cluster.serves());
+        tracing::info!(url, serves = app.cluster.serves(), "listening");
         let (stop, stopped) = watch::channel(false);
         let mut fronts = JoinSet::new();
         let rows = table::served(&app.config);
@@ -283,11 +229,14 @@ impl Server {
 
         let told = tokio::select! {
             () = signals.first() => Ok(()),
+            () = app.cluster.told_to_leave() => Ok(()),
             end = app.cluster.ended() => Err(match end {
-                LanesEnd::Sealed => ServerError::Superseded,
-                LanesEnd::Failed => ServerError::StoreFailed,
+                Ended::Superseded => ServerError::Superseded,
+                Ended::Out => ServerError::Out,
+                Ended::Failed => ServerError::StoreFailed,
             }),
             lost = lost(&watches) => Err(ServerError::FolderLost(lost)),
+            never = ready_with_custody(&app) => match never {},
         };
         app.readiness.set(false);
         if let Err(ServerError::FolderLost(lost)) = &told {
@@ -301,7 +250,12 @@ impl Server {
             Ok(()) => tracing::info!("draining"),
             // What is asked meanwhile is refused, and sockets come back to the server that took over.
             Err(ServerError::Superseded) => tracing::error!("the server stops: another one opened its store"),
-            Err(_) => return told,
+            Err(ServerError::Out) => tracing::warn!("draining: this node is out of the view"),
+            Err(_) => return (signals, told),
+        }
+        if told.is_ok() {
+            let app = Arc::clone(&app);
+            chores.spawn(async move { app.cluster.begin_leaving().await });
         }
         app.sockets.restart_all(RETURN_SPREAD_MS);
         // Everybody who hears it is still here.
@@ -324,8 +278,56 @@ impl Server {
         }
         database.close().await;
         tracing::info!("stopped");
-        told
+        (signals, told)
     }
+}
+
+/// How a server starts again in the same process.
+#[derive(Clone)]
+struct Again {
+    /// With the address that was bound.
+    config: Config,
+    is_demo: bool,
+}
+
+impl Again {
+    /// Starts until it has; none: it was told to stop before.
+    async fn start(self, mut signals: Signals) -> Result<Option<Server>, ServerError> {
+        loop {
+            tokio::select! {
+                () = signals.first() => return Ok(None),
+                () = tokio::time::sleep(JOIN_AGAIN_AFTER) => {}
+            }
+            let heard = Signals::hear().map_err(ServerError::Signals)?;
+            let started = async {
+                if self.is_demo {
+                    Server::build_demo(self.config.clone(), Some(heard)).await.map(|(server, _)| server)
+                } else {
+                    let foundation = Foundation::lay(self.config.clone()).await?;
+                    Server::build(foundation, None, Some(heard)).await
+                }
+            };
+            let started = tokio::select! {
+                () = signals.first() => return Ok(None),
+                started = started => started,
+            };
+            match started {
+                Ok(server) => return Ok(Some(server)),
+                Err(ServerError::Out) => tracing::warn!("out of the view before it had started: once more"),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Wants traffic as soon as this node has custody; a node that stands by does not.
+async fn ready_with_custody(app: &App) -> Infallible {
+    app.cluster.custody().await;
+    if !app.readiness.get() {
+        app.readiness.set(true);
+        tracing::info!("serving");
+    }
+    std::future::pending().await
 }
 
 /// Completes when something that the server stands on is lost.
@@ -353,6 +355,16 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
     bound().map_err(|error| ServerError::Listen { address, error })
 }
 
+/// The address that was bound with it: the links take the socket over.
+async fn listen_for_peers(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), ServerError> {
+    let listener = listen(address).await?;
+    let taken = || {
+        let bound = listener.local_addr()?;
+        Ok((listener.into_std()?, bound))
+    };
+    taken().map_err(|error| ServerError::Listen { address, error })
+}
+
 fn front(app: &Arc<App>, paths: Paths) -> Front {
     Front {
         app: Arc::clone(app),
@@ -375,6 +387,7 @@ fn watch_figures(app: &Arc<App>, database: &Database) {
             agents: cluster.agents_by_status(),
             store: Some(database.stats()),
             storage: files.storage().room().ok(),
+            member: cluster.member_figures(),
         }
     });
 }

@@ -18,7 +18,7 @@ mod words;
 
 pub use hub::{Changes, PushReceiver, PushSender, TooSlow, Topic, Watcher, window};
 pub use node::{Attachment, Node, Question, Subscription, WeakNode};
-pub use runtime::{Authority, LATENCY_BOUNDS_US, Settings, StatsView, WAIT_BOUNDS_S};
+pub use runtime::{Authority, Custody, LATENCY_BOUNDS_US, Settings, StatsView, WAIT_BOUNDS_S};
 pub use words::{
     AgentBrief, AgentKey, AgentReport, AgentView, Ask, Before, Decline, Execute, ExecuteError, Explain,
     Given, Joined, ListenerId, Loss, Notice, OfferEnd, Outcome, Position, PositionWhenKnown, PresenceState,

@@ -2,6 +2,7 @@
 
 mod context;
 mod crashes;
+mod custody;
 mod outbox;
 mod registry;
 mod stats;
@@ -11,5 +12,6 @@ mod visitors;
 pub use context::{Authority, Settings};
 pub(crate) use context::{Context, start};
 pub(crate) use crashes::Witness;
+pub use custody::Custody;
 pub(crate) use stats::Stats;
 pub use stats::{LATENCY_BOUNDS_US, StatsView, WAIT_BOUNDS_S};

@@ -12,10 +12,12 @@ use domain::{
     Agent, AgentCard, ClientId, Explanation, Head, MessageId, MessageText, Principal, Request, Seq, Status,
     TeamId, VisitorId, WorkspaceId,
 };
-use store::{Clock, ConversationKey, LanesEnd, Store};
+use store::{Clock, ConversationKey, Store};
 use tokio::time::timeout;
 
-use crate::view::{self, Boot, StartError};
+use crate::boot::{self, Boot, Ended, StartError};
+use crate::figures::MemberFigures;
+use crate::peering::Joining;
 use crate::{assignment, carry, wake};
 
 /// How long a node that was drained may take to seal its lanes and to leave the view.
@@ -29,17 +31,27 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts this node as a boot of its own, the one that may write from now on: those before are sealed first.
+    /// Starts this node as a boot of its own. Alone it has custody when this returns: those before are sealed first. With
+    /// `joining` it stands by until the view gives it everything.
     ///
     /// # Errors
-    /// [`StartError::Superseded`]: another server started meanwhile, and this one may not. [`StartError::Store`]: the store did
-    /// not answer, and the caller may start again.
-    pub async fn start(store: Store, clock: Clock, settings: Settings) -> Result<Self, StartError> {
-        let boot = Boot::enter(&store, clock.now()).await?;
-        let (node, notices) = Node::start(store, clock, boot.authority().clone(), settings).await?;
+    /// [`StartError`], each with what the caller does: it may start again after [`StartError::Store`] and [`StartError::Out`].
+    pub async fn start(
+        store: Store,
+        clock: Clock,
+        settings: Settings,
+        joining: Option<Joining>,
+    ) -> Result<Self, StartError> {
+        let boot = match joining {
+            None => Boot::enter(&store, &clock).await?,
+            Some(joining) => Boot::join(&store, &clock, joining).await?,
+        };
+        let (node, notices) = Node::start(store, clock, boot.authority(), settings).await?;
         tokio::spawn(carry::run(node.downgrade(), notices));
-        tokio::spawn(wake::run(node.downgrade()));
-        tokio::spawn(view::watch(node.downgrade(), Arc::clone(&boot.authority().lanes)));
+        let weak = node.downgrade();
+        tokio::spawn(boot.keeper().run(move || drop(tokio::spawn(wake::run(weak)))));
+        let (membership, lanes) = (boot.membership().clone(), Arc::clone(boot.lanes()));
+        tokio::spawn(boot::watch(node.downgrade(), membership, lanes));
         Ok(Self { node, boot })
     }
 
@@ -244,9 +256,38 @@ impl Cluster {
         self.node.live()
     }
 
+    /// Whether this node has custody of the conversations: if not, another one serves, and every question is refused here.
+    pub fn serves(&self) -> bool {
+        self.boot.custody().generation().is_some()
+    }
+
+    /// Completes once it has.
+    pub async fn custody(&self) {
+        self.boot.custody().begun().await;
+    }
+
     /// Completes when this node can write nothing any more, which it did not ask for; every question is refused then.
-    pub async fn ended(&self) -> LanesEnd {
-        self.boot.authority().lanes.ended().await
+    pub async fn ended(&self) -> Ended {
+        self.boot.ended().await
+    }
+
+    /// Completes when somebody has this node drained.
+    pub async fn told_to_leave(&self) {
+        self.boot.told_to_leave().await;
+    }
+
+    /// Has another member ready to take over while this node drains.
+    pub async fn begin_leaving(&self) {
+        match timeout(LEAVE_WITHIN, self.boot.begin_leaving()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the next member takes over when this one is gone"),
+            Err(_) => tracing::debug!("the next member takes over when this one is gone: the store is slow"),
+        }
+    }
+
+    /// The view and the links as this node knows them.
+    pub fn member_figures(&self) -> MemberFigures {
+        self.boot.figures()
     }
 
     /// Whether that has come about.

@@ -6,7 +6,7 @@
 
 mod answers;
 mod asks;
-mod codec;
+pub(crate) mod codec;
 mod control_link;
 mod counters;
 mod data_link;
@@ -20,7 +20,7 @@ mod publications;
 mod publisher;
 mod roster;
 mod secret;
-mod shapes;
+pub(crate) mod shapes;
 mod tcp;
 mod tls;
 

@@ -20,11 +20,14 @@ pub mod timing;
 
 pub(crate) use agreed::change;
 pub use document::{EvictedFor, Released, View};
-pub use driver::Driver;
+pub use driver::{AloneError, Driver};
+pub(crate) use handle::handed_out;
 pub use handle::{Membership, Out};
+pub(crate) use heartbeat::read as heartbeats;
 pub use heartbeat::{Accusation, Heartbeat, Reason};
 pub use member::{Member, MemberState};
 pub use pings::{Pings, Pong};
+pub use placement::Spread;
 pub use pulse::Pulse;
 pub use shards::{SHARDS, Shard, ShardId, Shards, shard_of};
 pub use suspicion::{Heard, Proposal, Suspicion};

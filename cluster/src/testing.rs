@@ -15,8 +15,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::view::{Boot, StartError};
+use crate::boot::{Boot, StartError};
 use crate::{Cluster, carry, wake};
+
+pub(crate) mod records;
 
 /// How likely a notice is lost, or late; the rest comes in order.
 #[derive(Clone, Copy, Debug, Default)]
@@ -164,13 +166,13 @@ async fn boot(
     let clock = Clock::of_tokio();
     let entered = loop {
         *boots += 1;
-        match Boot::enter_as(store, Incarnation(Uuid::from_u64_pair(seed, *boots)), clock.now()).await {
+        match Boot::enter_as(store, Incarnation(Uuid::from_u64_pair(seed, *boots)), &clock).await {
             Ok(entered) => break entered,
             Err(StartError::Store(_)) => {}
-            Err(StartError::Superseded) => panic!("nobody else starts"),
+            Err(other) => panic!("nobody else starts: {other}"),
         }
     };
-    let (node, notices) = start(store, clock, entered.authority().clone()).await;
+    let (node, notices) = start(store, clock, entered.authority()).await;
     let (carrier, carried) = mpsc::channel(1_024);
     let mut tasks = JoinSet::new();
     tasks.spawn(go_astray(notices, carrier, Arc::clone(astray), Dice::new(seed)));

@@ -81,7 +81,10 @@ async fn idle_end_ms(node: &Node, workspace: WorkspaceId, team: TeamId) -> Resul
 async fn end_idle(node: &Node, row: &LiveRow) -> Result<(), StoreError> {
     let heads = &node.store().heads;
     let Some(head) = heads.get(row.key).await? else {
-        return heads.remove_ghost(row.key, node.generation()).await;
+        return match node.generation() {
+            Some(generation) => heads.remove_ghost(row.key, generation).await,
+            None => Ok(()),
+        };
     };
     if node.visitor_is_there(row.key.workspace, head.visitor.id) {
         return Ok(());

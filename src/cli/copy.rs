@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use cluster::{Authority, Boot};
+use cluster::Boot;
 use futures_util::TryStreamExt;
 use store::copy::{Tally, Whole, Writer};
 use store::sqlite::Access;
@@ -95,8 +95,8 @@ async fn copy(from: &End, to: &End, shared: bool) -> Result<(Tally, String), Cli
     };
     // As a node of the target would; one that runs there all the same is stopped by this.
     let clock = Clock::system();
-    let boot = Boot::enter(&to.whole.store, clock.now()).await?;
-    let Authority { lanes, generation } = boot.authority().clone();
+    let boot = Boot::enter(&to.whole.store, &clock).await?;
+    let (lanes, generation) = (Arc::clone(boot.lanes()), boot.generation());
     let copied = store::copy::copy(&from.whole, &to.whole, &Writer { lanes, generation }, progress).await;
     if let Err(error) = boot.leave(clock.now()).await {
         tracing::debug!(%error, "the next server to start on the target seals what this command wrote by");

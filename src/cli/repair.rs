@@ -2,7 +2,7 @@
 //! conversations. The server is stopped meanwhile; one that runs all the same is stopped by this.
 
 use clap::Args;
-use cluster::{Authority, Boot};
+use cluster::Boot;
 use store::Clock;
 use store::cql::{CqlStore, Repaired};
 use store::sqlite::Access;
@@ -42,9 +42,8 @@ pub(super) async fn run(command: Repair) -> Result<String, CliError> {
 
 async fn repair(cql: &CqlStore) -> Result<String, CliError> {
     let clock = Clock::system();
-    let boot = Boot::enter(&cql.store(), clock.now()).await?;
-    let Authority { lanes, generation } = boot.authority().clone();
-    let repaired = cql.repair(lanes.incarnation(), generation).await;
+    let boot = Boot::enter(&cql.store(), &clock).await?;
+    let repaired = cql.repair(boot.lanes().incarnation(), boot.generation()).await;
     if let Err(error) = boot.leave(clock.now()).await {
         tracing::debug!(%error, "the next server to start seals what this command wrote by");
     }

@@ -44,6 +44,8 @@ fn the_command_line_is_as_published() {
         "demo --listen 127.0.0.1:0 --data d --ready-json",
         "demo --ephemeral",
         "serve --config f --listen [::1]:80 --data d --ready-json",
+        "cluster status --config f --json",
+        "drain node-1 --data d",
         "admin create --email a@b --name A",
         "admin reset-password --email a@b --password-file f",
         "workspace create --name A",

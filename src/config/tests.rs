@@ -279,6 +279,15 @@ fn every_setting_can_be_given_by_a_variable() {
                 ..BlobsConfig::default()
             },
         },
+        cluster: ClusterConfig {
+            name: Some("node-1".into()),
+            listen: "127.0.0.1:4000".parse().unwrap(),
+            advertise: Some("node-1.example.org:4000".into()),
+            secret_file: Some("/run/secrets/cluster".into()),
+            tls_ca: Some("/etc/ssl/cluster.pem".into()),
+            tls_certificate: Some("/etc/ssl/node-1.pem".into()),
+            tls_key: Some("/run/secrets/node-1.key".into()),
+        },
         limits: Limits { storage_reserve_bytes: Some(5), ..Limits::default() },
         ..Config::default()
     };
@@ -300,7 +309,7 @@ fn every_setting_can_be_given_by_a_variable() {
             (variable_name(path), text)
         })
         .collect();
-    let settings = SETTINGS.len() + BlobsConfig::SETTINGS.len();
+    let settings = SETTINGS.len() + BlobsConfig::SETTINGS.len() + ClusterConfig::SETTINGS.len();
     assert_eq!(given.len(), settings + Limits::keys().count());
     assert_eq!(Config::gather(None, given, Flags::default()).unwrap().config, full);
 }
@@ -312,4 +321,39 @@ fn a_config_file_that_is_not_there_is_named() {
         error.to_string().starts_with("cannot read the config file /nowhere/switchboard.toml: "),
         "{error}"
     );
+}
+
+#[test]
+fn a_node_of_a_cluster_is_checked_as_a_whole() {
+    let base = "[store]\nkind = 'cql'\ncql.nodes = ['a']\n[store.blobs]\nkind = 's3'\nbucket = 'b'\n\
+                access_key_file = 'a'\nsecret_key_file = 's'\n[cluster]\n";
+    let file = |settings: &str| load(&format!("{base}{settings}"), &[], Flags::default());
+    let named = "name = 'node-1'\nsecret_file = 's'\n";
+    for right in ["", "listen = '10.0.0.1:90'", "listen = '0.0.0.0:90'\nadvertise = '[::1]:90'"] {
+        let config = file(&format!("{named}{right}")).unwrap();
+        assert_eq!(config.cluster.name.as_deref(), Some("node-1"), "{right}");
+    }
+    for (wrong, said) in [
+        ("name = 'Node 1'\nsecret_file = 's'", "cluster.name = Node 1: must be 1 to 63 of a-z"),
+        ("name = 'node-1'", "cluster.name = node-1: needs cluster.secret_file"),
+        ("secret_file = 's'", "cluster.secret_file = s: needs cluster.name"),
+        ("listen = ':9'", "cluster.listen = 127.0.0.1:9: needs cluster.name"),
+        (
+            &format!("{named}listen = '0.0.0.0:9'"),
+            "cluster.listen = 0.0.0.0:9: is no address that other nodes",
+        ),
+        (&format!("{named}advertise = 'host'"), "cluster.advertise = host: must be a host and a port"),
+        (&format!("{named}advertise = '::1:9'"), "must be a host and a port"),
+        (&format!("{named}advertise = 'host:0'"), "must be a host and a port"),
+        (&format!("{named}tls_key = 'k'"), "cluster.tls_key = k: needs cluster.tls_ca"),
+        (&format!("{named}tls_ca = 'c'\ntls_key = 'k'"), "cluster.tls_ca = c: needs cluster.tls_certificate"),
+    ] {
+        let error = file(wrong).unwrap_err();
+        assert!(error.contains(said), "{wrong}: {error}");
+    }
+    let alone = |settings: &str| load(settings, &[], Flags::default()).unwrap_err();
+    let error = alone(&format!("[cluster]\n{named}"));
+    assert!(error.contains("store.kind = sqlite: is a store for one server"), "{error}");
+    let error = alone(&format!("[store]\nkind = 'cql'\ncql.nodes = ['a']\n[cluster]\n{named}"));
+    assert!(error.contains("store.blobs.kind = folder: keeps files where one server finds them"), "{error}");
 }

@@ -81,6 +81,9 @@ pub(crate) async fn judge(
     noticed.pattern = Some(row.path);
     let pages = row.who.pages();
     noticed.depends_on_origin = pages != Pages::All;
+    if !row.is_of_node() && !app.cluster.serves() {
+        return Err(stands_by());
+    }
 
     let origin = cors::origin_of(&request.headers)?;
     let caller = authenticate(app, row.who, request).await;
@@ -145,6 +148,12 @@ async fn let_read_refusal(app: &App, pages: Pages, origin: Option<&HeaderValue>,
     {
         noticed.origin = Some(origin.clone());
     }
+}
+
+/// Another node of the cluster serves: what is asked here is asked there, by the proxy in front or by the client's next try.
+fn stands_by() -> ApiError {
+    let error = ApiError::new(ErrorCode::Unavailable, "this node stands by, and another one serves");
+    error.retry_after_ms(1_000)
 }
 
 fn uri_size(request: &Parts, limits: &Limits) -> Result<(), ApiError> {

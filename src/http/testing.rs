@@ -179,7 +179,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let keys = Keys::load(records, now).await.unwrap();
         let settings = cluster::Settings::default();
-        let cluster = cluster::Cluster::start(store.clone(), clock.clone(), settings).await.unwrap();
+        let cluster = cluster::Cluster::start(store.clone(), clock.clone(), settings, None).await.unwrap();
         let limits = files::FileLimits {
             bytes_max: 1 << 20,
             pixels_max: 1 << 20,

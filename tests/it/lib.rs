@@ -10,6 +10,7 @@ mod api;
 mod browser;
 mod bucket;
 mod canned;
+mod cluster;
 mod duel;
 mod examples;
 mod failing_store;

@@ -18,7 +18,7 @@ struct AgentActor;
 /// # Errors
 /// [`Rejection::NotFound`] when there is no such agent; otherwise nothing was done, and the caller may ask again.
 pub(crate) async fn activate(node: &Arc<Context>, key: AgentKey) -> Result<AgentHandle, ExecuteError> {
-    node.check_lives()?;
+    node.may_start()?;
     let records = &*node.store.records;
     let record = store::get::<Agent>(records, key.workspace, &key.agent.to_string()).await?;
     let agent = record.ok_or(Rejection::NotFound)?.document;

@@ -21,7 +21,7 @@ pub(crate) async fn activate(
     node: &Arc<Context>,
     key: ConversationKey,
 ) -> Result<ConversationHandle, ExecuteError> {
-    node.check_lives()?;
+    node.may_start()?;
     node.lanes.settled(key).await;
     let first = node.store.log.read(key, Seq::ZERO, PAGE_MAX);
     let (first, head) = try_join(first, node.store.heads.get(key)).await?;

@@ -35,7 +35,7 @@ pub(super) fn begin(
     group: DraftedGroup,
     actor: ActorRef<ConversationMessage>,
 ) {
-    let (lanes, generation) = (Arc::clone(&node.lanes), node.generation);
+    let (lanes, generation) = (Arc::clone(&node.lanes), node.generation());
     let mut appending = Box::pin(async move {
         let DraftedGroup { before, events, head } = group;
         let appended = Appended { events, head, outcome: Ok(Append::Unknown), took: Duration::ZERO };
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::conversation::draft::Draft;
     use crate::conversation::tests::{key, post, start_request};
-    use crate::runtime::{self, Authority, Settings};
+    use crate::runtime::{self, Authority, Custody, Settings};
 
     /// Takes what came of an append, and does nothing with it.
     struct Sink;
@@ -98,7 +98,7 @@ mod tests {
             records: Arc::new(MemoryRecords::default()),
             series: memory.clone(),
         };
-        let authority = Authority { lanes: Arc::clone(&lanes), generation };
+        let authority = Authority { lanes: Arc::clone(&lanes), custody: Custody::since(generation) };
         let (node, _notices) =
             runtime::start(store, Clock::by_hand(now), authority, Settings::default()).await.unwrap();
         let (sink, _) = Sink::spawn(None, Sink, ()).await.unwrap();

@@ -19,7 +19,7 @@ pub(crate) async fn create(
     key: ConversationKey,
     request: &Request,
 ) -> Result<(ConversationHandle, Option<Outcome>), ExecuteError> {
-    node.check_lives()?;
+    let generation = node.may_start()?;
     node.lanes.settled(key).await;
     if !node.store.log.read(key, Seq::ZERO, 1).await?.is_empty() {
         return Ok((activate(node, key).await?, None));
@@ -27,7 +27,7 @@ pub(crate) async fn create(
     let events = Conversation::start(request, node.clock.now()).ok_or(Rejection::NotFound)?;
     let conversation = Conversation::replay(&events).ok_or(Rejection::NotFound)?;
     let head = Arc::new(conversation.head().clone());
-    let group = Group { key, generation: node.generation, before: None, events: &events, head: &head };
+    let group = Group { key, generation, before: None, events: &events, head: &head };
     match node.lanes.append(group).await? {
         Append::Applied => {}
         Append::Fenced => return Err(ExecuteError::Moved),

@@ -13,7 +13,7 @@ use store::{Clock, ConversationKey, EventLog, Generation, Incarnation, Store};
 use uuid::Uuid;
 
 use crate::testing::agent;
-use crate::{Authority, ExecuteError, Node, Notice, Push, Read, Settings, Typing, window};
+use crate::{Authority, Custody, ExecuteError, Node, Notice, Push, Read, Settings, Typing, window};
 
 use fixture::{Fixture, id, place, visitor};
 pub(super) use fixture::{key, post, start_request};
@@ -211,7 +211,7 @@ async fn a_start_is_answered_again_with_the_same_and_refused_with_other_content(
 async fn the_router_hears_that_it_waits_before_its_agent_hears_of_a_free_place() {
     let memory = Arc::new(MemoryStore::default());
     let lanes = memory.open(Incarnation(Uuid::nil())).await.unwrap();
-    let authority = Authority { lanes, generation: Generation(1) };
+    let authority = Authority { lanes, custody: Custody::since(Generation(1)) };
     let records = Arc::new(MemoryRecords::default());
     let store = Store { log: memory.clone(), heads: memory.clone(), records, series: memory };
     let (node, mut notices) =

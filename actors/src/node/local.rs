@@ -43,12 +43,12 @@ impl Node {
 
     /// Its lanes have ended: it writes nothing any more, and has no conversations.
     pub fn is_over(&self) -> bool {
-        self.context.check_lives().is_err()
+        self.context.is_over()
     }
 
-    /// As which its actors write.
-    pub fn generation(&self) -> Generation {
-        self.context.generation
+    /// As which its actors write; none: it has no custody yet, and no actors.
+    pub fn generation(&self) -> Option<Generation> {
+        self.context.may_start().ok()
     }
 
     /// The clock that its actors use.

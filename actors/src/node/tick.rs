@@ -25,7 +25,7 @@ pub(super) async fn run(context: Weak<Context>) {
     let mut ticks: u64 = 0;
     loop {
         interval.tick().await;
-        let Some(context) = context.upgrade().filter(|context| context.check_lives().is_ok()) else { return };
+        let Some(context) = context.upgrade().filter(|context| !context.is_over()) else { return };
         ticks += 1;
         // What an actor that ended is not told, it finds when it starts again.
         for (_, handle) in context.teams.living() {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crashes::Crashes;
+use super::custody::Custody;
 use super::outbox::Outbox;
 use super::registry::Registry;
 use super::stats::Stats;
@@ -51,17 +52,17 @@ impl Default for Settings {
 pub struct Authority {
     /// The node's own, open.
     pub lanes: Arc<dyn Lanes>,
-    /// Higher than that of every node which wrote before.
-    pub generation: Generation,
+    /// Whether it has custody of the conversations yet.
+    pub custody: Custody,
 }
 
 /// The store, the clock, the registries of the living, and the ways from one actor to others.
 pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
-    /// All that is appended goes through these, as the one writer of each conversation of this generation.
+    /// All that is appended goes through these, by a node that has custody, as the one writer of each conversation.
     pub(crate) lanes: Arc<dyn Lanes>,
-    pub(crate) generation: Generation,
+    custody: Custody,
     pub(crate) settings: Settings,
     pub(crate) conversations: Registry<ConversationKey, ConversationMessage, Activity>,
     pub(crate) agents: Registry<AgentKey, AgentMessage, AgentPresence>,
@@ -83,10 +84,22 @@ impl Context {
         self.started.elapsed().as_millis() as u64
     }
 
+    /// As which what is started here writes.
+    ///
     /// # Errors
-    /// [`ExecuteError::Moved`] once the lanes have ended.
-    pub(crate) fn check_lives(&self) -> Result<(), ExecuteError> {
-        if self.over.load(Ordering::Relaxed) { Err(ExecuteError::Moved) } else { Ok(()) }
+    /// [`ExecuteError::Moved`] before the node has custody, and once the lanes have ended.
+    pub(crate) fn may_start(&self) -> Result<Generation, ExecuteError> {
+        self.custody.generation().filter(|_| !self.is_over()).ok_or(ExecuteError::Moved)
+    }
+
+    /// As which actors write: none is started without custody.
+    pub(crate) fn generation(&self) -> Generation {
+        self.custody.generation().expect("whatever writes was started with custody")
+    }
+
+    /// The lanes have ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The lanes have ended: no actor stays, and none is started any more. A conversation first hears what became of what it
@@ -126,7 +139,7 @@ pub(crate) async fn start(
         store,
         clock,
         lanes: authority.lanes,
-        generation: authority.generation,
+        custody: authority.custody,
         settings,
         conversations: Registry::new(),
         agents: Registry::new(),

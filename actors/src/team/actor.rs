@@ -16,7 +16,7 @@ struct RouterActor;
 /// # Errors
 /// [`ExecuteError::Unavailable`] when no actor could be started; ask again soon.
 pub(crate) async fn start(node: &Arc<Context>, key: TeamKey) -> Result<TeamHandle, ExecuteError> {
-    node.check_lives()?;
+    node.may_start()?;
     let supervisor = node.supervisor.get_cell();
     let gauges = Arc::new(QueueGauges::default());
     let opened = (Arc::clone(node), key, Arc::clone(&gauges));

@@ -14,7 +14,7 @@ const MEMORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CodecError {
+pub(crate) enum CodecError {
     #[error("longer than any message may be")]
     TooLong,
     #[error("not a message that this release knows")]
@@ -28,12 +28,12 @@ fn config() -> impl bincode::config::Config {
 }
 
 /// A value as it crosses.
-pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bincode::serde::encode_to_vec(value, config()).expect("outer shapes have lengths that are known")
 }
 
 /// A value that crossed: all of `bytes`, and nothing behind it.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > BYTES_MAX {
         return Err(CodecError::TooLong);
     }

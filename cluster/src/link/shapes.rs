@@ -15,7 +15,7 @@ use crate::protocol::ProtocolRange;
 
 /// Bytes that links carry and do not read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Opaque(pub(super) Bytes);
+pub(crate) struct Opaque(pub(crate) Bytes);
 
 impl fmt::Debug for Opaque {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::{Document, Incarnation, RecordKind};
 
 use super::member::{Member, MemberState};
-use super::placement;
+use super::placement::{self, Spread};
 use super::shards::{Shard, ShardId, Shards};
 
 #[cfg(test)]
@@ -147,20 +147,25 @@ impl View {
         joining.map(|member| member.state = MemberState::Up).is_some()
     }
 
-    /// As [`View::join`]; the shards of an older boot go to those who are up, and a member that is alone is up at once.
+    /// As [`View::join`]; the one member is up at once. A member that nobody reaches is out: a cluster does not stand beside it.
     pub fn enter(&mut self, member: Member) -> bool {
         let incarnation = member.incarnation;
         if !self.join(member) {
             return false;
         }
+        let unreached =
+            self.members.iter().filter(|other| other.is_alone() && other.incarnation != incarnation);
+        let unreached: Vec<Incarnation> = unreached.map(|other| other.incarnation).collect();
+        for other in unreached {
+            self.evict(other, EvictedFor::Silence);
+        }
         if self.members.len() == 1 {
             self.come_up(incarnation);
         }
-        self.hand_out();
         true
     }
 
-    /// As [`View::enter`], as the one member: all others are out, and to be sealed.
+    /// As [`View::enter`], as the one member, with all shards: all others are out, and to be sealed.
     pub fn enter_alone(&mut self, member: Member) -> bool {
         let others = self.members.iter().filter(|other| other.name != member.name);
         let others: Vec<Incarnation> = others.map(|other| other.incarnation).collect();
@@ -170,6 +175,7 @@ impl View {
         }
         let is_changed = alone.enter(member);
         if is_changed {
+            alone.hand_out(Spread::One);
             *self = alone;
         }
         is_changed
@@ -224,10 +230,11 @@ impl View {
         ShardId::all().fold(false, |changed, shard| self.clear_from(shard, by, None) | changed)
     }
 
-    /// Spreads the shards over the members that are up, within one of each other, moving as few as possible.
-    pub fn hand_out(&mut self) -> bool {
+    /// Spreads the shards over members that are up, within one of each other, moving as few as possible.
+    pub fn hand_out(&mut self, spread: Spread) -> bool {
         let up = self.members.iter().filter(|member| member.state == MemberState::Up);
-        let takers: Vec<Incarnation> = up.map(|member| member.incarnation).collect();
+        let up = up.map(|member| member.incarnation).collect();
+        let takers = placement::takers(&self.shards, up, spread);
         let moves = placement::moves(&self.shards, &takers);
         for &(shard, to) in &moves {
             self.give(shard, to);

@@ -7,16 +7,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::{Clock, RecordError, Records, StoreError};
+use store::{Clock, Incarnation, RecordError, Records, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::agreed::{self, Reader};
 use super::document::{EvictedFor, View};
-use super::handle::{Membership, within};
+use super::handle::{Membership, handed_out, within};
 use super::heartbeat::{self, Accusation, Writer};
 use super::member::{Member, MemberState};
-use super::pings::Pings;
+use super::pings::{Pings, Pong};
+use super::placement::Spread;
 use super::pulse::Pulse;
 use super::suspicion::{Heard, Proposal, Suspicion};
 use super::timing::{CHANGE_AGAIN, HEARTBEAT_EVERY, READ_EVERY, READ_EVERY_ACCUSING, TICK_EVERY};
@@ -39,10 +40,35 @@ enum Wish {
     Evict(Proposal),
 }
 
+/// Why a boot is not the one member.
+#[derive(Debug, thiserror::Error)]
+pub enum AloneError {
+    /// These members of a cluster live, and stay.
+    #[error("members of a cluster live")]
+    Cluster(Vec<Member>),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a node that is alone hears.
+struct NobodyAnswers;
+
+impl Pings for NobodyAnswers {
+    fn last_pong(&self, _: Incarnation) -> Option<Pong> {
+        None
+    }
+
+    fn is_linked(&self, _: Incarnation) -> bool {
+        false
+    }
+}
+
 /// Runs one boot's membership.
 pub struct Driver {
     membership: Membership,
     name: NodeName,
+    is_alone: bool,
     pings: Arc<dyn Pings>,
     began: Instant,
     state: Mutex<State>,
@@ -54,7 +80,7 @@ pub struct Driver {
 
 impl Driver {
     /// Makes the boot a member that is joining, and returns its membership with the driver, which the caller runs at once. An older
-    /// boot of the same name is out from now on.
+    /// boot of the same name is out from now on. `pulse`: of this boot alone.
     ///
     /// # Errors
     /// [`StoreError`]: the boot may be a member; the caller joins again, as a new incarnation.
@@ -62,18 +88,59 @@ impl Driver {
         records: Arc<dyn Records>,
         clock: Clock,
         member: Member,
+        pulse: Pulse,
         pings: Arc<dyn Pings>,
+        spread: Spread,
     ) -> Result<(Membership, Self), StoreError> {
-        let me = member.incarnation;
-        let pulse = Pulse::new();
         let reading = pulse.begin_reading();
-        let enters = |view: &mut View| view.enter(member.clone());
+        let enters = |view: &mut View| view.enter(member.clone()) && handed_out(view, spread);
         let view = within(agreed::change(&*records, clock.now(), enters)).await?;
         pulse.tick();
         pulse.end_reading(reading);
-        let membership = Membership::new(me, records, clock, pulse, view);
+        Ok(Self::of(records, clock, member, pulse, pings, spread, view))
+    }
+
+    /// The same of a boot that is alone: all members are out from now on. None of them may be a member of a cluster, but for those
+    /// in `dead`.
+    ///
+    /// # Errors
+    /// [`AloneError::Cluster`]: nothing was changed. [`AloneError::Store`]: as of [`Driver::join`].
+    pub async fn join_alone(
+        records: Arc<dyn Records>,
+        clock: Clock,
+        member: Member,
+        dead: &[Incarnation],
+    ) -> Result<(Membership, Self), AloneError> {
+        let pulse = Pulse::new();
+        let reading = pulse.begin_reading();
+        let lives = |other: &&Member| !other.is_alone() && !dead.contains(&other.incarnation);
+        let enters = |view: &mut View| {
+            !view.members().iter().any(|other| lives(&other)) && view.enter_alone(member.clone())
+        };
+        let view = within(agreed::change(&*records, clock.now(), enters)).await?;
+        let living: Vec<Member> = view.members().iter().filter(lives).cloned().collect();
+        if !living.is_empty() {
+            return Err(AloneError::Cluster(living));
+        }
+        pulse.tick();
+        pulse.end_reading(reading);
+        Ok(Self::of(records, clock, member, pulse, Arc::new(NobodyAnswers), Spread::One, view))
+    }
+
+    fn of(
+        records: Arc<dyn Records>,
+        clock: Clock,
+        member: Member,
+        pulse: Pulse,
+        pings: Arc<dyn Pings>,
+        spread: Spread,
+        view: View,
+    ) -> (Membership, Self) {
+        let me = member.incarnation;
+        let membership = Membership::new(me, records, clock, pulse, spread, view);
         let driver = Self {
             membership: membership.clone(),
+            is_alone: member.is_alone(),
             name: member.name,
             pings,
             began: Instant::now(),
@@ -85,7 +152,7 @@ impl Driver {
             accusing: Notify::new(),
             wished: Notify::new(),
         };
-        Ok((membership, driver))
+        (membership, driver)
     }
 
     /// Runs until this boot is out. Everything happens in this one future, so that a node that does not run does nothing.
@@ -143,13 +210,13 @@ impl Driver {
         proposal.or_else(|| is_joining().then_some(Wish::ComeUp))
     }
 
-    /// A change of what the node accuses is written at once: others wait for its vote. A node without peers has nobody to tell
-    /// that it lives.
+    /// A change of what the node accuses is written at once: others wait for its vote. A node of a cluster writes heartbeats even
+    /// without peers: one that starts without a cluster must see that it lives.
     async fn beat(&self) {
         let mut writer = Writer::new(self.name.clone(), self.membership.incarnation());
         loop {
             let accuses = self.state().accuses.clone();
-            if self.has_peers() {
+            if self.has_peers() || !self.is_alone {
                 match self.beat_once(&mut writer, accuses.clone()).await {
                     Ok(()) => {}
                     Err(error) => tracing::debug!(%error, "a heartbeat did not pass"),
@@ -166,8 +233,12 @@ impl Driver {
         let (records, clock) = (self.membership.records(), self.membership.clock());
         let pulse = self.membership.pulse();
         let may = || pulse.is_current();
-        let write =
-            async { writer.write(records, clock, accuses, may).await.map_err(RecordError::or_unavailable) };
+        let view = self.membership.view();
+        let peers = view.members().iter().map(|member| member.incarnation);
+        let linked = peers.filter(|peer| self.pings.is_linked(*peer)).collect();
+        let write = async {
+            writer.write(records, clock, accuses, linked, may).await.map_err(RecordError::or_unavailable)
+        };
         if within(write).await? {
             pulse.heartbeat_passed();
             self.state().suspicion.heartbeat_passed(self.began.elapsed());
@@ -223,7 +294,8 @@ impl Driver {
         match wish.filter(|_| self.membership.pulse().is_current()) {
             None => {}
             Some(Wish::ComeUp) => {
-                let comes_up = |view: &mut View| view.come_up(me).then(|| view.hand_out()).is_some();
+                let spread = self.membership.spread();
+                let comes_up = |view: &mut View| view.come_up(me) && handed_out(view, spread);
                 self.membership.change(comes_up).await?;
             }
             Some(Wish::Evict(proposal)) => self.evict(proposal).await?,
@@ -235,7 +307,8 @@ impl Driver {
         let known = self.membership.view();
         // Somebody else may have evicted another member by its counter since this was proposed.
         let holds = |view: &View| why == EvictedFor::Silence || view.counter_evictions() == counter_evictions;
-        let evicts = |view: &mut View| holds(view) && view.evict(of, why).then(|| view.hand_out()).is_some();
+        let spread = self.membership.spread();
+        let evicts = |view: &mut View| holds(view) && view.evict(of, why) && handed_out(view, spread);
         let view = self.membership.change(evicts).await?;
         let Some(evicted) = known.member(of).filter(|_| view.member(of).is_none()) else { return Ok(()) };
         tracing::warn!(name = %evicted.name, incarnation = %of.0, ?why, "a member is out of the view");

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::agreed;
 use super::document::View;
 use super::heartbeat;
+use super::placement::Spread;
 use super::pulse::Pulse;
 use super::timing::CALL_WITHIN;
 use crate::name::NodeName;
@@ -31,6 +32,7 @@ struct Inner {
     records: Arc<dyn Records>,
     clock: Clock,
     pulse: Pulse,
+    spread: Spread,
     views: watch::Sender<Arc<View>>,
     out: watch::Sender<Option<Out>>,
 }
@@ -42,10 +44,11 @@ impl Membership {
         records: Arc<dyn Records>,
         clock: Clock,
         pulse: Pulse,
+        spread: Spread,
         view: View,
     ) -> Self {
         let views = watch::Sender::new(Arc::new(view));
-        Self(Arc::new(Inner { me, records, clock, pulse, views, out: watch::Sender::new(None) }))
+        Self(Arc::new(Inner { me, records, clock, pulse, spread, views, out: watch::Sender::new(None) }))
     }
 
     /// This boot.
@@ -60,6 +63,11 @@ impl Membership {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// Which members this node gives shards to.
+    pub(super) fn spread(&self) -> Spread {
+        self.0.spread
     }
 
     /// The newest view that this node knows.
@@ -121,7 +129,7 @@ impl Membership {
     /// As of [`Membership::change`].
     pub async fn drain(&self) -> Result<Arc<View>, StoreError> {
         let me = self.0.me;
-        self.change(|view| view.drain(me).then(|| view.hand_out()).is_some()).await
+        self.change(|view| view.drain(me) && handed_out(view, self.0.spread)).await
     }
 
     /// This boot has sealed its lanes: it is out.
@@ -131,7 +139,7 @@ impl Membership {
     pub async fn leave(&self) -> Result<Arc<View>, StoreError> {
         let me = self.0.me;
         let name = self.0.views.borrow().member(me).map(|member| member.name.clone());
-        let view = self.change(|view| view.leave(me).then(|| view.hand_out()).is_some()).await?;
+        let view = self.change(|view| view.leave(me) && handed_out(view, self.0.spread)).await?;
         if let Some(name) = name {
             self.forget(&view, &name).await;
         }
@@ -150,6 +158,12 @@ impl Membership {
             }
         }
     }
+}
+
+/// After a change of the members, which is one whether or not a shard moves.
+pub(crate) fn handed_out(view: &mut View, spread: Spread) -> bool {
+    view.hand_out(spread);
+    true
 }
 
 /// A call that takes too long has an unknown outcome.

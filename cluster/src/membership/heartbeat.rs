@@ -43,6 +43,9 @@ pub struct Heartbeat {
     pub counter: u64,
     /// The members that it accuses.
     pub accuses: Vec<Accusation>,
+    /// The members that it can ask. Nothing is decided by it.
+    #[serde(default)]
+    pub linked: Vec<Incarnation>,
 }
 
 impl Document for Heartbeat {
@@ -77,6 +80,7 @@ impl Writer {
         records: &dyn Records,
         clock: &Clock,
         accuses: Vec<Accusation>,
+        linked: Vec<Incarnation>,
         may: impl Fn() -> bool,
     ) -> Result<bool, RecordError> {
         if !may() {
@@ -92,7 +96,7 @@ impl Writer {
         }
         self.counter += 1;
         let (name, incarnation) = (self.name.clone(), self.incarnation);
-        let heartbeat = Heartbeat { name, incarnation, counter: self.counter, accuses };
+        let heartbeat = Heartbeat { name, incarnation, counter: self.counter, accuses, linked };
         let written = match seen {
             None => store::insert(records, INSTALLATION, heartbeat, clock.now()).await?,
             Some(seen) => {
@@ -108,7 +112,7 @@ impl Writer {
 ///
 /// # Errors
 /// [`StoreError`]: nothing is known.
-pub(super) async fn read(records: &dyn Records) -> Result<Vec<Heartbeat>, StoreError> {
+pub(crate) async fn read(records: &dyn Records) -> Result<Vec<Heartbeat>, StoreError> {
     let all = store::all::<Heartbeat>(records, INSTALLATION).await?;
     Ok(all.into_iter().map(|versioned| versioned.document).collect())
 }

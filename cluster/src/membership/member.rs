@@ -25,7 +25,7 @@ pub struct Member {
     pub name: NodeName,
     /// This boot of it.
     pub incarnation: Incarnation,
-    /// Where its peers reach it, as `host:port`; empty for a node that has none.
+    /// Where its peers reach it, as `host:port`; empty for a node that is alone.
     pub address: String,
     /// What it does.
     pub state: MemberState,
@@ -33,4 +33,11 @@ pub struct Member {
     pub protocol: ProtocolRange,
     /// The newest formats that it reads.
     pub level: u32,
+}
+
+impl Member {
+    /// Nobody reaches it: it is of no cluster, and the one member of its view.
+    pub fn is_alone(&self) -> bool {
+        self.address.is_empty()
+    }
 }

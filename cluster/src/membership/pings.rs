@@ -25,4 +25,7 @@ pub struct Pong {
 pub trait Pings: Send + Sync + 'static {
     /// The last pong of the peer; none: none came yet. Never waits.
     fn last_pong(&self, peer: Incarnation) -> Option<Pong>;
+
+    /// Whether this node can ask the peer, for those who look at the cluster. Never waits.
+    fn is_linked(&self, peer: Incarnation) -> bool;
 }

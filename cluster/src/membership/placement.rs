@@ -6,6 +6,26 @@ use store::Incarnation;
 
 use super::shards::{SHARDS, ShardId, Shards};
 
+/// Which members shards are given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// To all members that are up, evenly.
+    Even,
+    /// All of them to one member that is up, the one that has the most; the others stand by.
+    One,
+}
+
+/// Which of the members that are up take shards.
+pub(super) fn takers(shards: &Shards, up: Vec<Incarnation>, spread: Spread) -> Vec<Incarnation> {
+    let owned =
+        |member: &Incarnation| shards.iter().filter(|(_, shard)| shard.owner == Some(*member)).count();
+    match spread {
+        Spread::Even => up,
+        // Of several that have as many the first, on which all nodes agree.
+        Spread::One => up.into_iter().rev().max_by_key(owned).into_iter().collect(),
+    }
+}
+
 /// The moves after which the shards are spread over `takers` within one of each other, as few as possible. `takers` stand in an
 /// order on which all nodes agree.
 pub(super) fn moves(shards: &Shards, takers: &[Incarnation]) -> Vec<(ShardId, Incarnation)> {

@@ -33,7 +33,7 @@ pub(super) struct Reading {
 
 impl Pulse {
     /// Of a node that has read the view right now.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Instant::now();
         let beats = Beats { ticked_at: now, noticed_at: now, heartbeat_at: None, pauses: 0, read_after: 0 };
         Self(Arc::new(Mutex::new(beats)))

@@ -188,7 +188,7 @@ impl Suspicion {
             return Vec::new();
         }
         let reason = |peer: &Peer| {
-            let silent = is_silent(peer, now).then_some(Reason::Silent);
+            let silent = self.accuses_silence(peer, now).then_some(Reason::Silent);
             silent.or_else(|| self.stands(peer, now).then_some(Reason::Standing))
         };
         let accused = self.others().filter_map(|(of, peer)| Some((*of, reason(peer)?)));
@@ -231,6 +231,14 @@ impl Suspicion {
         #[cfg(test)]
         let is_limited = is_limited && !mutant::is(Mutant::CounterEvictionsUnlimited);
         (self.stands(peer, now) && !is_limited).then_some(EvictedFor::Counter)
+    }
+
+    /// Whether the silence of a peer is held against it. A node that joins and never heard a settled member may have the wrong
+    /// secret or no way to it: that member leaves by its counter, or by the accusations of others.
+    fn accuses_silence(&self, peer: &Peer, now: Duration) -> bool {
+        let is_joining = self.peers.get(&self.me).is_some_and(|me| me.is_joining);
+        let knows_nothing = peer.heard.is_none() && is_joining && !peer.is_joining;
+        is_silent(peer, now) && !knows_nothing
     }
 
     fn others(&self) -> impl Iterator<Item = (&Incarnation, &Peer)> {

@@ -37,7 +37,7 @@ impl Fixture {
 
     async fn cluster(store: &Store) -> Cluster {
         let settings = Settings { agent_grace: Duration::from_secs(2), ..Settings::default() };
-        Cluster::start(store.clone(), Clock::system(), settings).await.unwrap()
+        Cluster::start(store.clone(), Clock::system(), settings, None).await.unwrap()
     }
 
     async fn conversation(&self, n: u8) {

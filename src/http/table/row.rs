@@ -26,6 +26,13 @@ pub struct Row {
     pub doc: Doc,
 }
 
+impl Row {
+    /// Every node answers it by itself, also one that stands by: what operators ask, and pages that are part of the program.
+    pub(crate) fn is_of_node(&self) -> bool {
+        matches!(self.doc.tag, "operation" | "documents")
+    }
+}
+
 /// How often. Each is a limit of the config; the judge knows whose bucket it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {

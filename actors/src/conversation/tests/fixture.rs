@@ -11,7 +11,7 @@ use store::memory::{MemoryRecords, MemoryStore};
 use store::{Clock, ConversationKey, EventLog, Generation, Incarnation, Store};
 use uuid::Uuid;
 
-use crate::{Authority, ExecuteError, Node, Outcome, PushReceiver, Settings, Subscription, window};
+use crate::{Authority, Custody, ExecuteError, Node, Outcome, PushReceiver, Settings, Subscription, window};
 
 pub(super) fn id<K: domain::Kind>(n: u8) -> domain::Id<K> {
     domain::Id::from_hash([n; 16])
@@ -80,7 +80,7 @@ impl Boots {
         let log: Arc<dyn EventLog> = Arc::new(self.faulty.clone());
         let store = Store { log, heads: self.memory.clone(), records, series: self.memory.clone() };
         let clock = Clock::by_hand(Timestamp::from_ms(1_000));
-        let authority = Authority { lanes, generation: Generation(generation) };
+        let authority = Authority { lanes, custody: Custody::since(Generation(generation)) };
         let (node, mut notices) = Node::start(store, clock, authority, self.settings.clone()).await.unwrap();
         tokio::spawn(async move { while notices.recv().await.is_some() {} });
         node

@@ -81,13 +81,9 @@ async fn read(
     link: Arc<DataLink>,
 ) -> Ended {
     let mut buffer = vec![0; FRAME_BYTES_MAX];
-    let mut newest = 0;
+    let (mut newest, mut read) = (0, 0);
     loop {
-        let read = match reader.read(&mut buffer).await {
-            Ok(0) => return Ended::Closed,
-            Ok(read) => read,
-            Err(error) => return error.into(),
-        };
+        // What came behind the handshake first: nothing was read yet.
         let (events, received) = link.receive(&buffer[..read]);
         for event in events {
             #[cfg(test)]
@@ -103,6 +99,11 @@ async fn read(
         if let Err(error) = received {
             return error.into();
         }
+        read = match reader.read(&mut buffer).await {
+            Ok(0) => return Ended::Closed,
+            Ok(read) => read,
+            Err(error) => return error.into(),
+        };
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::super::frame::HEADER_BYTES;
+use super::super::frame::{self, Class, HEADER_BYTES};
 use super::super::handshake::Handshake;
 use super::super::mutant::{self, Mutant};
 use super::super::publications::Delivery;
@@ -218,6 +218,41 @@ async fn junk_silence_wrong_secrets_and_reflections_are_refused_within_the_time_
     z.refuses(1).await;
     assert!(!z.status(&a.name).is_linked);
     assert!(!a.status(&name("b")).is_linked);
+}
+
+/// What comes in one piece with the end of the handshake is not left lying until more comes.
+#[tokio::test]
+async fn what_a_peer_says_right_behind_the_handshake_is_heard_at_once() {
+    let a = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let b = Started::new("b", QUICK).await;
+    b.peers_are(&[(&name("a"), a.local_addr().unwrap())]);
+    let told = async {
+        loop {
+            let (mut stream, _) = a.accept().await.unwrap();
+            let mut handshake = Handshake::accept(introduction("a"), secret(1), [9; 32]);
+            let mut buffer = [0; 4096];
+            let connection = loop {
+                let read = stream.read(&mut buffer).await.unwrap();
+                let mut progress = handshake.receive(&buffer[..read]).unwrap();
+                if progress.greeted.is_some() {
+                    frame::write(&mut progress.send, Class::Tell, 0, 7, 0, b"told");
+                }
+                let greeted = progress.greeted.map(|greeted| greeted.connection);
+                if greeted != Some(ConnectionKind::Control) {
+                    stream.write_all(&progress.send).await.unwrap();
+                }
+                if let Some(connection) = greeted {
+                    break connection;
+                }
+            };
+            if connection == ConnectionKind::Data {
+                break stream;
+            }
+        }
+    };
+    let _stream = timeout(LONG, told).await.expect("it dials");
+    let tell = timeout(LONG, b.inbox.tell()).await.expect("it was said");
+    assert_eq!((tell.version, tell.payload), (7, bytes("told")));
 }
 
 /// The certificate and key of a node.

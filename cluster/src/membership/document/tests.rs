@@ -32,7 +32,7 @@ fn apply(view: &mut View, change: impl FnOnce(&mut View) -> bool) -> bool {
     let next = view.after(|view| {
         change(view)
             && ({
-                view.hand_out();
+                view.hand_out(Spread::Even);
                 true
             })
     });
@@ -157,11 +157,13 @@ fn what_is_stored_of_the_membership_is_read_for_ever() {
             Accusation { of: boot(2), reason: Reason::Silent },
             Accusation { of: boot(3), reason: Reason::Standing },
         ],
+        linked: vec![boot(3)],
     };
     let mut golden = Golden::new(include_str!("golden.txt"));
     golden.check("view", &view);
     golden.check("view_empty", &View::default());
-    golden.check("heartbeat", &heartbeat);
+    golden.check("heartbeat_linked", &heartbeat);
+    golden.check("heartbeat", &Heartbeat { linked: Vec::new(), ..heartbeat });
     golden.finish();
 }
 
@@ -246,8 +248,8 @@ proptest! {
             let up = next.members().iter().filter(|member| member.state == MemberState::Up);
             let takers: Vec<Incarnation> = up.map(|member| member.incarnation).collect();
             let fewest = if takers.is_empty() { 0 } else { fewest_moves(&next, &takers) };
-            next.hand_out();
-            prop_assert!(!next.hand_out());
+            next.hand_out(Spread::Even);
+            prop_assert!(!next.hand_out(Spread::Even));
             let moved = next.shards().iter().filter(|(id, shard)| shard.owner != made.shards()[*id].owner).count();
             prop_assert_eq!(moved, fewest);
             let counts = takers.iter().map(|taker| {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use domain::{Timestamp, WorkspaceId};
-use store::memory::MemoryRecords;
-use store::{Incarnation, Record, RecordKind, Unique};
+use domain::Timestamp;
+use store::{Incarnation, RecordKind};
 use uuid::Uuid;
 
 use super::*;
@@ -13,82 +12,36 @@ use crate::membership::handle::Out;
 use crate::membership::pings::Pong;
 use crate::name::NodeName;
 use crate::protocol::ProtocolRange;
+use crate::testing::records::{Trouble, TroubledRecords, Write};
 
 /// Counts calls.
 #[derive(Default)]
-struct CountedRecords {
-    inner: MemoryRecords,
-    calls: Mutex<BTreeMap<(&'static str, RecordKind), u64>>,
-}
+struct Calls(Mutex<BTreeMap<(&'static str, RecordKind), u64>>);
 
-impl CountedRecords {
+impl Calls {
     fn count(&self, call: &'static str, kind: RecordKind) {
-        *self.calls.lock().unwrap().entry((call, kind)).or_default() += 1;
+        *self.0.lock().unwrap().entry((call, kind)).or_default() += 1;
     }
 
     fn take(&self) -> BTreeMap<(&'static str, RecordKind), u64> {
-        std::mem::take(&mut self.calls.lock().unwrap())
+        std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
 #[async_trait]
-impl Records for CountedRecords {
-    async fn insert(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError> {
-        self.count("insert", kind);
-        self.inner.insert(kind, record, unique).await
+impl Trouble for Calls {
+    async fn write(&self, call: &'static str, kind: RecordKind, write: Write) -> Result<(), RecordError> {
+        self.count(call, kind);
+        write.await
     }
 
-    async fn update(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError> {
-        self.count("update", kind);
-        self.inner.update(kind, record, unique).await
-    }
-
-    async fn delete(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        id: &str,
-        version: Option<u64>,
-    ) -> Result<(), RecordError> {
-        self.count("delete", kind);
-        self.inner.delete(workspace, kind, id, version).await
-    }
-
-    async fn get(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        id: &str,
-    ) -> Result<Option<Record>, StoreError> {
-        self.count("get", kind);
-        self.inner.get(workspace, kind, id).await
-    }
-
-    async fn find(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        unique: &Unique,
-    ) -> Result<Option<Record>, StoreError> {
-        self.count("find", kind);
-        self.inner.find(workspace, kind, unique).await
-    }
-
-    async fn list(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
-        self.count("list", kind);
-        self.inner.list(workspace, kind, after, limit).await
-    }
-
-    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.inner.expire(now, limit).await
+    async fn reads(&self, call: &'static str, kind: RecordKind) -> Result<(), StoreError> {
+        self.count(call, kind);
+        Ok(())
     }
 }
+
+type CountedRecords = TroubledRecords<Calls>;
 
 /// Every peer answers at once.
 struct AllAnswer;
@@ -98,37 +51,67 @@ impl Pings for AllAnswer {
         let (tick_age, clock) = (Duration::ZERO, Timestamp::from_ms(0));
         Some(Pong { at: Instant::now(), clock, tick_age, heartbeat_age: None })
     }
+
+    fn is_linked(&self, _: Incarnation) -> bool {
+        true
+    }
 }
 
-async fn join(records: &Arc<CountedRecords>, name: &str, n: u8) -> (Membership, Driver) {
-    let member = Member {
+fn member(name: &str, n: u8, address: &str) -> Member {
+    Member {
         name: NodeName::parse(name).unwrap(),
         incarnation: Incarnation(Uuid::from_bytes([n; 16])),
-        address: String::new(),
+        address: address.to_owned(),
         state: MemberState::Joining,
         protocol: ProtocolRange::OURS,
         level: 1,
-    };
-    Driver::join(records.clone(), Clock::of_tokio(), member, Arc::new(AllAnswer)).await.unwrap()
+    }
+}
+
+async fn join(records: &Arc<CountedRecords>, name: &str, n: u8) -> (Membership, Driver) {
+    join_as(records, name, n, Spread::Even).await
+}
+
+async fn join_as(records: &Arc<CountedRecords>, name: &str, n: u8, spread: Spread) -> (Membership, Driver) {
+    let member = member(name, n, &format!("{name}:4000"));
+    let (clock, pings) = (Clock::of_tokio(), Arc::new(AllAnswer));
+    Driver::join(records.clone(), clock, member, Pulse::new(), pings, spread).await.unwrap()
+}
+
+async fn join_alone(
+    records: &Arc<CountedRecords>,
+    n: u8,
+    dead: &[Incarnation],
+) -> Result<(Membership, Driver), AloneError> {
+    Driver::join_alone(records.clone(), Clock::of_tokio(), member("alone", n, ""), dead).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_node_reads_the_view_each_second_and_with_peers_writes_one_heartbeat() {
+async fn an_idle_node_reads_the_view_each_second_and_in_a_cluster_writes_one_heartbeat() {
     let records = Arc::new(CountedRecords::default());
-    let (_, driver) = join(&records, "a", 1).await;
+    let (_, driver) = join_alone(&records, 9, &[]).await.unwrap();
     tokio::spawn(driver.run());
     sleep(Duration::from_secs(5)).await;
-    records.take();
+    records.trouble.take();
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(records.take(), BTreeMap::from([(("get", RecordKind::View), 60)]));
+    assert_eq!(records.trouble.take(), BTreeMap::from([(("get", RecordKind::View), 60)]));
+
+    let (a, driver) = join(&records, "a", 1).await;
+    tokio::spawn(driver.run());
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(a.view().members().len(), 1, "the one that was alone is out");
+    records.trouble.take();
+    sleep(Duration::from_secs(60)).await;
+    let calls = [("get", RecordKind::View), ("update", RecordKind::Heartbeat)];
+    assert_eq!(records.trouble.take(), calls.map(|call| (call, 60)).into_iter().collect());
 
     let (other, driver) = join(&records, "b", 2).await;
     tokio::spawn(driver.run());
     sleep(Duration::from_secs(5)).await;
     assert!(other.views().borrow().members().iter().all(|member| member.state == MemberState::Up));
-    records.take();
+    records.trouble.take();
     sleep(Duration::from_secs(60)).await;
-    let calls = records.take();
+    let calls = records.trouble.take();
     let expected =
         [("get", RecordKind::View), ("list", RecordKind::Heartbeat), ("update", RecordKind::Heartbeat)];
     assert_eq!(calls, expected.map(|call| (call, 120)).into_iter().collect());
@@ -195,4 +178,50 @@ async fn a_node_that_stood_still_does_nothing_by_its_view_until_it_is_read_again
     tokio::spawn(driver.run());
     sleep(Duration::from_millis(500)).await;
     assert!(a.pulse().is_current() && a.pulse().answers());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_member_has_all_shards_and_the_next_takes_them_when_it_drains_or_is_gone() {
+    let records = Arc::new(CountedRecords::default());
+    let mut joined = Vec::new();
+    for (name, n) in [("a", 1), ("b", 2), ("c", 3)] {
+        let (membership, driver) = join_as(&records, name, n, Spread::One).await;
+        joined.push((membership, tokio::spawn(driver.run())));
+        sleep(Duration::from_secs(3)).await;
+    }
+    let newest = |of: usize| joined[of].0.view();
+    let owner = |view: &View| {
+        let owner = view.shards()[crate::membership::ShardId(0)].owner;
+        assert!(view.shards().iter().all(|(_, shard)| shard.owner == owner));
+        view.members().iter().position(|member| Some(member.incarnation) == owner)
+    };
+    let view = newest(2);
+    assert_eq!((view.members().len(), owner(&view)), (3, Some(0)));
+    joined[0].0.drain().await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    let view = newest(2);
+    let up = view.members().iter().filter(|member| member.state == MemberState::Up);
+    assert_eq!((up.count(), view.members()[0].state), (2, MemberState::Draining));
+    assert!(matches!(owner(&view), Some(1 | 2)));
+    joined[0].0.leave().await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(newest(1).members().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_alone_does_not_stand_beside_a_cluster_nor_evict_one_that_lives() {
+    let records = Arc::new(CountedRecords::default());
+    let (a, driver) = join(&records, "a", 1).await;
+    let running = tokio::spawn(driver.run());
+    let refused = join_alone(&records, 9, &[]).await.err();
+    let Some(AloneError::Cluster(living)) = refused else { panic!("{refused:?}") };
+    assert_eq!(living.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!((a.view().version(), a.view().members().len()), (1, 1), "nothing was changed");
+    // Of a dead cluster it takes everything.
+    running.abort();
+    let (alone, _driver) = join_alone(&records, 9, &[a.incarnation()]).await.unwrap();
+    let view = alone.view();
+    assert_eq!((view.members().len(), view.unsealed()), (1, [a.incarnation()].as_slice()));
+    assert!(view.shards().iter().all(|(_, shard)| shard.owner == Some(alone.incarnation())));
 }

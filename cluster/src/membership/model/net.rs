@@ -20,6 +20,10 @@ impl Pings for ModelPings {
     fn last_pong(&self, peer: Incarnation) -> Option<Pong> {
         self.world.state().pongs.get(&(self.me, peer)).copied()
     }
+
+    fn is_linked(&self, peer: Incarnation) -> bool {
+        self.last_pong(peer).is_some()
+    }
 }
 
 /// Lets every node ping every other one. A pong comes when both nodes run and both directions let it pass.

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::super::driver::Driver;
 use super::super::member::{Member, MemberState};
+use super::super::pulse::Pulse;
 use super::control::Freezable;
 use super::custody::Custody;
 use super::net::ModelPings;
-use super::records::NodeRecords;
+use super::records::{NodeRecords, NodeTrouble};
 use super::world::{Boot, Life, World};
 use crate::name::NodeName;
 use crate::protocol::ProtocolRange;
@@ -30,11 +31,8 @@ pub(super) fn start(world: &Arc<World>, slot: usize) {
 
 async fn live(world: Arc<World>, slot: usize) {
     let control = world.control(slot);
-    let records = Arc::new(NodeRecords {
-        inner: Arc::clone(&world.records),
-        control: Arc::clone(&control),
-        chance: Arc::clone(&world.chance),
-    });
+    let trouble = NodeTrouble { control: Arc::clone(&control), chance: Arc::clone(&world.chance) };
+    let records = Arc::new(NodeRecords { inner: Arc::clone(&world.records), trouble });
     loop {
         let booted = {
             let mut state = world.state();
@@ -51,7 +49,8 @@ async fn live(world: Arc<World>, slot: usize) {
             level: 1,
         };
         let pings = Arc::new(ModelPings { me, world: Arc::clone(&world) });
-        let joined = Driver::join(records.clone(), Clock::of_tokio(), member, pings).await;
+        let (clock, pulse) = (Clock::of_tokio(), Pulse::new());
+        let joined = Driver::join(records.clone(), clock, member, pulse, pings, world.spread).await;
         let Ok((membership, driver)) = joined else {
             sleep(Duration::from_millis(300)).await;
             continue;

@@ -9,6 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::super::agreed::Reader;
 use super::super::document::View;
+use super::super::placement::Spread;
+use super::super::shards::SHARDS;
 use super::super::timing::{COUNTER_EVICTION_EVERY, WATCH_GAP_MAX};
 use super::node::{name, short};
 use super::world::{Life, SLOTS, World};
@@ -158,6 +160,10 @@ pub(super) fn missing(world: &World) -> String {
             return format!("{id:?} is owned by one that is sealed");
         }
     }
-    let spread = counts.iter().max().zip(counts.iter().min()).map(|(most, least)| most - least);
-    if spread.is_none_or(|spread| spread > 1) { format!("spread as {counts:?}") } else { String::new() }
+    let (most, least) = (counts.iter().max().copied(), counts.iter().min().copied());
+    let is_spread = match world.spread {
+        Spread::Even => most.zip(least).is_some_and(|(most, least)| most - least <= 1),
+        Spread::One => most == Some(SHARDS),
+    };
+    if is_spread { String::new() } else { format!("spread as {counts:?}") }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::super::document::{Released, View};
 use super::super::handle::Membership;
 use super::super::pings::Pong;
+use super::super::placement::Spread;
 use super::super::shards::ShardId;
 use super::control::{Control, StoreFaults};
 use super::truth::{Chance, Truth};
@@ -67,6 +68,7 @@ pub(super) struct State {
 }
 
 pub(super) struct World {
+    pub(super) spread: Spread,
     pub(super) chance: Arc<Chance>,
     pub(super) records: Arc<MemoryRecords>,
     pub(super) state: Mutex<State>,
@@ -77,7 +79,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(super) fn new(seed: u64, spread: Spread) -> Arc<Self> {
         let slot = || Slot {
             life: Life::Empty,
             control: Arc::default(),
@@ -94,6 +96,7 @@ impl World {
             is_calm: false,
         };
         Arc::new(Self {
+            spread,
             chance: Arc::new(Chance::new(seed)),
             records: Arc::default(),
             state: Mutex::new(state),

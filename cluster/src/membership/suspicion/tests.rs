@@ -54,7 +54,7 @@ impl Node {
             view.enter(Member {
                 name: name(n),
                 incarnation: boot(n),
-                address: String::new(),
+                address: format!("10.0.0.{n}:4000"),
                 state,
                 protocol,
                 level: 1,
@@ -103,6 +103,7 @@ impl Node {
                     incarnation: boot(*n),
                     counter: *counter,
                     accuses: accuses.clone(),
+                    linked: Vec::new(),
                 };
                 self.suspicion.read(&[heartbeat], now);
             }
@@ -122,6 +123,33 @@ impl Node {
         self.answers.remove(&n);
         self.writes.remove(&n);
     }
+}
+
+#[test]
+fn a_node_that_joins_and_never_heard_a_settled_member_accuses_it_by_its_counter_alone() {
+    let mut node = Node::of(2);
+    node.now += 200;
+    // Node 1 as it has just joined, with the wrong secret.
+    node.suspicion = Suspicion::new(boot(1), ms(node.now));
+    node.view.leave(boot(1));
+    let joining = Member { name: name(1), incarnation: boot(1), ..node.view.members()[0].clone() };
+    node.view.enter(joining);
+    node.answers.clear();
+    assert_eq!(node.until(30_000), None);
+    assert_eq!(node.accuses(), []);
+    // Once node 2 writes no heartbeats any more, it is dead for a node that joins.
+    node.dies(2);
+    assert_eq!(node.until(38_000), evicts(2, EvictedFor::Counter));
+    // Two that join, and never heard each other, are parted.
+    let mut node = Node::of(2);
+    node.now += 200;
+    node.suspicion = Suspicion::new(boot(1), ms(node.now));
+    let settled = std::mem::take(&mut node.view);
+    for member in settled.members() {
+        node.view.join(member.clone());
+    }
+    node.answers.clear();
+    assert_eq!(node.until(node.now + 8_000), evicts(2, EvictedFor::Silence));
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use domain::WorkspaceId;
 use store::faulty::{Faults, FaultyLog};
-use store::memory::{MemoryRecords, MemoryStore};
-use store::{INSTALLATION, Record, RecordError, RecordKind, Records, Unique};
+use store::memory::MemoryStore;
+use store::{Generation, INSTALLATION, RecordError, RecordKind};
 
 use crate::membership::ShardId;
+use crate::testing::records::{self, Trouble, TroubledRecords};
 
 use super::*;
 
@@ -29,16 +29,24 @@ enum Write {
     Unavailable,
 }
 
-/// Records whose writes come to what the test says.
+/// Lets writes come to what the test says.
 #[derive(Default)]
-struct ScriptedRecords {
-    inner: MemoryRecords,
+struct Script {
     script: Mutex<VecDeque<Write>>,
     writes: AtomicUsize,
 }
 
-impl ScriptedRecords {
-    async fn write(&self, write: impl Future<Output = Result<(), RecordError>>) -> Result<(), RecordError> {
+#[async_trait]
+impl Trouble for Script {
+    async fn write(
+        &self,
+        call: &'static str,
+        _: RecordKind,
+        write: records::Write,
+    ) -> Result<(), RecordError> {
+        if call == "delete" {
+            return write.await;
+        }
         self.writes.fetch_add(1, Ordering::Relaxed);
         let scripted = self.script.lock().unwrap().pop_front();
         match scripted.unwrap_or(Write::Done) {
@@ -53,58 +61,7 @@ impl ScriptedRecords {
     }
 }
 
-#[async_trait]
-impl Records for ScriptedRecords {
-    async fn insert(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError> {
-        self.write(self.inner.insert(kind, record, unique)).await
-    }
-
-    async fn update(&self, kind: RecordKind, record: Record, unique: &[Unique]) -> Result<(), RecordError> {
-        self.write(self.inner.update(kind, record, unique)).await
-    }
-
-    async fn delete(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        id: &str,
-        version: Option<u64>,
-    ) -> Result<(), RecordError> {
-        self.inner.delete(workspace, kind, id, version).await
-    }
-
-    async fn get(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        id: &str,
-    ) -> Result<Option<Record>, StoreError> {
-        self.inner.get(workspace, kind, id).await
-    }
-
-    async fn find(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        unique: &Unique,
-    ) -> Result<Option<Record>, StoreError> {
-        self.inner.find(workspace, kind, unique).await
-    }
-
-    async fn list(
-        &self,
-        workspace: WorkspaceId,
-        kind: RecordKind,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
-        self.inner.list(workspace, kind, after, limit).await
-    }
-
-    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.inner.expire(now, limit).await
-    }
-}
+type ScriptedRecords = TroubledRecords<Script>;
 
 struct Fixture {
     store: Store,
@@ -127,16 +84,11 @@ impl Fixture {
     }
 
     fn script(&self, writes: impl IntoIterator<Item = Write>) {
-        self.records.script.lock().unwrap().extend(writes);
+        self.records.trouble.script.lock().unwrap().extend(writes);
     }
 
-    async fn enter(&self, n: u64) -> Result<Authority, StartError> {
-        enter(&self.store, boot(n), NOW).await
-    }
-
-    async fn leave(&self, authority: &Authority) {
-        let boot = Boot { store: self.store.clone(), authority: authority.clone() };
-        boot.leave(NOW).await.unwrap();
+    async fn enter(&self, n: u64) -> Result<Boot, StartError> {
+        Boot::enter_as(&self.store, boot(n), &Clock::by_hand(NOW)).await
     }
 
     async fn view(&self) -> View {
@@ -156,10 +108,10 @@ impl Fixture {
 async fn each_boot_seals_the_one_before_and_writes_as_a_higher_generation() {
     let fixture = Fixture::new(0);
     let first = fixture.enter(1).await.unwrap();
-    assert_eq!((first.generation, first.lanes.incarnation()), (Generation(1), boot(1)));
+    assert_eq!((first.custody.generation(), first.lanes.incarnation()), (Some(Generation(1)), boot(1)));
     let second = fixture.enter(2).await.unwrap();
     assert!(!first.lanes.confirm().await.unwrap() && second.lanes.confirm().await.unwrap());
-    assert_eq!(second.generation, Generation(2));
+    assert_eq!(second.custody.generation(), Some(Generation(2)));
     assert_eq!(fixture.stands().await, (3, Some(boot(2)), vec![]));
     let view = fixture.view().await;
     assert!(ShardId::all().all(|shard| view.may_start(shard, boot(2))));
@@ -169,24 +121,33 @@ async fn each_boot_seals_the_one_before_and_writes_as_a_higher_generation() {
 #[tokio::test]
 async fn a_start_writes_the_view_twice_after_a_kill_and_once_after_a_clean_end() {
     let fixture = Fixture::new(0);
-    let writes = || fixture.records.writes.swap(0, Ordering::Relaxed);
+    let writes = || fixture.records.trouble.writes.swap(0, Ordering::Relaxed);
     fixture.enter(1).await.unwrap();
     assert_eq!(writes(), 1);
     let second = fixture.enter(2).await.unwrap();
     assert_eq!(writes(), 2);
-    fixture.leave(&second).await;
+    second.leave(NOW).await.unwrap();
     assert_eq!(writes(), 1);
     fixture.enter(3).await.unwrap();
     assert_eq!(writes(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_node_that_is_alone_from_now_on_seals_all_members_of_before() {
     let fixture = Fixture::new(0);
-    let named = |n: u64| Member { name: NodeName::parse(&format!("node-{n}")).unwrap(), ..member(boot(n)) };
-    let enters = |view: &mut View| view.enter(named(1)) | view.enter(named(2));
+    let named = |n: u64| {
+        let address = format!("10.0.0.{n}:4000");
+        Member { address, ..member(boot(n), NodeName::parse(&format!("node-{n}")).unwrap()) }
+    };
+    let enters = |view: &mut View| view.enter(named(1)) | view.enter(named(2)) | view.hand_out(SPREAD);
     change(&*fixture.records, NOW, enters).await.unwrap();
-    fixture.enter(3).await.unwrap();
+    // They write no heartbeats, so that they are dead.
+    let clock = Clock::by_hand(NOW);
+    let dead = dead_members(&fixture.store, NOW).await.unwrap();
+    assert_eq!(dead, [boot(1), boot(2)]);
+    let half = enter(&fixture.store, &clock, boot(3), &dead[..1]).await.err();
+    assert!(matches!(half, Some(StartError::ClusterLives(names)) if names.len() == 1));
+    let (_boot, _driver) = enter(&fixture.store, &clock, boot(3), &dead).await.unwrap();
     assert_eq!(fixture.stands().await, (3, Some(boot(3)), vec![]));
     let view = fixture.view().await;
     assert!(ShardId::all().all(|shard| view.may_start(shard, boot(3))));
@@ -196,10 +157,10 @@ async fn a_node_that_is_alone_from_now_on_seals_all_members_of_before() {
 async fn a_boot_that_left_is_not_sealed_again() {
     let fixture = Fixture::new(0);
     let first = fixture.enter(1).await.unwrap();
-    fixture.leave(&first).await;
+    first.leave(NOW).await.unwrap();
     assert!(!first.lanes.confirm().await.unwrap());
     assert_eq!(fixture.stands().await, (2, None, vec![]));
-    assert_eq!(fixture.enter(2).await.unwrap().generation, Generation(3));
+    assert_eq!(fixture.enter(2).await.unwrap().custody.generation(), Some(Generation(3)));
 }
 
 #[tokio::test]
@@ -207,7 +168,7 @@ async fn one_that_is_out_of_the_view_already_leaves_it_as_it_is() {
     let fixture = Fixture::new(0);
     let first = fixture.enter(1).await.unwrap();
     let second = fixture.enter(2).await.unwrap();
-    fixture.leave(&first).await;
+    first.leave(NOW).await.unwrap();
     assert_eq!(fixture.stands().await.1, Some(boot(2)));
     assert!(second.lanes.confirm().await.unwrap());
 }
@@ -216,9 +177,11 @@ async fn one_that_is_out_of_the_view_already_leaves_it_as_it_is() {
 async fn a_boot_that_was_overtaken_before_it_was_open_does_not_start() {
     let fixture = Fixture::new(0);
     fixture.enter(1).await.unwrap();
-    let view = change(&*fixture.records, NOW, |view| view.enter_alone(member(boot(2)))).await.unwrap();
+    let (records, clock) = (Arc::clone(&fixture.store.records), Clock::by_hand(NOW));
+    let late = member(boot(2), NodeName::parse(ALONE).unwrap());
+    let (membership, _driver) = Driver::join_alone(records, clock, late, &[]).await.unwrap();
     fixture.enter(3).await.unwrap();
-    let late = take_over(&fixture.store, boot(2), &view, NOW).await;
+    let late = take_over(&fixture.store, membership).await;
     assert!(matches!(late, Err(StartError::Superseded)));
     assert_eq!(fixture.stands().await, (4, Some(boot(3)), vec![]));
 }
@@ -237,7 +200,7 @@ async fn what_is_not_known_of_the_view_is_read() {
         fixture.enter(1).await.unwrap();
         fixture.script(script.clone());
         let second = fixture.enter(2).await.unwrap();
-        assert_eq!(second.generation, Generation(2), "{script:?}");
+        assert_eq!(second.custody.generation(), Some(Generation(2)), "{script:?}");
         assert_eq!(fixture.stands().await, (3, Some(boot(2)), vec![]), "{script:?}");
     }
 }
@@ -252,7 +215,7 @@ async fn a_boot_that_failed_need_not_be_sealed() {
     }
     assert_eq!(fixture.stands().await, (7, None, vec![boot(1)]));
     fixture.log.calm();
-    assert_eq!(fixture.enter(5).await.unwrap().generation, Generation(8));
+    assert_eq!(fixture.enter(5).await.unwrap().custody.generation(), Some(Generation(8)));
     assert!(!first.lanes.confirm().await.unwrap());
 }
 
@@ -283,19 +246,25 @@ async fn of_boots_that_enter_at_once_the_last_one_writes() {
             entered.extend(boot.await.unwrap().ok());
         }
         fixture.log.calm();
-        entered.sort_by_key(|authority| authority.generation);
-        assert!(entered.is_sorted_by(|one, other| one.generation < other.generation), "seed {seed}");
+        entered.sort_by_key(|boot| boot.custody.generation());
+        assert!(
+            entered.is_sorted_by(|one, other| one.custody.generation() < other.custody.generation()),
+            "seed {seed}"
+        );
         let mut open = Vec::new();
-        for authority in &entered {
-            if authority.lanes.confirm().await.unwrap() {
-                open.push(authority.generation);
+        for boot in &entered {
+            if boot.lanes.confirm().await.unwrap() {
+                open.push(boot.custody.generation());
             }
         }
         assert!(open.len() <= 1, "seed {seed}: {open:?}");
         let last = fixture.enter(9).await.unwrap();
-        for authority in &entered {
-            assert!(!authority.lanes.confirm().await.unwrap(), "seed {seed}");
+        for boot in &entered {
+            assert!(!boot.lanes.confirm().await.unwrap(), "seed {seed}");
         }
-        assert!(entered.iter().all(|before| before.generation < last.generation), "seed {seed}");
+        assert!(
+            entered.iter().all(|before| before.custody.generation() < last.custody.generation()),
+            "seed {seed}"
+        );
     }
 }
