@@ -209,7 +209,11 @@ impl Server {
     async fn serve(self) -> (Signals, Result<(), ServerError>) {
         let Self { app, url, again: _, database, listener, metrics, mut signals, watches } = self;
         app.readiness.set(app.cluster.serves());
-        tracing::info!(url, serves = app.cluster.serves(), "listening");
+        if app.cluster.serves() {
+            tracing::info!(url, "serving");
+        } else {
+            tracing::info!(url, "standing by: another node serves");
+        }
         let (stop, stopped) = watch::channel(false);
         let mut fronts = JoinSet::new();
         let rows = table::served(&app.config);

@@ -34,7 +34,7 @@ impl Keeper {
                 if let Some(generation) = self.custody.generation()
                     && let Some(begun) = begun.take()
                 {
-                    tracing::info!(generation = generation.0, "this node has custody of all conversations");
+                    tracing::debug!(generation = generation.0, "this node has custody of all conversations");
                     begun();
                 }
                 // At the latest when the view is read again: a pause may have passed, or the store be back.

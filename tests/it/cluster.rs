@@ -214,7 +214,13 @@ async fn one_of_three_nodes_serves_and_the_next_takes_over_when_it_drains_dies_o
 
     // Frozen: the one that was killed is there again, and takes its turn. When the frozen one wakes it joins as another boot.
     first.restart().await.unwrap();
-    installation.until(|status| names(status) == ["b", "c"]).await;
+    let is_settled = |status: &Value, name: &str| {
+        let member = of(status, name);
+        member["linked"].as_array().unwrap().len() == 1 && member["state"] == "up"
+    };
+    let both =
+        |status: &Value| names(status) == ["b", "c"] && is_settled(status, "b") && is_settled(status, "c");
+    installation.until(both).await;
     let (frozen, serving) = (second, first);
     let name_of = |status: &Value| server(status).unwrap().to_owned();
     let (status, _) = installation.until(|status| server(status).is_some()).await;
