@@ -24,6 +24,7 @@ use crate::membership::{
 use crate::name::NodeName;
 use crate::peering::{Joining, Peering};
 use crate::protocol::ProtocolRange;
+use crate::releasing;
 
 #[cfg(test)]
 mod tests;
@@ -88,6 +89,7 @@ pub struct Boot {
     membership: Membership,
     lanes: Arc<dyn Lanes>,
     custody: Custody,
+    keeper: Arc<Keeper>,
     /// None: it is alone.
     peering: Option<Arc<Peering>>,
 }
@@ -135,7 +137,8 @@ impl Boot {
         })?;
         tracing::info!(version = membership.view().version(), incarnation = %me.0, "joined the cluster");
         let custody = Custody::default();
-        Ok(Self { store: store.clone(), membership, lanes, custody, peering: Some(peering) })
+        let keeper = Arc::new(Keeper::new(store.clone(), membership.clone(), custody.clone()));
+        Ok(Self { store: store.clone(), membership, lanes, custody, keeper, peering: Some(peering) })
     }
 
     /// For tests that name the boot; nothing runs its membership afterwards.
@@ -188,9 +191,14 @@ impl Boot {
         }
     }
 
-    /// What seals those who are out, and begins custody.
-    pub(crate) fn keeper(&self) -> Keeper {
-        Keeper::new(self.store.clone(), self.membership.clone(), self.custody.clone())
+    /// Keeps its custody until it is out, with the node that has its actors.
+    pub(crate) async fn keep(self, node: WeakNode) {
+        let Some(peering) = self.peering else { return self.keeper.run(|_, _| {}).await };
+        let (keeper, membership) = (Arc::clone(&self.keeper), self.membership);
+        let ask = |view: &View, asks| releasing::ask(&peering, &keeper, view, asks);
+        let answers =
+            releasing::answer(Arc::clone(&peering), Arc::clone(&keeper), membership, node, self.lanes);
+        tokio::join!(keeper.run(ask), answers);
     }
 }
 
@@ -331,13 +339,13 @@ async fn enter(
 
 async fn take_over(store: &Store, membership: Membership) -> Result<Boot, StartError> {
     let custody = Custody::default();
-    let keeper = Keeper::new(store.clone(), membership.clone(), custody.clone());
+    let keeper = Arc::new(Keeper::new(store.clone(), membership.clone(), custody.clone()));
     try_again(|| async { Ok(keeper.turn().await?) }).await?;
     if custody.generation().is_none() {
         return Err(StartError::Superseded);
     }
     let lanes = try_again(|| open(store, membership.incarnation())).await?;
-    Ok(Boot { store: store.clone(), membership, lanes, custody, peering: None })
+    Ok(Boot { store: store.clone(), membership, lanes, custody, keeper, peering: None })
 }
 
 async fn open(store: &Store, me: Incarnation) -> Result<Arc<dyn Lanes>, StartError> {

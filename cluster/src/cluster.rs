@@ -48,8 +48,12 @@ impl Cluster {
         };
         let (node, notices) = Node::start(store, clock, boot.authority(), settings).await?;
         tokio::spawn(carry::run(node.downgrade(), notices));
-        let weak = node.downgrade();
-        tokio::spawn(boot.keeper().run(move || drop(tokio::spawn(wake::run(weak)))));
+        tokio::spawn(boot.clone().keep(node.downgrade()));
+        let (weak, custody) = (node.downgrade(), boot.custody().clone());
+        tokio::spawn(async move {
+            custody.begun().await;
+            wake::run(weak).await;
+        });
         let (membership, lanes) = (boot.membership().clone(), Arc::clone(boot.lanes()));
         tokio::spawn(boot::watch(node.downgrade(), membership, lanes));
         Ok(Self { node, boot })

@@ -1,10 +1,12 @@
 //! Many nodes as one: every caller names keys and goes through [`Cluster`]. Today one member of a cluster has custody of
 //! everything, and the others stand by to take its place.
 
+mod asked;
 mod assignment;
 mod boot;
 mod carry;
 mod cluster;
+mod custody;
 mod figures;
 mod keeper;
 mod link;
@@ -12,6 +14,7 @@ pub mod membership;
 mod name;
 mod peering;
 mod protocol;
+mod releasing;
 #[cfg(test)]
 mod simulation;
 mod status;

@@ -7,12 +7,16 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::Timestamp;
 use store::{Clock, Incarnation};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
-use crate::link::{ClusterSecret, Introduction, LinkInbox, LinkSettings, LinkStatus, LinkTls, Links, Vitals};
+use crate::link::{
+    AskError, ClusterSecret, IncomingAsk, Introduction, LinkInbox, LinkSettings, LinkStatus, LinkTls, Links,
+    Vitals,
+};
 use crate::membership::{Member, Membership, Pings, Pong, Pulse, View};
 use crate::name::NodeName;
 use crate::told::{tell_view, told_view};
@@ -138,6 +142,24 @@ impl Peering {
                 Err(error) => tracing::warn!(peer = %tell.peer, %error, "what a peer told is not known here"),
             }
         }
+    }
+
+    /// Asks a peer, at most for the budget.
+    ///
+    /// # Errors
+    /// As of [`Links::ask`].
+    pub(crate) async fn ask(
+        &self,
+        peer: &NodeName,
+        payload: Bytes,
+        budget: Duration,
+    ) -> Result<Bytes, AskError> {
+        self.links.ask(peer, payload, budget).await
+    }
+
+    /// What a peer asks next.
+    pub(crate) async fn asked(&self) -> IncomingAsk {
+        self.inbox.ask().await
     }
 
     /// Completes when every linked peer has shown that it has this version of the view, or a later one.

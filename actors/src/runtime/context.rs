@@ -87,14 +87,14 @@ impl Context {
     /// As which what is started here writes.
     ///
     /// # Errors
-    /// [`ExecuteError::Moved`] before the node has custody, and once the lanes have ended.
+    /// [`ExecuteError::Moved`] while the node has no custody, and once the lanes have ended.
     pub(crate) fn may_start(&self) -> Result<Generation, ExecuteError> {
         self.custody.generation().filter(|_| !self.is_over()).ok_or(ExecuteError::Moved)
     }
 
     /// As which actors write: none is started without custody.
     pub(crate) fn generation(&self) -> Generation {
-        self.custody.generation().expect("whatever writes was started with custody")
+        self.custody.writes_as().expect("whatever writes was started with custody")
     }
 
     /// The lanes have ended.

@@ -225,11 +225,6 @@ impl View {
         true
     }
 
-    /// Clears `from` of all shards of `by` whose old owner is out of the view and sealed.
-    pub fn clear_ended(&mut self, by: Incarnation) -> bool {
-        ShardId::all().fold(false, |changed, shard| self.clear_from(shard, by, None) | changed)
-    }
-
     /// Spreads the shards over members that are up, within one of each other, moving as few as possible.
     pub fn hand_out(&mut self, spread: Spread) -> bool {
         let up = self.members.iter().filter(|member| member.state == MemberState::Up);

@@ -97,18 +97,21 @@ async fn one_of_three_serves_and_when_it_drains_another_one_does() {
     let left = crate::drain(&*store.records, Clock::system().now(), &NodeName::parse("a").unwrap()).await;
     assert!(left.unwrap().is_some());
     timeout(LONG, a.told_to_leave()).await.expect("it reads the view");
-    assert_eq!(a.drain(LONG).await, 0);
-    let seen = until(&store, |status| status.members.len() == 2 && status.moves == 0).await;
-    assert!(seen.unsealed.is_empty(), "it has sealed itself");
-    let next = if seen.members[0].shards == 256 { &b } else { &c };
-    timeout(LONG, next.custody()).await.expect("it has everything");
+    // It hands over while it drains: the next one does not wait until it has left.
+    timeout(LONG, b.custody()).await.expect("a releases everything over a link");
+    assert_eq!((a.serves(), c.serves(), status(&store).await.members.len()), (false, false, 3));
     let text = MessageText::parse("hello", 100).unwrap();
     let command =
         Command::PostMessage { message_id: id(9), text: Some(text), files: Vec::new(), note: false };
     let client_id = Some(ClientId::parse("m").unwrap());
     let request = Request { by: visitor(1), client_id, command };
-    let outcome = next.execute(key(1), request).await;
+    let refused = a.execute(key(1), request.clone()).await;
+    assert!(matches!(refused, Err(ExecuteError::Moved)), "{refused:?}");
+    let outcome = b.execute(key(1), request).await;
     assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(a.drain(LONG).await, 0);
+    let seen = until(&store, |status| status.members.len() == 2 && status.moves == 0).await;
+    assert!(seen.unsealed.is_empty(), "it has sealed itself");
 }
 
 /// A peer as links alone make it: it reads no store.

@@ -1,6 +1,5 @@
-//! Custody of shards, as a node will have it: asks the old owner for release, seals who is out, and starts what is cleared.
+//! The real rules of custody on one node of the model: asks the old owner for release, seals who is out, and starts what is cleared.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use super::super::member::MemberState;
 use super::super::shards::ShardId;
 use super::control::UNAVAILABLE_AFTER;
 use super::world::{Mail, World};
+use crate::custody::ShardCustody;
 
 const TURN_EVERY: Duration = Duration::from_millis(100);
 
@@ -28,28 +28,14 @@ pub(super) struct Custody {
     slot: usize,
     me: Incarnation,
     membership: Membership,
-    started: BTreeSet<ShardId>,
+    custody: ShardCustody,
     stopping: Vec<Stopping>,
-    released: BTreeMap<ShardId, Released>,
-    asked_at: Option<Instant>,
-    /// The version for which all that may be started was, and the shards that it gave to this boot while another may append.
-    followed: (u64, Vec<ShardId>),
 }
 
 impl Custody {
     pub(super) fn new(world: Arc<World>, slot: usize, membership: Membership) -> Self {
         let me = membership.incarnation();
-        Self {
-            world,
-            slot,
-            me,
-            membership,
-            started: BTreeSet::new(),
-            stopping: Vec::new(),
-            released: BTreeMap::new(),
-            asked_at: None,
-            followed: (0, Vec::new()),
-        }
+        Self { world, slot, me, membership, custody: ShardCustody::new(me), stopping: Vec::new() }
     }
 
     /// Runs until its node is out.
@@ -82,7 +68,7 @@ impl Custody {
         let is_changed = self.change(&view).await;
         self.leave(&view).await;
         let is_leaving = self.world.state().slots[self.slot].wants_out;
-        let is_waiting = !self.followed.1.is_empty() || !self.stopping.is_empty();
+        let is_waiting = self.custody.is_waiting() || !self.stopping.is_empty();
         !is_waiting && !is_changed && view.unsealed().is_empty() && !is_leaving
     }
 
@@ -94,17 +80,14 @@ impl Custody {
                     self.membership.learn((*view).clone());
                 }
                 let view = self.membership.view();
-                let moved = |shard: &ShardId| view.shards()[*shard].owner != Some(self.me);
-                let released =
-                    |shard: ShardId| (shard, Released { by: self.me, since: view.shards()[shard].since });
-                let shards: Vec<_> = shards.into_iter().filter(moved).map(released).collect();
+                let shards = self.custody.moved(&view, &shards);
                 // Mostly at once; now and then an append is on its way for long.
                 let chance = &self.world.chance;
                 let ms = if chance.chance(0.1) { chance.up_to(3_000) } else { chance.up_to(60) };
                 let until = Instant::now() + Duration::from_millis(ms);
                 self.stopping.push(Stopping { asked_by: to, until, shards });
             }
-            Mail::Released { shards } => self.released.extend(shards),
+            Mail::Released { shards } => self.custody.heard(shards),
         }
     }
 
@@ -113,15 +96,8 @@ impl Custody {
         let now = Instant::now();
         let settled = self.stopping.extract_if(.., |stopping| stopping.until <= now);
         for Stopping { asked_by, shards, .. } in settled {
-            // It may have got a shard back meanwhile.
-            let view = self.membership.view();
-            let still = |(shard, released): &(ShardId, Released)| {
-                let now = view.shards()[*shard];
-                now.owner != Some(self.me) && now.since == released.since
-            };
-            let shards: Vec<_> = shards.into_iter().filter(still).collect();
+            let shards = self.custody.release(&self.membership.view(), shards);
             for (shard, _) in &shards {
-                self.started.remove(shard);
                 self.world.truth().release(*shard, self.me);
             }
             self.world.send(self.slot, asked_by, Mail::Released { shards });
@@ -129,33 +105,13 @@ impl Custody {
     }
 
     fn start(&mut self, view: &View) {
-        if self.followed.0 == view.version() {
-            return;
+        for shard in self.custody.follow(view) {
+            self.world.truth().start(shard, self.me);
         }
-        let mut waiting = Vec::new();
-        for (id, shard) in view.shards().iter().filter(|(_, shard)| shard.owner == Some(self.me)) {
-            if view.may_start(id, self.me) && self.started.insert(id) {
-                self.world.truth().start(id, self.me);
-            }
-            waiting.extend(shard.from.map(|_| id));
-        }
-        self.followed = (view.version(), waiting);
     }
 
-    /// Asks who may still append to release, again and again.
     fn ask(&mut self, view: &Arc<View>) {
-        if self.asked_at.is_some_and(|at| at.elapsed() < Duration::from_millis(500)) {
-            return;
-        }
-        let mut asked: BTreeMap<Incarnation, Vec<ShardId>> = BTreeMap::new();
-        for &id in &self.followed.1 {
-            let from = view.shards()[id].from.filter(|from| view.member(*from).is_some());
-            if let Some(from) = from {
-                asked.entry(from).or_default().push(id);
-            }
-        }
-        self.asked_at = (!asked.is_empty()).then(Instant::now);
-        for (from, shards) in asked {
+        for (from, shards) in self.custody.asks(view, self.world.began.elapsed()) {
             let release = Mail::Release { to: self.me, view: Arc::clone(view), shards };
             self.world.send(self.slot, from, release);
         }
@@ -163,17 +119,8 @@ impl Custody {
 
     /// Clears what may be cleared, and seals who is out. Says whether it had something to do.
     async fn change(&mut self, view: &View) -> bool {
-        let (me, waiting) = (self.me, &self.followed.1);
-        let clears = |view: &mut View| {
-            waiting.iter().fold(false, |changed, shard| {
-                view.clear_from(*shard, me, self.released.get(shard).copied()) | changed
-            })
-        };
-        let is_over = |shard: &ShardId| {
-            let from = view.shards()[*shard].from;
-            from.is_some_and(|from| view.member(from).is_none()) || self.released.contains_key(shard)
-        };
-        let mut is_changed = waiting.iter().any(is_over) && view.after(clears).is_some();
+        let clears = |view: &mut View| self.custody.clear(view);
+        let mut is_changed = view.after(clears).is_some();
         if is_changed {
             drop(self.membership.change(clears).await);
         }
@@ -181,7 +128,11 @@ impl Custody {
         if !unsealed.is_empty() {
             is_changed = true;
             if self.seal(unsealed).await {
-                drop(self.membership.change(|view| view.note_sealed(unsealed) | view.clear_ended(me)).await);
+                drop(
+                    self.membership
+                        .change(|view| view.note_sealed(unsealed) | self.custody.clear(view))
+                        .await,
+                );
             }
         }
         is_changed
