@@ -9,5 +9,8 @@ mod reconcile;
 mod sessions;
 mod status;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use actor::activate;
 pub(crate) use status::write_status;

@@ -107,7 +107,7 @@ impl Actor for AgentActor {
             AgentMessage::Queue(news) => agent.queue_moved(news),
             AgentMessage::Reconcile => agent.reconcile(&myself),
             AgentMessage::Failed => agent.reconcile_soon(&myself),
-            AgentMessage::Held { before, listed } => agent.compare(&before, &listed),
+            AgentMessage::Held { asked_at, before, listed } => agent.compare(asked_at, &before, &listed),
             #[cfg(any(test, feature = "testing"))]
             AgentMessage::Inspect(reply) => {
                 let _ = reply.send(agent.load.clone());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::{
     Absent, Agent, ConversationId, Head, Load, Rejection, ReleaseReason, Status, TeamId, WorkspaceId,
 };
+use tokio::time::Instant;
 
 use super::announced::Announced;
 use super::offers::{Misses, Offers};
@@ -42,6 +43,8 @@ pub(super) struct LiveAgent {
     announced: Announced,
     /// Something failed, and the actor reconciles soon.
     pub(super) reconciles_soon: bool,
+    /// What was lost since the heads were last compared, when, and the epoch of the assignment that is over.
+    pub(super) lost: Vec<(Instant, ConversationId, u64)>,
 }
 
 /// What the actor begins with.
@@ -86,6 +89,7 @@ impl LiveAgent {
             reported: Vec::new(),
             announced: Announced::default(),
             reconciles_soon: false,
+            lost: Vec::new(),
         };
         for (conversation, epoch) in surplus {
             live.give_back_surplus(conversation, epoch);
@@ -226,6 +230,7 @@ impl LiveAgent {
     }
 
     pub(super) fn lost(&mut self, conversation: ConversationId, epoch: u64, why: Loss) {
+        self.lost.push((Instant::now(), conversation, epoch));
         self.load.drop_held(conversation, epoch);
         self.push(Push::Unassigned { conversation, why });
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::{ConversationId, ReleaseReason, Team, TeamId};
 use ractor::ActorRef;
 use store::{HeadFilter, HeadView, StoreError};
+use tokio::time::Instant;
 
 use super::live::LiveAgent;
 use crate::mail::AgentMessage;
@@ -15,6 +16,8 @@ use crate::words::AgentKey;
 
 /// After a failure. An actor asks a store that is away no oftener.
 const AGAIN: Duration = Duration::from_secs(1);
+/// So much a list may be behind ([`store::Heads::list`]).
+const LISTS_ARE_BEHIND: Duration = Duration::from_secs(1);
 /// An agent without sockets who asked for nothing during this time leaves memory.
 const IDLE_FOR: Duration = Duration::from_secs(600);
 
@@ -46,12 +49,13 @@ impl LiveAgent {
         self.report_again(None);
         self.offers.drop_old(self.node.clock.now());
         self.read_teams(myself);
+        let asked_at = Instant::now();
         let before: Vec<(ConversationId, u64)> = self.load.held_since().collect();
         let (node, key, myself) = (Arc::clone(&self.node), self.key, myself.clone());
         tokio::spawn(async move {
             match held_by(&node, key).await {
                 // An actor that ended compares nothing.
-                Ok(listed) => drop(myself.cast(AgentMessage::Held { before, listed })),
+                Ok(listed) => drop(myself.cast(AgentMessage::Held { asked_at, before, listed })),
                 Err(error) => {
                     tracing::debug!(agent = %key.agent, %error, "what the agent holds was not read");
                     let _ = myself.cast(AgentMessage::Failed);
@@ -74,8 +78,15 @@ impl LiveAgent {
         });
     }
 
-    /// What the agent held before the store was read, and the store does not list, is gone; what came since then stands.
-    pub(super) fn compare(&mut self, before: &[(ConversationId, u64)], listed: &[(ConversationId, u64)]) {
+    /// What the agent held before the store was read, at `asked_at`, and the store does not list, is gone; what came since then
+    /// stands, and what was lost since then is not held again because it was still listed.
+    pub(super) fn compare(
+        &mut self,
+        asked_at: Instant,
+        before: &[(ConversationId, u64)],
+        listed: &[(ConversationId, u64)],
+    ) {
+        self.lost.retain(|(at, ..)| *at + LISTS_ARE_BEHIND >= asked_at);
         for &(conversation, epoch) in before {
             if !listed.iter().any(|(other, _)| *other == conversation) {
                 self.load.drop_held(conversation, epoch);
@@ -83,6 +94,9 @@ impl LiveAgent {
         }
         let gone = self.why_gone();
         for &(conversation, epoch) in listed {
+            if self.lost.iter().any(|(_, other, lost)| *other == conversation && *lost >= epoch) {
+                continue;
+            }
             if !self.load.holds(conversation) && self.hold(conversation, epoch) {
                 self.surplus.insert(conversation);
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{ConversationId, Head, TeamId, Timestamp};
+use tokio::time::Instant;
 
 use super::mailbox::{Asked, Handle};
 use super::presence::AgentPresence;
@@ -69,8 +70,9 @@ pub(crate) enum AgentMessage {
     Reconcile,
     /// Something that the actor asked of the store was not done.
     Failed,
-    /// What the store says that the agent holds; `before`: what the actor knew when it asked.
+    /// What the store says that the agent holds; `before`: what the actor knew when it asked, at `asked_at`.
     Held {
+        asked_at: Instant,
         before: Vec<(ConversationId, u64)>,
         listed: Vec<(ConversationId, u64)>,
     },

@@ -63,9 +63,25 @@ impl Node {
     }
 
     /// Tells an agent's actor, if it is in memory; says whether it is.
-    pub(super) fn tell_agent(&self, key: AgentKey, message: AgentMessage) -> bool {
+    pub(crate) fn tell_agent(&self, key: AgentKey, message: AgentMessage) -> bool {
+        let is_starting = self.context.agents.is_starting(&key);
         // An actor that ended took what it knew with it.
-        self.context.agents.get(&key).is_some_and(|handle| handle.tell(message))
+        let told = self.context.agents.get(&key).is_some_and(|handle| handle.tell(message));
+        if is_starting && !told {
+            self.compare_when_started(key);
+        }
+        told
+    }
+
+    /// What an actor reads while it is started may be older than a notice that came meanwhile: then it reads once more.
+    fn compare_when_started(&self, key: AgentKey) {
+        let node = self.clone();
+        tokio::spawn(async move {
+            if let Ok(handle) = key.reach(&node).await {
+                // One that ended already compares nothing.
+                handle.tell(AgentMessage::Reconcile);
+            }
+        });
     }
 
     async fn tell_team(&self, key: TeamKey, message: TeamMessage) {

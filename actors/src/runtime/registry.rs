@@ -56,6 +56,11 @@ impl<K: Hash + Ord + Copy, M: Message, S> Registry<K, M, S> {
         self.entries.get(key).and_then(|cell| cell.get().filter(|handle| handle.lives()).cloned())
     }
 
+    /// An actor of this key is being started.
+    pub(crate) fn is_starting(&self, key: &K) -> bool {
+        self.entries.get(key).is_some_and(|cell| !cell.initialized())
+    }
+
     /// Takes the entry out, if it is still that of the actor which shows `shown`: from here on the key starts anew.
     pub(crate) fn forget(&self, key: &K, shown: &Arc<S>) {
         let is_it = |handle: &Handle<M, S>| Arc::ptr_eq(&handle.shown, shown);
