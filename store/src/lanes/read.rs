@@ -14,8 +14,9 @@ use crate::{ConversationKey, PAGE_MAX, StoreError};
 use super::rules::Rules;
 use super::segments::{SegmentId, Segments, StoredEvent, StoredHead};
 
-/// How often a log with a hole is read again: one that is appended to and rolls meanwhile may seem to have one.
-const LOOKS: u32 = 5;
+/// How often a log with a hole is read again: one that is appended to and rolls meanwhile may seem to have one. Five times were too
+/// few in one of 33,000 schedules of the model.
+const LOOKS: u32 = 20;
 
 impl<S: Segments> Rules<S> {
     /// As [`super::LaneLog::read`].
