@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{
     Absent, Agent, ConversationId, Head, Load, Rejection, ReleaseReason, Status, TeamId, WorkspaceId,
@@ -17,6 +18,9 @@ use crate::runtime::Context;
 use crate::words::{
     AgentKey, AgentPublication, AgentReport, AgentView, Loss, Notice, Push, QueueNews, ReserveFor, TeamKey,
 };
+
+/// How long a loss is remembered for a look at the heads that began before it.
+const LOSSES_KEPT: Duration = Duration::from_secs(60);
 
 /// An agent in memory.
 pub(super) struct LiveAgent {
@@ -230,6 +234,8 @@ impl LiveAgent {
     }
 
     pub(super) fn lost(&mut self, conversation: ConversationId, epoch: u64, why: Loss) {
+        // A look at the heads is over by then; where none comes through for long, this must not grow.
+        self.lost.retain(|(at, ..)| at.elapsed() < LOSSES_KEPT);
         self.lost.push((Instant::now(), conversation, epoch));
         self.load.drop_held(conversation, epoch);
         self.push(Push::Unassigned { conversation, why });
